@@ -1,9 +1,17 @@
-"""Encrypts personal data with AES-256-GCM. Each ciphertext has a key id, so keys change without downtime (S1-47)."""
+"""Encrypts personal data with AES-256-GCM. Each ciphertext has a key id, so keys change without downtime (S1-47).
+
+The shop's keys come from OMS_ENCRYPTION_KEYS. Each user has a data key besides, which table user_keys holds wrapped:
+encrypted with a key of the shop. What belongs to a user is encrypted with the user's key, so that nobody can read it
+once that key is erased. User keys are unwrapped from the row that was just read, and are not cached: that takes some
+microseconds, and an erased key is gone for every process at once.
+"""
 
 import base64
 import os
+import secrets
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -13,6 +21,11 @@ from db.errors import OmsError
 NONCE_BYTES = 12
 HASH_BYTES = 16
 KEY_BYTES = 32
+USER_KEY_PREFIX = "u:"
+"""Ids of user keys begin with it. No key of the shop may: a key id has no colon."""
+USER_KEY_ID_BYTES = 12  # 96 random bits; the primary key of user_keys would refuse one that came twice
+ERASED = "erased"
+"""In place of a key id: what was encrypted has been removed."""
 
 
 class CipherError(OmsError):
@@ -21,6 +34,44 @@ class CipherError(OmsError):
 
 class MissingKeyError(CipherError):
     """This process does not have the key that a ciphertext names, or has no key at all."""
+
+
+class ErasedError(CipherError):
+    """The text was erased, or the key of its user was."""
+
+
+class Sealer(Protocol):
+    """What encrypts: the shop's cipher, or the data key of a user."""
+
+    def encrypt(self, plaintext: bytes, aad: bytes) -> tuple[str, bytes]:
+        """Return (key id, nonce + ciphertext + tag)."""
+
+
+class Wrapped(NamedTuple):
+    """A user's data key, encrypted with the key `shop_key_id` of the shop."""
+
+    key_id: str
+    shop_key_id: str
+    wrapped: bytes
+
+    @classmethod
+    def of(cls, row: Any) -> "Wrapped | None":
+        """Return the key in the columns of a row that was joined with user_keys; None if there is none (any more)."""
+        if row["wrapped"] is None:
+            return None
+        return cls(row["key_id"], row["shop_key_id"], row["wrapped"])
+
+
+@dataclass(frozen=True)
+class UserKey:
+    """The data key of a user, unwrapped."""
+
+    id: str
+    key: AESGCM = field(repr=False)
+
+    def encrypt(self, plaintext: bytes, aad: bytes) -> tuple[str, bytes]:
+        """Return (key id, nonce + ciphertext + tag)."""
+        return self.id, _sealed(self.key, plaintext, aad)
 
 
 @dataclass(frozen=True)
@@ -55,20 +106,44 @@ class Cipher:
 
     def encrypt(self, plaintext: bytes, aad: bytes) -> tuple[str, bytes]:
         """Returns (key id, nonce + ciphertext + tag)."""
-        nonce = os.urandom(NONCE_BYTES)
-        return self.current, nonce + self.keys[self.current].encrypt(nonce, plaintext, aad)
+        return self.current, _sealed(self.keys[self.current], plaintext, aad)
 
-    def decrypt(self, key_id: str, ciphertext: bytes, aad: bytes) -> bytes:
-        """Returns the plaintext. Raises CipherError if the key is unknown, or the ciphertext was changed or moved."""
+    def new_user_key(self) -> Wrapped:
+        """Make a data key for a user, wrapped with the shop's current key."""
+        key_id = USER_KEY_PREFIX + secrets.token_urlsafe(USER_KEY_ID_BYTES)
+        return Wrapped(key_id, *self.encrypt(AESGCM.generate_key(256), _user_key_aad(key_id)))
+
+    def unwrap(self, given: Wrapped) -> UserKey:
+        """Return the key of a user. Raises CipherError as `decrypt` does."""
+        key_id, shop_key_id, wrapped = given
+        return UserKey(key_id, AESGCM(self.decrypt(shop_key_id, wrapped, _user_key_aad(key_id))))
+
+    def rewrap(self, given: Wrapped) -> Wrapped:
+        """Return the same key of a user, wrapped with the shop's current key."""
+        key_id, shop_key_id, wrapped = given
+        aad = _user_key_aad(key_id)
+        return Wrapped(key_id, *self.encrypt(self.decrypt(shop_key_id, wrapped, aad), aad))
+
+    def sealer(self, given: Wrapped | None) -> Sealer:
+        """Return what encrypts for a user: the user's key, or the shop's if the user has none."""
+        return self if given is None else self.unwrap(given)
+
+    def decrypt(self, key_id: str, ciphertext: bytes, aad: bytes, wrapped: Wrapped | None = None) -> bytes:
+        """Return the plaintext. `wrapped` is the key of the user, if the key id is of one.
+
+        Raises ErasedError if the text or its user's key was erased; CipherError if the key is unknown, or the
+        ciphertext was changed or moved.
+        """
+        if key_id.startswith(USER_KEY_PREFIX) and wrapped is not None:
+            return _opened(key_id, self.unwrap(wrapped).key, ciphertext, aad)
+        if key_id == ERASED or key_id.startswith(USER_KEY_PREFIX):
+            raise ErasedError("erased: what stood here was removed, or belongs to a user whose key was")
         key = self.keys.get(key_id)
         if key is None:
             raise MissingKeyError(
                 f"key {key_id!r} is not in OMS_ENCRYPTION_KEYS: keep old keys there until nothing uses them"
             )
-        try:
-            return key.decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], aad)
-        except InvalidTag:
-            raise CipherError(f"a ciphertext under key {key_id!r} was changed or moved") from None
+        return _opened(key_id, key, ciphertext, aad)
 
     def seal_hash(self, digest: bytes) -> bytes:
         """Return a hash of the hash of a body, of 16 bytes, that nobody can compute without the key.
@@ -80,6 +155,22 @@ class Cipher:
     def is_hash(self, stored: bytes, digest: bytes) -> bool:
         """True if the stored hash is this one, sealed with any key, or unsealed, as older versions stored it."""
         return stored == digest or any(stored == _keyed(digest, key) for key in self.hash_keys.values())
+
+
+def _sealed(key: AESGCM, plaintext: bytes, aad: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + key.encrypt(nonce, plaintext, aad)
+
+
+def _opened(key_id: str, key: AESGCM, ciphertext: bytes, aad: bytes) -> bytes:
+    try:
+        return key.decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], aad)
+    except InvalidTag:
+        raise CipherError(f"a ciphertext under key {key_id!r} was changed or moved") from None
+
+
+def _user_key_aad(key_id: str) -> bytes:
+    return b"user_key:" + key_id.encode()
 
 
 def _keyed(digest: bytes, key: bytes) -> bytes:

@@ -64,6 +64,8 @@ CREATE TABLE outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
         toast_tuple_target = 8160);
 
+CREATE INDEX outbox_sealed ON outbox (id) WHERE key_id IS NOT NULL;
+
 CREATE TABLE outbox_shards (
     shard       smallint    PRIMARY KEY,
     owner       text,                          -- a relay, which holds the shard while its row in outbox_relays is live
@@ -113,6 +115,7 @@ CREATE TABLE outbox_held (
     PRIMARY KEY (stream, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX outbox_held_id ON outbox_held (id);
+CREATE INDEX outbox_held_sealed ON outbox_held (id) WHERE key_id IS NOT NULL;
 
 -- What waits in either table, with the reason if it is held.
 CREATE VIEW unpublished AS
@@ -165,8 +168,12 @@ CREATE TABLE dead_letters (
     state           text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'discarded')),
     key_id          text        NOT NULL,
     body            bytea       NOT NULL,
-    headers         bytea       NOT NULL
+    headers         bytea       NOT NULL,
+    about           text[]
 );
+COMMENT ON COLUMN dead_letters.about IS 'user:<id> and order:<id> for each that the body names; null: kept before this was noted';
+CREATE INDEX dead_letters_about ON dead_letters USING gin (about);
+CREATE INDEX dead_letters_unexamined ON dead_letters (id) WHERE about IS NULL;
 CREATE UNIQUE INDEX dead_letters_identity ON dead_letters (queue, coalesce(message_id, ''), body_hash);
 CREATE INDEX dead_letters_correlation ON dead_letters (correlation_id);
 CREATE INDEX dead_letters_open ON dead_letters (queue, died_at) WHERE state = 'open';
@@ -261,6 +268,18 @@ CREATE TABLE members (
     level      text        NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+CREATE TABLE user_keys (
+    key_id      text        PRIMARY KEY,
+    user_id     text        NOT NULL,
+    shop_key_id text,
+    wrapped     bytea,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    erased_at   timestamptz,
+    CONSTRAINT user_keys_erased CHECK (num_nulls(shop_key_id, wrapped) = CASE WHEN erased_at IS NULL THEN 0 ELSE 2 END)
+);
+COMMENT ON TABLE user_keys IS 'the data key of each user, encrypted with the key shop_key_id of the shop; an erased one is gone, and its id stays';
+CREATE UNIQUE INDEX user_keys_live ON user_keys (user_id) WHERE erased_at IS NULL;
 
 CREATE TABLE coupon_templates (
     template_id    text        PRIMARY KEY,

@@ -18,6 +18,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     risk,
     shipments,
     stock,
+    subjects,
     timers,
 )
 from messages.base import Message, MessageKind

@@ -18,6 +18,7 @@ from messages import (
     risk,
     shipments,
     stock,
+    subjects,
     timers,
 )
 from messages.base import Message, MessageKind
@@ -82,6 +83,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     "refunds": (refunds.RefundResult, refunds.RefundRequest, refunds.RefundObserved),
     "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
     "timeouts": (timers.TimerDue,),
+    "subjects": (subjects.SubjectErase,),
     "catalogue": (
         catalogue.SkuUpsert,
         catalogue.SettingsSet,

@@ -3,6 +3,17 @@ once, and in order within a stream.
 """
 
 from outbox.announcement import Announcement, event, internal, later, reply, to_queue
-from outbox.insertion import append, collecting, noting_shards
+from outbox.insertion import append, collecting, in_clear, noting_shards
 
-__all__ = ["Announcement", "append", "collecting", "event", "internal", "later", "noting_shards", "reply", "to_queue"]
+__all__ = [
+    "Announcement",
+    "append",
+    "collecting",
+    "event",
+    "in_clear",
+    "internal",
+    "later",
+    "noting_shards",
+    "reply",
+    "to_queue",
+]

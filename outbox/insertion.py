@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from db import cipher
 from db.pool import Transaction
@@ -69,3 +70,9 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
 
 def _stored(row: OutboxRow) -> tuple[str | None, bytes]:
     return cipher.current().encrypt(row.body, AAD) if row.sensitive else (None, row.body)
+
+
+def in_clear(row: Any) -> bytes:
+    """Return the body of a stored row. Raises db.cipher.CipherError if this process lacks its key."""
+    body: bytes = row["body"]
+    return body if row["key_id"] is None else cipher.current().decrypt(row["key_id"], body, AAD)

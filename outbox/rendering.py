@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from db import cipher
 from messages.topology import Names
 from outbox.amqp import Properties
-from outbox.insertion import AAD
+from outbox.insertion import in_clear
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -50,7 +49,7 @@ class Renderer:
             user_id=self._user,
             app_id=APP_ID,
         )
-        return Rendered(exchange, routing_key, properties, _in_clear(row), mandatory)
+        return Rendered(exchange, routing_key, properties, in_clear(row), mandatory)
 
     def _address(self, row: "Record", headers: dict[str, Any]) -> tuple[str, str, bool]:
         names, key, must_route = self._names, row["routing_key"], row["must_route"]
@@ -76,8 +75,3 @@ class Renderer:
             return self._names.delay, routing_key, must_route
         headers["x-delay"] = int(tier.removesuffix("s")) * 1000
         return self._names.delay_plugin, routing_key, False  # the plugin returns every mandatory message
-
-
-def _in_clear(row: "Record") -> bytes:
-    body: bytes = row["body"]
-    return body if row["key_id"] is None else cipher.current().decrypt(row["key_id"], body, AAD)

@@ -23,6 +23,7 @@ from workers.handlers import (
     shipping_updates,
     stock,
     stock_results,
+    subjects,
     timeouts,
 )
 from workers.runtime.route import Every, Route
@@ -45,6 +46,7 @@ ROUTES = (
     shipping_updates.ROUTE,
     refunds.ROUTE,
     timeouts.ROUTE,
+    subjects.ROUTE,
     catalogue.ROUTE,
     queries.ROUTE,
     *provider_calls.ROUTES,

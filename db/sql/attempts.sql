@@ -11,39 +11,39 @@ FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6
 
 -- name: attempts.read
 -- $1 attempt ids. Locks: none. Unknown ids are missing.
-SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
-    started_at, expire_at
-FROM payment_attempts
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
+    started_at, expire_at, k.shop_key_id, k.wrapped
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.lock
 -- $1 attempt ids. Locks: the attempts, in id order. Unknown ids are missing.
-SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
-    started_at, expire_at
-FROM payment_attempts
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
+    started_at, expire_at, k.shop_key_id, k.wrapped
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE id = ANY($1::bigint[])
 ORDER BY id
-FOR UPDATE;
+FOR UPDATE OF a;
 
 -- name: attempts.by_number
 -- $1 our numbers at providers, $2 attempt ids. The attempts that a notification or an answer is about. Locks: none.
-SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
-    started_at, expire_at
-FROM payment_attempts
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
+    started_at, expire_at, k.shop_key_id, k.wrapped
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 
 -- name: attempts.live
 -- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that a buyer may still pay, of these
 -- intents and of merged intents that pay these orders; and the attempts of $3, live or not. Locks: all of them, in id order.
-SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, key_id, details,
-    started_at, expire_at, state IN ('created', 'requested', 'unknown')
+SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
+    started_at, expire_at, k.shop_key_id, k.wrapped, state IN ('created', 'requested', 'unknown')
         AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live,
     ARRAY(SELECT m.order_id FROM payment_intent_orders m WHERE m.intent_id = a.intent_id) AS merged_orders
-FROM payment_attempts a
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE id = ANY($3::bigint[]) OR (state IN ('created', 'requested', 'unknown')
     AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))))
 ORDER BY id
-FOR UPDATE;
+FOR UPDATE OF a;
 
 -- name: attempts.rivals
 -- $1 intent ids (their orders are locked). Attempts that a buyer may still pay. Locks: none.

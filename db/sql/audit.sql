@@ -539,6 +539,27 @@ FROM (
     ) AS reasons WHERE reason_code !~ '^([A-Za-z_.]|[0-9]{1,4}([A-Za-z_.]|$))+$'
 ) AS bad;
 
+-- name: audit.user_keys
+-- INV-18. What names a user's key names one of that order's user, and an erased key is gone.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT s.what || ' ' || s.id AS id
+    FROM (SELECT 'address' AS what, a.order_id AS id, a.order_id, a.key_id FROM order_addresses a
+          UNION ALL SELECT 'remark', o.id, o.id, o.remark_key_id FROM orders o
+          UNION ALL SELECT 'attempt', p.id, p.order_id, p.key_id FROM payment_attempts p) AS s
+    JOIN orders o ON o.id = s.order_id
+    LEFT JOIN user_keys k ON k.key_id = s.key_id
+    WHERE s.key_id LIKE 'u:%' AND k.user_id IS DISTINCT FROM o.user_id
+    UNION ALL
+    SELECT 'text ' || t.about FROM free_texts t
+    WHERE t.key_id LIKE 'u:%' AND NOT EXISTS (SELECT FROM user_keys k WHERE k.key_id = t.key_id)
+    UNION ALL
+    SELECT 'user ' || user_id FROM user_keys
+    WHERE (erased_at IS NULL) <> (wrapped IS NOT NULL AND shop_key_id IS NOT NULL)
+    UNION ALL
+    SELECT 'user ' || user_id FROM user_keys WHERE erased_at IS NULL GROUP BY user_id HAVING count(*) > 1
+) AS bad;
+
 -- name: audit.outbox_age
 -- INV-19. $1 seconds of grace. Every announcement is published within them.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first

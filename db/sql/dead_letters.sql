@@ -5,16 +5,17 @@
 -- that was there before has been locked (xmax).
 INSERT INTO dead_letters AS d (queue, message_id, body_hash, type, correlation_id, reason, error_path, error_type,
     error_message, fingerprint, attempts, exchange, routing_key, origin_user, worker_version, occurred_at, first_failed_at,
-    last_failed_at, repeats, key_id, body, headers)
+    last_failed_at, repeats, key_id, body, headers, about)
 SELECT n.queue, n.message_id, n.body_hash, n.type, n.correlation_id, n.reason, n.error_path, n.error_type, n.error_message,
     n.fingerprint, n.attempts, n.exchange, n.routing_key, n.origin_user, n.worker_version, n.occurred_at, n.first_failed_at,
-    n.last_failed_at, n.times - 1, n.key_id, n.body, n.headers
+    n.last_failed_at, n.times - 1, n.key_id, n.body, n.headers, string_to_array(n.about, E'\n')
 FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::text[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[],
-    $18::timestamptz[], $19::integer[], $20::text[], $21::bytea[], $22::bytea[])
+    $18::timestamptz[], $19::integer[], $20::text[], $21::bytea[], $22::bytea[],
+    $23::text[])
     AS n (queue, message_id, body_hash, type, correlation_id, reason, error_path, error_type, error_message, fingerprint,
           attempts, exchange, routing_key, origin_user, worker_version, occurred_at, first_failed_at, last_failed_at, times,
-          key_id, body, headers)
+          key_id, body, headers, about)
 ORDER BY n.queue, coalesce(n.message_id, ''), n.body_hash
 ON CONFLICT (queue, coalesce(message_id, ''), body_hash) DO UPDATE
 SET repeats = d.repeats + 1 + excluded.repeats,
@@ -25,7 +26,8 @@ SET repeats = d.repeats + 1 + excluded.repeats,
     fingerprint = excluded.fingerprint, attempts = excluded.attempts, exchange = excluded.exchange,
     routing_key = excluded.routing_key, origin_user = excluded.origin_user, worker_version = excluded.worker_version,
     occurred_at = excluded.occurred_at, first_failed_at = least(d.first_failed_at, excluded.first_failed_at),
-    last_failed_at = excluded.last_failed_at, key_id = excluded.key_id, body = excluded.body, headers = excluded.headers
+    last_failed_at = excluded.last_failed_at, key_id = excluded.key_id, body = excluded.body, headers = excluded.headers,
+    about = excluded.about
 RETURNING d.queue, coalesce(d.message_id, '') AS message_id, d.body_hash, d.xmax = 0 AS is_new;
 
 -- name: dead_letters.list

@@ -42,8 +42,10 @@ ORDER BY line_no;
 SELECT type, data::text AS data, created_at FROM snapshots WHERE order_id = $1 ORDER BY type;
 
 -- name: order_view.address
--- $1 order id. The address as ciphertext, with the id of its key.
-SELECT country, key_id, ciphertext, modify_count FROM order_addresses WHERE order_id = $1;
+-- $1 order id. The address as ciphertext, with the id of its key, and the user's data key unless that was erased.
+SELECT a.country, a.key_id, a.ciphertext, a.modify_count, k.shop_key_id, k.wrapped
+FROM order_addresses a LEFT JOIN user_keys k ON k.key_id = a.key_id
+WHERE a.order_id = $1;
 
 -- name: order_view.payments
 -- $1 order id. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or

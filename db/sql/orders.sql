@@ -75,8 +75,12 @@ WHERE a.order_id = n.order_id
 RETURNING a.order_id;
 
 -- name: orders.address_changes
--- $1 order ids (locked). The number of changes and the country of each address.
-SELECT order_id, modify_count, country FROM order_addresses WHERE order_id = ANY($1::bigint[]);
+-- $1 order ids (locked). The number of changes and the country of each address, and the data key of the order's user.
+SELECT a.order_id, a.modify_count, a.country, k.key_id, k.shop_key_id, k.wrapped
+FROM order_addresses a
+JOIN orders o ON o.id = a.order_id
+LEFT JOIN user_keys k ON k.user_id = o.user_id AND k.erased_at IS NULL
+WHERE a.order_id = ANY($1::bigint[]);
 
 -- name: orders.insert_snapshots
 -- $1 order ids, $2 types, $3 JSON.

@@ -37,7 +37,7 @@ SELECT promo_id, quantity - sold AS units_left FROM promotion_quotas WHERE promo
 
 -- name: preview.addresses
 -- $1 user ids, $2 how many orders of each to look at. The addresses of their newest orders, newest first. Locks: none.
-SELECT o.user_id, a.order_id, a.country, a.key_id, a.ciphertext
+SELECT o.user_id, a.order_id, a.country, a.key_id, a.ciphertext, k.shop_key_id, k.wrapped
 FROM unnest($1::text[]) AS u (user_id)
 CROSS JOIN LATERAL (
     SELECT id, user_id, created_at FROM orders r
@@ -46,4 +46,5 @@ CROSS JOIN LATERAL (
     LIMIT $2::integer
 ) AS o
 JOIN order_addresses a ON a.order_id = o.id
+LEFT JOIN user_keys k ON k.key_id = a.key_id
 ORDER BY o.created_at DESC, o.id DESC;

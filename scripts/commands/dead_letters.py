@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from db.cipher import ERASED, ErasedError
 from db.pool import Transaction
 from messages.reasons import BROKER_REASONS, Reason
 from messages.registry import MODELS
@@ -201,6 +202,7 @@ def _objection(row: DeadLetter, to: str | None, *, again: bool) -> str:
     taken = {model.TYPE for model in QUEUES.get(target, ())}
     objections = (
         (state == dead_letters.DISCARDED, "was discarded"),
+        (row["key_id"] == ERASED, "is erased, because the user whom it names was: discard it"),
         (state == dead_letters.REPLAYED and not again, "was already replayed (--again replays it once more)"),
         (unrouted and to is None, "was published to a routing key that no queue takes: name its queue with --to"),
         (not unrouted and to not in (None, row["queue"]), f"failed in {row['queue']} and goes nowhere else"),
@@ -211,9 +213,12 @@ def _objection(row: DeadLetter, to: str | None, *, again: bool) -> str:
 
 
 def _whole(row: DeadLetter, *, reveal: bool) -> dict[str, Any]:
-    body, headers = dead_letters.opened(row)
     hidden = ("body", "headers", "body_hash", "key_id")
     shown = {name: value for name, value in row.items() if name not in hidden}
+    try:
+        body, headers = dead_letters.opened(row)
+    except ErasedError:
+        return shown | {"headers": ERASED, "body": ERASED}
     return shown | {"headers": _parsed(headers, reveal), "body": _parsed(body, reveal)}
 
 

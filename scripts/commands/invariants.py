@@ -77,6 +77,7 @@ INVARIANTS = (
     Invariant("INV-16", "paid, shipped, delivered, completed in this order", "audit.times"),
     Invariant("INV-17", "only steps of the transition table occur", "audit.transitions", _steps),
     Invariant("INV-18", "no personal data is stored in clear", "audit.personal_data"),
+    Invariant("INV-18", "every user key is the right user's", "audit.user_keys"),
     Invariant("INV-19", "what is announced is published", "audit.outbox_age", _grace),
     Invariant("R-10", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),

@@ -193,7 +193,9 @@ async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
         return {}
     stored_clear = {"country": row["country"], "changes": row["modify_count"], "key_id": row["key_id"]}
     try:
-        plain = orders.decrypt_address(order_id, row["key_id"], row["ciphertext"])
+        plain = orders.decrypt_address(order_id, row)
+    except cipher.ErasedError:
+        return stored_clear | dict.fromkeys(("receiver", "phone", "detail"), cipher.ERASED)
     except cipher.CipherError as error:
         return stored_clear | {"unreadable": str(error)}
     return stored_clear | dict(masked(orjson.loads(plain)))

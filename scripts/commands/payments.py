@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr
 
-from db.cipher import CipherError
+from db.cipher import ERASED, CipherError, ErasedError
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
@@ -248,6 +248,8 @@ def _shown(one: notifications.StoredNotification) -> dict[str, Any]:
     }
     try:
         headers, body = one.decrypt()
+    except ErasedError:
+        return known | {"headers": {}, "body": ERASED}
     except CipherError as error:
         return known | {"headers": {}, "body": {"unreadable": str(error)}}
     return known | {"headers": headers_shown(headers), "body": body_shown(body.decode("utf-8", "backslashreplace"))}

@@ -81,6 +81,7 @@ VIOLATIONS = {
         "UPDATE order_snapshots SET data = jsonb_build_object('phone', '1') WHERE type = 5",
         r"^snapshot \d+/5$",
     ),
+    "audit.user_keys": ("DELETE FROM user_keys WHERE user_id = 'u1'", r"^address \d+$"),
     "audit_payments.captures": (
         "UPDATE payment_attempts SET state = 'closed' WHERE trade_no = 'ok-1'",
         r"^\d+ closed, kept 507 CNY$",
@@ -109,6 +110,9 @@ APART = """UPDATE orders SET user_id = 'u9' WHERE id = (
     SELECT max(order_id) FROM shipment_items JOIN shipments ON id = shipment_id WHERE tracking_no = 'together')"""
 OTHERS = [
     ("audit.stock_counters", "UPDATE stock SET locked = -1"),
+    ("audit.user_keys", "UPDATE user_keys SET erased_at = now() WHERE user_id = 'u1'"),
+    ("audit.user_keys", "UPDATE user_keys SET user_id = 'u9' WHERE user_id = 'u1'"),
+    ("audit.user_keys", "INSERT INTO user_keys SELECT key_id || 'x', user_id, shop_key_id, wrapped FROM user_keys"),
     ("audit.stock_ledger", "DELETE FROM stock WHERE sku_id = 's1'"),
     ("audit.stock_ledger", "INSERT INTO stock VALUES ('s9', 'main', 1, 0)"),
     ("audit.stock_holds", "UPDATE stock_ledger SET qty = qty + 1 WHERE op = 'restock'"),

@@ -31,6 +31,7 @@ from messages.stock import (
     StockReserved,
     StockRestock,
 )
+from messages.subjects import SubjectErase
 from messages.timers import TimerDue
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, member, promotion, revision_reset, settings, template
@@ -311,6 +312,16 @@ async def in_carts(harness: HandlerHarness, n: int) -> Sequence[Message]:
     return [CartRemove(request_id=unique(), actor=user(u), user_id=u, sku_id="s1") for u in users]
 
 
+async def forgotten(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    """Users whose orders have ended."""
+    users = [unique() for _ in range(n)]
+    harness.events.clear()
+    await harness.handle(*(create(("s1", 1), request_id=unique(), user_id=u) for u in users))
+    ended = [int(event["order_id"]) for event in harness.events_of("order.created")]
+    await harness.handle(*(cancel(key, unique(), OPERATOR) for key in ended), trusted=True)
+    return [SubjectErase(request_id=unique(), actor=OPERATOR, user_id=u) for u in users]
+
+
 def put(key: int) -> Message:
     return CartPut(request_id=unique(), actor=user(f"u{key}"), user_id=f"u{key}", sku_id="s1", qty=key + 1)
 
@@ -340,6 +351,7 @@ SCENARIOS: dict[str, Arrange] = {
     "order.number.issue": plain(number),
     "cart.put": plain(put),
     "cart.remove": in_carts,
+    "subject.erase": forgotten,
     "risk.result passed": per(placing, lambda key: RiskResult(order_id=key, verdict="passed")),
     "risk.result held": per(placing, lambda key: RiskResult(order_id=key, verdict="held")),
     "risk.result rejected": per(placing, lambda key: RiskResult(order_id=key, verdict="rejected")),

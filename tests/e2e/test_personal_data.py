@@ -21,7 +21,7 @@ from tests.chaos.deployment import PRICE, SKU, Deployment
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.upstream import order_body
 from workers.services import dead_letters as dead_letter_decisions
-from workers.store import dead_letters, free_texts
+from workers.store import dead_letters, free_texts, orders
 
 CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "ZIP 200099")
 ADDRESS = {
@@ -190,9 +190,9 @@ async def test_what_people_write_in_messages_is_in_clear_nowhere(deployment: Dep
         await _no_trace_in(events)
     assert list(traces("the logs", deployment.logs())) == []
     pool = await open_pool(deployment.database_url, application_name="tests", max_size=1)
-    for row in await pool.fetch("SELECT * FROM free_texts"):
+    for row in await pool.fetch("SELECT * FROM free_texts LEFT JOIN user_keys USING (key_id)"):
         aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"])
-        assert cipher.current().decrypt(row["key_id"], row["ciphertext"], aad).decode() == SAYS
+        assert cipher.current().decrypt(row["key_id"], row["ciphertext"], aad, cipher.Wrapped.of(row)).decode() == SAYS
     await pool.close()
 
 
@@ -236,11 +236,11 @@ async def _no_event_has_personal_data(events: aio_pika.abc.AbstractQueue) -> Non
 
 async def _who_has_the_key_can_read(deployment: Deployment) -> None:
     connection = await asyncpg.connect(deployment.database_url)
-    addresses = await connection.fetch("SELECT * FROM order_addresses")
+    addresses = await connection.fetch("SELECT * FROM order_addresses LEFT JOIN user_keys USING (key_id)")
     letters = await connection.fetch("SELECT * FROM dead_letters")
     await connection.close()
     for row in addresses:
-        clear = cipher.current().decrypt(row["key_id"], row["ciphertext"], b"order_address:%d" % row["order_id"])
+        clear = orders.decrypt_address(row["order_id"], row)
         assert len(set(traces("", clear))) == len(CANARIES)
     for row in letters:
         body, headers = dead_letters.opened(dict(row))

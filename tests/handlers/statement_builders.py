@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 
+from db import cipher
 from messages.payments import PaymentReconcile
 from messages.refunds import RefundRequest, RefundResult
 from tests.handlers.builders import OPERATOR, captured
@@ -96,7 +97,7 @@ async def add_attempt(
         expire_at=NOON + timedelta(minutes=30),
     )
     async with harness.pool.acquire() as tx, tx.transaction():
-        await attempts.open_all(tx, [attempt], NOON)
+        await attempts.open_all(tx, [attempt], NOON, {attempt_id: cipher.current()})
         await attempts.save(
             tx, [AttemptChange(attempt_id, AttemptState(state), trade_no=trade_no if state == "captured" else None)]
         )

@@ -120,8 +120,11 @@ async def test_a_text_cannot_be_found_by_hashing_every_number(harness: HandlerHa
 async def test_a_remark_is_kept_encrypted(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     await harness.handle(create(("s1", 1), remark="call 13812345678"))
-    row = await harness.pool.fetchrow("SELECT id, remark_key_id, user_remark FROM orders")
+    row = await harness.pool.fetchrow(
+        "SELECT id, user_remark, k.* FROM orders JOIN user_keys k ON key_id = remark_key_id"
+    )
     assert row is not None
     assert b"13812345678" not in row["user_remark"]
-    plain = cipher.current().decrypt(row["remark_key_id"], row["user_remark"], b"order_remark:%d" % row["id"])
+    aad, wrapped = b"order_remark:%d" % row["id"], cipher.Wrapped.of(row)
+    plain = cipher.current().decrypt(row["key_id"], row["user_remark"], aad, wrapped)
     assert plain == b"call 13812345678"

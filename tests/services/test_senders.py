@@ -35,6 +35,7 @@ SENDERS: dict[str, set[Role]] = {
     "order.shortage.report": {Role.WAREHOUSE, Role.OPERATOR},
     "order.preview": BUYERS,
     "cart.put": BUYERS,
+    "subject.erase": {Role.OPERATOR},
     "cart.remove": BUYERS,
     "payment.start": BUYERS,
     "payment.callback": set(Role),

@@ -316,7 +316,7 @@ async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outco
     outcomes: commands.Outcomes = {commands.key_of(i.body): (grant(accounts, i), i) for i in items}
     granted = [item for event, item in outcomes.values() if isinstance(event, PointsChanged)]
     await benefits.save_grants(tx, accounts, [item.body for item in granted])
-    await free_texts.keep(tx, [(item, item.body.user_id) for item in granted])
+    await free_texts.keep(tx, [(item, item.body.user_id, item.body.user_id) for item in granted])
     return outcomes
 
 

@@ -76,12 +76,12 @@ TRIGGERS: dict[type[OrderChange], Trigger] = {
 class ChangeContext:
     """What one batch reads and decides with, and the addresses and merged intents that its decisions set.
 
-    `known` is order id -> (how often its address was changed, its country).
+    `known` is order id -> what is known of its address.
     """
 
     book: Book[Item]
     parcels: Mapping[int, Sequence[Parcel]]
-    known: Mapping[int, tuple[int, str]]
+    known: Mapping[int, orders.KnownAddress]
     intent_ids: Iterator[int]
     addresses: dict[int, Address] = field(default_factory=dict)
     merged: list[tuple[payments.Merged, str, datetime]] = field(default_factory=list)
@@ -94,9 +94,9 @@ class ChangeContext:
 def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     """Return why this change of this order is rejected, or None. No I/O."""
     trigger = TRIGGERS[type(item.body)]
-    times, country = context.known.get(order.id, (0, ""))
-    changed = times > 0 or order.id in context.addresses
-    abroad = isinstance(item.body, OrderChangeAddress) and item.body.address.country != country
+    known = context.known.get(order.id)
+    changed = (known is not None and known.changes > 0) or order.id in context.addresses
+    abroad = isinstance(item.body, OrderChangeAddress) and (known is None or item.body.address.country != known.country)
     return refuse(trigger, order, shipped_any=context.shipped_any(order), address_changed=changed, other_country=abroad)
 
 
@@ -130,8 +130,8 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     dues = whole_refunds(book, await payments.kept(tx, refunded), back)
     opened = await refund_rows.open_all(tx, dues)
     await orders.save(tx, book)
-    await orders.change_addresses(tx, context.addresses)
-    await free_texts.keep(tx, [(item, item.body.order_id) for item in cancels(outcomes)])
+    await orders.change_addresses(tx, context.addresses, context.known)
+    await free_texts.keep(tx, [(item, key, book[key].user_id) for key, item in cancels(outcomes)])
     await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await payments.open_merged(tx, context.merged)
     await shipments.withdraw(tx, still_booked(context, refunded))
@@ -200,10 +200,10 @@ def refused(context: ChangeContext, item: Item, order_id: int) -> Refusal | None
     return found
 
 
-def cancels(outcomes: commands.Outcomes) -> list[Envelope[OrderCancel]]:
-    """Return the cancellations that were not rejected."""
+def cancels(outcomes: commands.Outcomes) -> list[tuple[int, Envelope[OrderCancel]]]:
+    """Return the cancellations that were not rejected, each with the order that it names."""
     return [
-        item
+        (item.body.order_id, item)
         for event, item in outcomes.values()
         if isinstance(item.body, OrderCancel) and not isinstance(event, CommandRejected)
     ]

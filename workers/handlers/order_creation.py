@@ -156,7 +156,8 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
     if body.order_no is not None:
         context.numbers[body.order_no] = (body.user_id, order_id)
     groups = split(price, context.shop.split_by)
-    return Placed(order_id, item, price, context.shop, context.policies[body.business_type], groups, coupon)
+    policy, user = context.policies[body.business_type], context.users[body.user_id]
+    return Placed(order_id, item, price, context.shop, policy, groups, user.key, coupon)
 
 
 async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:

@@ -86,7 +86,7 @@ async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease]) -
     await orders.save(tx, book)
     await holds.place(tx, context.placed)
     await holds.release(tx, context.ends)
-    await free_texts.keep(tx, [(item, item.body.order_id) for item in taken])
+    await free_texts.keep(tx, [(item, item.body.order_id, book[item.body.order_id].user_id) for item in taken])
     await timers.start(tx, [Timer(TimerKind.RECEIPT, key, due_at) for key, due_at in context.resumed.items()])
     answers = await commands.conclude(tx, outcomes)
     others = [

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import outbox
+from db import cipher
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentStart
@@ -36,7 +37,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, commands
 from workers.store import attempts as attempt_rows
-from workers.store import ids, orders, payments, timers
+from workers.store import buyers, orders, payments, timers
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[PaymentStart]
@@ -50,6 +51,11 @@ class StartContext:
     book: Book[Item]
     merged: Mapping[int, payments.Merged]
     providers: Mapping[str, Provider]
+
+    def buyer(self, body: PaymentStart) -> str:
+        """Return the user whose order it is. Without an order no attempt is opened, so that any user will do."""
+        order = self.book.get(body.order_id)
+        return body.actor.id if order is None else order.user_id
 
 
 @dataclass(frozen=True)
@@ -92,16 +98,19 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
     """Lock every order once, open an attempt for each command, write each table once. No provider is called here."""
     claims = await commands.claim(tx, batch)
     context = await read(tx, claims.fresh)
-    new_ids = iter(await ids.take(tx, [item.body.actor.id for item in claims.fresh]))
+    new = iter(await buyers.take_ids(tx, [context.buyer(item.body) for item in claims.fresh]))
+    keys: dict[int, cipher.Sealer] = {}
     outcomes: commands.Outcomes = {}
     opened: list[tuple[Item, Attempt]] = []
 
     for item in claims.fresh:
+        attempt_id, key = next(new)
+        keys[attempt_id] = key
         match decide(item.body, context, batch.now):
             case Refusal() as refusal:
                 outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
             case AmountDue() as due:
-                opened.append((item, new_attempt(item.body, due, next(new_ids), batch.now)))
+                opened.append((item, new_attempt(item.body, due, attempt_id, batch.now)))
 
     before = await attempt_rows.live(tx, {attempt.intent_id for _, attempt in opened})
     signed = await asyncio.to_thread(sign, opened, context.providers, batch.now)
@@ -122,7 +131,7 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
                 )
 
     closings = superseded([live.attempt for live in before], written)
-    await attempt_rows.open_all(tx, [attempt for _, attempt in written], batch.now)
+    await attempt_rows.open_all(tx, [attempt for _, attempt in written], batch.now, keys)
     await attempt_rows.save(tx, [attempts.closing_change(closing.attempt) for closing in closings])
     grace = timedelta(seconds=shop.current().payment_grace_seconds)
     polls = [

@@ -50,6 +50,7 @@ from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, P
 from messages.providers import ProviderCapture, ProviderCertificates, ProviderDisputeQuery, ProviderQuery
 from messages.reasons import Reason
 from workers.domain import payment_rules
+from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.payment_rules import AttemptState, PaymentVerdict, ends_by_failure
 from workers.providers import configured
@@ -99,7 +100,7 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     rejections = await keep_notifications(tx, reports, providers)
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
-    await free_texts.keep(tx, [(item, f"{fact.result.provider}/{fact.result.trade_no}") for item, fact in facts])
+    await free_texts.keep(tx, [text_of(item, fact, book) for item, fact in facts])
     applied = await benefits.apply(tx, book, batch.now)
     changes = attempt_changes(reports, accepted)
     closings = await attempts.close_superseded(tx, book, changes)
@@ -118,6 +119,12 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     owed = [*order_events.stock_orders(book), *refunds.announcements(opened), *benefits.announcements(applied)]
     closes = attempts.close_calls(closings)
     await outbox.append(tx, [*notified, *events, *order_events.steps(book), *alerts, *owed, *closes])
+
+
+def text_of(item: Item, fact: payments.PaymentFact, book: Book[Any]) -> free_texts.Written:
+    """Return a message, the number that its free text is about, and the user who paid."""
+    result = fact.result
+    return item, f"{result.provider}/{result.trade_no}", book[result.order_id].user_id
 
 
 def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> list[ReportedResult]:

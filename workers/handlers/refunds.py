@@ -137,14 +137,14 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await orders.save(tx, book)
     await refund_rows.finish(tx, list(context.ends.values()))
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
-    await free_texts.keep(tx, written(batch, opened, again))
+    await free_texts.keep(tx, written(batch, context, opened, again))
     news += foreign_refunds.announcements(await refund_rows.take_in(tx, foreign))
     applied = await benefits.apply(tx, book, batch.now, opened, context.recounted)
     await timers.start(tx, [Timer(TimerKind.REFUND, key, batch.now + FIRST_POLL) for key in context.ids(PENDING)])
     await timers.stop(tx, [(TimerKind.REFUND, key) for key in context.ids({*GONE, RefundState.FAILED})])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [
-        outbox.event(requested_again(refund), because=item, stream=book[refund.order_id].root_id)
+        outbox.event(RefundRequested(**about(refund)), because=item, stream=book[refund.order_id].root_id)
         for item, refund in again
     ]
     news += [
@@ -256,16 +256,14 @@ def apply_end(book: Book[Any], refund: RefundRow, end: RefundEnd, item: ResultIt
 
 
 def written(
-    batch: Batch[Any], opened: Sequence[OpenedRefund], again: Sequence[tuple[RequestItem, RefundRow]]
+    batch: Batch[Any], context: RefundContext, opened: Sequence[OpenedRefund], again: Sequence[tuple[Any, RefundRow]]
 ) -> list[free_texts.Written]:
-    """Return the messages whose texts are about a refund, with its number."""
-    found: list[free_texts.Written] = [(i, i.body.refund_no) for i in batch.handled if isinstance(i.body, RefundResult)]
-    return found + [(one.due.because, one.refund_no) for one in opened] + [(i, refund.refund_no) for i, refund in again]
-
-
-def requested_again(refund: RefundRow) -> RefundRequested:
-    """Build refund.requested for a refund that was requested before and failed."""
-    return RefundRequested(**about(refund))
+    """Return the messages whose texts are about a refund, with its number and its user, if the refund is known."""
+    users = {refund_no: context.book[refund.order_id].user_id for refund_no, refund in context.known.items()}
+    results = [(item, item.body.refund_no) for item in batch.handled if isinstance(item.body, RefundResult)]
+    known = [*results, *((item, refund.refund_no) for item, refund in again)]
+    texts = [(item, refund_no, users.get(refund_no)) for item, refund_no in known]
+    return texts + [(one.due.because, one.refund_no, one.due.user_id) for one in opened]
 
 
 def about(refund: RefundRow) -> dict[str, Any]:
@@ -296,7 +294,7 @@ def repeated(
             context.move(refund, RefundState.REQUESTED)
             context.recounted[refund.order_id] = item
             again.append((item, refund))
-            outcomes[commands.key_of(body)] = requested_again(refund), item
+            outcomes[commands.key_of(body)] = RefundRequested(**about(refund)), item
         else:
             assert refusal is not None, "a refund that may be requested again is there"
             outcomes[commands.key_of(body)] = commands.rejected(item, refusal), item

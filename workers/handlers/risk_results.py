@@ -92,7 +92,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     await orders.save(tx, book)
     await holds.place(tx, held)
     await orders.keep_verdicts(tx, [(key, item.body.verdict, item.user) for key, item in verdicts])
-    await free_texts.keep(tx, [(item, key) for key, item in verdicts])
+    await free_texts.keep(tx, [(item, key, book[key].user_id) for key, item in verdicts])
     applied = await benefits.apply(tx, book, batch.now)
     await timers.stop(tx, [(TimerKind.SAGA, key) for key in book.ids(Effect.SAGA_TIMER_ENDS)])
     answers = await commands.conclude(tx, commands.creations(book))

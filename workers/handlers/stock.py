@@ -74,7 +74,7 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
 
     await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
     adjusted = [item for event, item in outcomes.values() if isinstance(event, StockAdjusted)]
-    await free_texts.keep(tx, [(item, "/".join(reversed(place_of(item.body)))) for item in adjusted])
+    await free_texts.keep(tx, [(item, "/".join(reversed(place_of(item.body))), None) for item in adjusted])
     answers = await commands.conclude(tx, outcomes)
     events = [outbox.event(event, because=item) for event, item in outcomes.values()]
     await outbox.append(tx, [*news, *events, *answers, *claims.answers])

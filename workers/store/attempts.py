@@ -1,7 +1,7 @@
 """Attempts to pay at a provider, as their rows hold them. The details of the buyer's client are encrypted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,9 @@ class Attempt:
     details: Mapping[str, Any]
     started_at: datetime
     expire_at: datetime
+
+
+COLUMNS = frozenset(field.name for field in fields(Attempt))
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,17 @@ class AttemptChange:
         )
 
 
-async def open_all(tx: Transaction, attempts: Sequence[Attempt], now: datetime) -> None:
-    """Insert new attempts, their details encrypted."""
+async def open_all(
+    tx: Transaction, attempts: Sequence[Attempt], now: datetime, keys: Mapping[int, cipher.Sealer]
+) -> None:
+    """Insert new attempts, the details of each encrypted with its key: attempt id -> that of its user."""
     if not attempts:
         return
-    *before, expire_at = columns(_row(attempt) for attempt in attempts)
+    *before, expire_at = columns(_row(attempt, keys[attempt.id]) for attempt in attempts)
     await tx.execute(SQL["attempts.open"], *before, now, expire_at)
 
 
-def _row(attempt: Attempt) -> tuple[Any, ...]:
+def _row(attempt: Attempt, key: cipher.Sealer) -> tuple[Any, ...]:
     return (
         attempt.id,
         attempt.out_trade_no,
@@ -109,20 +114,30 @@ def _row(attempt: Attempt) -> tuple[Any, ...]:
         attempt.state,
         attempt.reference,
         *attempt.command,
-        *cipher.current().encrypt(orjson.dumps(dict(attempt.details)), _aad(attempt.id)),
+        *key.encrypt(orjson.dumps(dict(attempt.details)), details_aad(attempt.id)),
         attempt.expire_at,
     )
 
 
-def _aad(attempt_id: int) -> bytes:
+def details_aad(attempt_id: int) -> bytes:
+    """The place that the ciphertext of an attempt's details is bound to."""
     return b"payment_attempt:%d" % attempt_id
 
 
 def _attempt(row: Any) -> Attempt:
-    fields = {name: value for name, value in row.items() if name not in ("live", "merged_orders")}
-    details = cipher.current().decrypt(fields.pop("key_id"), fields.pop("details"), _aad(row["id"]))
-    fields["state"] = AttemptState(row["state"])
-    return Attempt(**fields | {"details": orjson.loads(details), "command": tuple(row["command"])})
+    found = {name: value for name, value in row.items() if name in COLUMNS}
+    found["state"] = AttemptState(row["state"])
+    return Attempt(**found | {"details": _details(row), "command": tuple(row["command"])})
+
+
+def _details(row: Any) -> dict[str, Any]:
+    """Return the details; empty if they were erased, which happens only to attempts that nobody can pay."""
+    try:
+        plain = cipher.current().decrypt(row["key_id"], row["details"], details_aad(row["id"]), cipher.Wrapped.of(row))
+    except cipher.ErasedError:
+        return {}
+    details: dict[str, Any] = orjson.loads(plain)
+    return details
 
 
 async def read(tx: Transaction, ids: Iterable[int]) -> dict[int, Attempt]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.benefits import MemberUpsert
@@ -17,10 +18,14 @@ from workers.store import benefits, catalogue_entries
 
 @dataclass
 class User:
-    """A user. `accepted_at` has the times at which the newest accepted orders were placed, newest first."""
+    """A user. `accepted_at` has the times at which the newest accepted orders were placed, newest first.
+
+    `key` encrypts what belongs to the user.
+    """
 
     level: str | None
     accepted_at: list[datetime]
+    key: cipher.Sealer
 
 
 async def lock(tx: Transaction, user_ids: Iterable[str]) -> None:
@@ -38,11 +43,41 @@ async def lock_and_take_ids(tx: Transaction, user_ids: Sequence[str]) -> list[in
     return [make_id(row["at_ms"], user_shard(user), row["sequence"]) for row, user in zip(rows, user_ids, strict=True)]
 
 
-async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders_max: int) -> dict[str, User]:
-    """User id -> user, for every id given. The caller has locked the users."""
+async def take_ids(tx: Transaction, user_ids: Sequence[str]) -> list[tuple[int, cipher.Sealer]]:
+    """Return, for each user id given, an id and what encrypts for the user: the user's key, or the shop's."""
+    if not user_ids:
+        return []
+    rows = zip(await tx.fetch(SQL["users.take_ids"], user_ids), user_ids, strict=True)
+    seal = cipher.current().sealer
+    return [
+        (make_id(row["at_ms"], user_shard(user), row["sequence"]), seal(cipher.Wrapped.of(row))) for row, user in rows
+    ]
+
+
+async def keys(tx: Transaction, user_ids: Iterable[str]) -> dict[str, cipher.Sealer]:
+    """User id -> the user's key, for users who have one."""
     wanted = sorted(set(user_ids))
-    rows = await tx.fetch(SQL["users.read"], wanted, since, orders_max) if wanted else []
-    return {row["user_id"]: User(row["level"], list(row["accepted_at"])) for row in rows}
+    rows = await tx.fetch(SQL["users.keys"], wanted) if wanted else []
+    return {row["user_id"]: cipher.current().sealer(cipher.Wrapped.of(row)) for row in rows}
+
+
+async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders_max: int) -> dict[str, User]:
+    """User id -> user, for every id given. The caller has locked the users. A user without a data key gets one."""
+    wanted = sorted(set(user_ids))
+    if not wanted:
+        return {}
+    shop_cipher = cipher.current()
+    new = {user: shop_cipher.new_user_key() for user in wanted}
+    key_ids, _, wrapped = columns(new.values())
+    rows = await tx.fetch(SQL["users.read"], wanted, since, orders_max, key_ids, shop_cipher.current, wrapped)
+    return {
+        row["user_id"]: User(
+            row["level"],
+            list(row["accepted_at"]),
+            shop_cipher.unwrap(cipher.Wrapped.of(row) or new[row["user_id"]]),
+        )
+        for row in rows
+    }
 
 
 async def benefits_for(

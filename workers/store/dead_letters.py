@@ -1,4 +1,8 @@
-"""Dead letters, encrypted, with every decision that an operator makes about them."""
+"""Dead letters, encrypted, with every decision that an operator makes about them.
+
+They are encrypted with the shop's key, because often nobody knows whose they are, or the user has no key. `about` says
+whom a letter names, so that erasing a user removes its body.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -8,6 +12,7 @@ from typing import Any, TypeAlias
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
+from workers.domain.subjects import subjects_of
 
 AAD = b"dead_letter"  # ciphertext of one table cannot be passed off as another's
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
@@ -75,11 +80,14 @@ def _row(letter: Letter, times: int) -> tuple[Any, ...]:
     key_id, sealed_body = cipher.current().encrypt(body, AAD)
     same_key_id, sealed_headers = cipher.current().encrypt(headers, AAD)
     assert key_id == same_key_id, "the current key changed within one process"
-    return *plain, times, key_id, sealed_body, sealed_headers
+    return *plain, times, key_id, sealed_body, sealed_headers, "\n".join(subjects_of(body))
 
 
 def opened(row: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return body and headers (JSON) of a letter's row, in clear. Raises CipherError if its key is not configured."""
+    """Return body and headers (JSON) of a letter's row, in clear.
+
+    Raises ErasedError if its user was erased, CipherError if its key is not configured.
+    """
     unseal = cipher.current().decrypt
     return unseal(row["key_id"], row["body"], AAD), unseal(row["key_id"], row["headers"], AAD)
 

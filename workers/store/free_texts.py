@@ -8,16 +8,25 @@ from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.base import free_text_fields
 from messages.envelope import Envelope
+from workers.store import buyers
 
-Written: TypeAlias = tuple[Envelope[Any], object]
-"""A message, and what its texts are about: an order's id, a refund's number, ..."""
+Written: TypeAlias = tuple[Envelope[Any], object, str | None]
+"""A message, what its texts are about (an order's id, a refund's number, ...), and the user to whom that belongs."""
 
 
 async def keep(tx: Transaction, written: Iterable[Written]) -> None:
-    """Keep the free texts of these messages, each once. It takes one statement, and none if no message has a text."""
-    rows = sorted({key: row for item, about in written for key, row in _rows(item, str(about))}.items())
-    if rows:
-        await tx.execute(SQL["free_texts.insert"], *columns([(*key, *sealed) for key, sealed in rows]))
+    """Keep the free texts of these messages, each once, encrypted with the key of the user that they are about.
+
+    It takes two statements, and none if no message has a text.
+    """
+    texts = {key: (text, user) for item, about, user in written for key, text in _texts(item, str(about))}
+    if texts:
+        keys = await buyers.keys(tx, {user for _, user in texts.values() if user is not None})
+        rows = [
+            (*key, *keys.get(user or "", cipher.current()).encrypt(text.encode(), aad_of(*key)))
+            for key, (text, user) in sorted(texts.items())
+        ]
+        await tx.execute(SQL["free_texts.insert"], *columns(rows))
 
 
 def aad_of(about: str, type_: str, field: str, message_id: str) -> bytes:
@@ -25,8 +34,7 @@ def aad_of(about: str, type_: str, field: str, message_id: str) -> bytes:
     return "\n".join(("free_text", about, type_, field, message_id)).encode()
 
 
-def _rows(item: Envelope[Any], about: str) -> Iterable[tuple[tuple[str, str, str, str], tuple[str, bytes]]]:
+def _texts(item: Envelope[Any], about: str) -> Iterable[tuple[tuple[str, str, str, str], str]]:
     for field in free_text_fields(item.body.__class__):
         if (text := getattr(item.body, field)) is not None:
-            key = about, item.body.routing_key(), field, item.id
-            yield key, cipher.current().encrypt(text.encode(), aad_of(*key))
+            yield (about, item.body.routing_key(), field, item.id), text

@@ -37,7 +37,7 @@ class Placed:
     """A new root order: its command, its price and the rules it was placed under.
 
     `groups` are the lines of each order that carries goods; with more than one the order is split, and `children` has
-    the ids of its parts.
+    the ids of its parts. `key` encrypts what belongs to its user.
     """
 
     id: int
@@ -46,6 +46,7 @@ class Placed:
     shop: Shop
     policy: Policy
     groups: tuple[tuple[PricedLine, ...], ...]
+    key: cipher.Sealer
     coupon: Coupon | None = None
     children: tuple[int, ...] = ()
 
@@ -133,11 +134,11 @@ def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
         sums.gift_points,
         sums.gift_growth,
         sum(order.quote.quota_uses.values()) if root else 0,
-        *_sealed_remark(part.id, body.remark if root else None),
+        *_sealed_remark(order.key, part.id, body.remark if root else None),
         _frozen(order),
         now + timedelta(seconds=order.policy.payment_window_seconds),
         order.item.correlation_id,
-        *((None, None, None) if body.address is None else encrypt_address(part.id, body.address)[1:]),
+        *((None, None, None) if body.address is None else encrypt_address(order.key, part.id, body.address)[1:]),
         actor.type,
         actor.id,
         order.item.id,
@@ -156,9 +157,14 @@ def _frozen(order: Placed) -> str:
     return orjson.dumps({name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}).decode()
 
 
-def _sealed_remark(order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
+def _sealed_remark(key: cipher.Sealer, order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:
     """Encrypt the remark, because buyers write names and phone numbers into it."""
-    return cipher.current().encrypt(remark.encode(), b"order_remark:%d" % order_id) if remark else (None, None)
+    return key.encrypt(remark.encode(), remark_aad(order_id)) if remark else (None, None)
+
+
+def remark_aad(order_id: int) -> bytes:
+    """The place that the ciphertext of a remark is bound to."""
+    return b"order_remark:%d" % order_id
 
 
 def _item(part: OrderPart, line: PricedLine) -> tuple[Any, ...]:

@@ -110,15 +110,20 @@ def _log_rows(steps: Sequence[Step[Envelope[Any]]]) -> list[tuple[Any, ...]]:
     ]
 
 
-def encrypt_address(order_id: int, address: Address) -> tuple[int, str, str, bytes]:
-    """Return (order id, country, key id, ciphertext)."""
-    key_id, ciphertext = cipher.current().encrypt(address.model_dump_json().encode(), _aad(order_id))
+def encrypt_address(key: cipher.Sealer, order_id: int, address: Address) -> tuple[int, str, str, bytes]:
+    """Return (order id, country, key id, ciphertext). `key` is that of the order's user."""
+    key_id, ciphertext = key.encrypt(address.model_dump_json().encode(), _aad(order_id))
     return order_id, address.country, key_id, ciphertext
 
 
-def decrypt_address(order_id: int, key_id: str, ciphertext: bytes) -> bytes:
-    """Return an order's address as JSON, in clear. Raises CipherError if its key is not configured."""
-    return cipher.current().decrypt(key_id, ciphertext, _aad(order_id))
+def decrypt_address(order_id: int, row: Any) -> bytes:
+    """Return an order's address as JSON, in clear.
+
+    The row has key_id and ciphertext of order_addresses, and shop_key_id and wrapped of user_keys, joined by key_id.
+    Raises ErasedError if the user was erased, CipherError if the shop's key is not configured.
+    """
+    wrapped = cipher.Wrapped.of(row)
+    return cipher.current().decrypt(row["key_id"], row["ciphertext"], _aad(order_id), wrapped)
 
 
 def _aad(order_id: int) -> bytes:
@@ -173,16 +178,29 @@ async def drop_units(tx: Transaction, dropped: Sequence[DroppedUnits]) -> None:
         await tx.execute(SQL["orders.drop_units"], *columns(dropped))
 
 
-async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, tuple[int, str]]:
-    """Order id -> (number of address changes, country)."""
+class KnownAddress(NamedTuple):
+    """How often an order's address was changed, its country, and what encrypts another one."""
+
+    changes: int
+    country: str
+    key: cipher.Sealer
+
+
+async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, KnownAddress]:
+    """Order id -> what is known of its address without reading it."""
     rows = await tx.fetch(SQL["orders.address_changes"], sorted(set(ids)))
-    return {row["order_id"]: (row["modify_count"], row["country"]) for row in rows}
+    seal = cipher.current().sealer
+    return {
+        row["order_id"]: KnownAddress(row["modify_count"], row["country"], seal(cipher.Wrapped.of(row))) for row in rows
+    }
 
 
-async def change_addresses(tx: Transaction, addresses: Mapping[int, Address]) -> None:
+async def change_addresses(
+    tx: Transaction, addresses: Mapping[int, Address], known: Mapping[int, KnownAddress]
+) -> None:
     """Replace the ciphertext of each order's address."""
     if addresses:
-        sealed = [encrypt_address(order_id, addresses[order_id]) for order_id in sorted(addresses)]
+        sealed = [encrypt_address(known[key].key, key, addresses[key]) for key in sorted(addresses)]
         rows = await tx.fetch(SQL["orders.change_addresses"], *columns(sealed))
         assert len(rows) == len(addresses), "an order without an address cannot get a new one"
 

@@ -109,7 +109,7 @@ async def _addresses(tx: Transaction, users: Sequence[str]) -> dict[str, list[Pr
         if len(shown[user]) == ADDRESSES_MAX:
             continue
         try:
-            plain = orders.decrypt_address(order_id, row["key_id"], row["ciphertext"])
+            plain = orders.decrypt_address(order_id, row)
         except cipher.CipherError:
             continue
         if (user, plain) not in seen:

@@ -1,0 +1,90 @@
+-- What is kept about users. Their locks (users.lock) are held by who erases.
+
+-- name: subjects.live
+-- $1 user ids (locked), $2 the states of orders that have not ended. What of each user is under way: orders, attempts, refunds and disputes.
+-- A user's orders cannot begin to live again. Locks: none.
+SELECT o.user_id, o.id AS order_id, o.state
+FROM orders o
+WHERE o.user_id = ANY($1::text[]) AND o.state = ANY($2::text[])
+UNION ALL
+SELECT o.user_id, o.id, 'payment attempt ' || a.state
+FROM orders o JOIN payment_attempts a ON a.order_id = o.id
+WHERE o.user_id = ANY($1::text[]) AND a.state IN ('created', 'requested', 'unknown', 'closing')
+UNION ALL
+SELECT o.user_id, o.id, 'refund ' || r.state
+FROM orders o JOIN refunds r ON r.order_id = o.id
+WHERE o.user_id = ANY($1::text[]) AND r.state IN ('requested', 'submitted', 'unknown')
+UNION ALL
+SELECT o.user_id, o.id, 'dispute ' || d.state
+FROM orders o
+JOIN payment_facts f ON f.order_id = o.id
+JOIN payment_disputes d ON d.provider = f.provider AND d.trade_no = f.trade_no
+WHERE o.user_id = ANY($1::text[]) AND d.state = 'opened'
+ORDER BY 1, 2, 3;
+
+-- name: subjects.unpublished
+-- The encrypted messages that wait to be published; there are few. Locks: none.
+SELECT id, type, key_id, body FROM unpublished WHERE key_id IS NOT NULL ORDER BY id;
+
+-- name: subjects.users_of
+-- $1 order ids. The user of each. Locks: none.
+SELECT id, user_id FROM orders WHERE id = ANY($1::bigint[]);
+
+-- name: subjects.old_letters
+-- The dead letters of before `about` was kept. Locks: none.
+SELECT id, key_id, body FROM dead_letters WHERE about IS NULL ORDER BY id;
+
+-- name: subjects.save_letters
+-- $1 letter ids, in order, $2 what each is about, joined by line ends.
+UPDATE dead_letters d SET about = string_to_array(n.about, E'\n')
+FROM unnest($1::bigint[], $2::text[]) AS n (id, about)
+WHERE d.id = n.id;
+
+-- name: subjects.erase
+-- $1 user ids (locked), of whom nothing is under way. Drops their data keys, removes what is encrypted with a key of the shop (dead letters,
+-- notifications, and all that is older than data keys), and empties their carts. Returns for each user how many orders stay.
+-- Locks: the rows that it changes. Nothing else changes those: the orders have ended.
+WITH owned AS MATERIALIZED (
+    SELECT id, user_id, conversation_id FROM orders WHERE user_id = ANY($1::text[])
+), dropped AS (
+    UPDATE user_keys SET shop_key_id = NULL, wrapped = NULL, erased_at = clock_timestamp()
+    WHERE user_id = ANY($1::text[]) AND erased_at IS NULL
+), addresses AS (
+    UPDATE order_addresses SET key_id = 'erased', ciphertext = ''
+    WHERE order_id IN (SELECT id FROM owned) AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
+), remarks AS (
+    UPDATE orders SET remark_key_id = 'erased', user_remark = ''
+    WHERE id IN (SELECT id FROM owned) AND remark_key_id NOT LIKE 'u:%' AND remark_key_id <> 'erased'
+), attempts AS (
+    UPDATE payment_attempts SET key_id = 'erased', details = ''
+    WHERE order_id IN (SELECT id FROM owned) AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
+), numbers AS MATERIALIZED (
+    SELECT unnest(ARRAY[r.refund_no, r.provider_no]) AS number FROM refunds r WHERE r.order_id IN (SELECT id FROM owned)
+    UNION
+    SELECT a.out_trade_no FROM payment_attempts a WHERE a.order_id IN (SELECT id FROM owned)
+), texts_about AS MATERIALIZED (
+    SELECT t.about, t.type
+    FROM (SELECT id::text AS about FROM owned
+          UNION SELECT number FROM numbers
+          UNION SELECT f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id IN (SELECT id FROM owned)) AS o
+    JOIN free_texts t ON t.about = o.about
+    WHERE t.type <> 'points.grant' -- that is about a user, who may be named like an order
+    UNION
+    SELECT t.about, t.type FROM free_texts t WHERE t.about = ANY($1::text[]) AND t.type = 'points.grant'
+), texts AS (
+    UPDATE free_texts SET key_id = 'erased', ciphertext = ''
+    WHERE key_id NOT LIKE 'u:%' AND key_id <> 'erased' AND (about, type) IN (SELECT about, type FROM texts_about)
+), notifications AS (
+    UPDATE payment_notifications SET key_id = 'erased', notification = ''
+    WHERE about IN (SELECT number FROM numbers) AND key_id <> 'erased'
+), letters AS (
+    UPDATE dead_letters SET key_id = 'erased', body = '', headers = ''
+    WHERE key_id <> 'erased' AND id IN (
+        SELECT id FROM dead_letters WHERE about && (ARRAY(SELECT 'user:' || u FROM unnest($1::text[]) AS u) || ARRAY(SELECT 'order:' || id FROM owned))
+        UNION
+        SELECT d.id FROM owned o JOIN dead_letters d ON d.correlation_id = o.conversation_id)
+), carts AS (
+    DELETE FROM cart_lines WHERE user_id = ANY($1::text[])
+)
+SELECT u.user_id, (SELECT count(*) FROM owned o WHERE o.user_id = u.user_id) AS orders
+FROM unnest($1::text[]) AS u (user_id);

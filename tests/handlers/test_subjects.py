@@ -1,0 +1,133 @@
+"""After a user is erased nothing of theirs can be read, and everything else goes on (S1-47)."""
+
+import pytest
+
+from db import cipher
+from db.statements import SQL
+from messages.subjects import SubjectErase
+from scripts.commands.audit import check
+from tests.handlers.alipay_payments import start
+from tests.handlers.builders import OPERATOR, cancel, create
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
+from workers.services import dead_letters as decisions
+from workers.store import dead_letters, orders
+
+pytestmark = pytest.mark.usefixtures("alipay_configured")
+
+
+def erase(user_id: str = "u1", request_id: str = "e1") -> SubjectErase:
+    return SubjectErase(request_id=request_id, actor=OPERATOR, user_id=user_id)
+
+
+def seen(text: str, user_id: str = "u1") -> set[str]:
+    """The fields whose canary can be read."""
+    return {field for field in FIELDS if canary(field, user_id) in text}
+
+
+async def test_nothing_of_an_erased_user_can_be_decrypted_with_all_keys_of_the_shop(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    subject = await lived(harness)
+    await lived(harness, "u2")
+    assert seen(await readable(harness.pool)) == set(FIELDS)
+    sums = "SELECT id, state, payable_amount, captured_amount, refunded_amount, user_id FROM orders"
+    before = await harness.rows(sums)
+    await harness.handle(erase(), trusted=True)
+    assert harness.events_of("subject.erased") == [
+        {"user_id": "u1", "orders": 2, "type": "subject.erased.v1", "stream": None, "seq": None}
+    ]
+    left = await readable(harness.pool)
+    assert seen(left) == set()
+    assert seen(left, "u2") == set(FIELDS)
+    assert await harness.rows(sums) == before
+    assert await harness.state(subject.completed) == "completed"
+    async with harness.pool.acquire() as tx:
+        assert [finding for finding in await check(tx) if finding.violations] == []
+
+
+async def test_what_was_stored_before_users_had_keys_stays_readable_and_is_erased_as_well(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    await lived(harness)
+    await as_before_user_keys(harness)
+    assert seen(await readable(harness.pool)) == set(FIELDS)
+    async with harness.pool.acquire() as tx:
+        (row,) = (await tx.fetch(SQL["order_view.address"], await tx.fetchval("SELECT min(id) FROM orders")),)
+        assert row
+    await harness.handle(erase(), trusted=True)
+    assert seen(await readable(harness.pool)) == set()
+
+
+async def test_a_user_with_a_live_order_is_not_erased_and_the_refusal_lists_it(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await lived(harness)
+    waits = await harness.place_order(("s1", 1))
+    await harness.handle(erase(), trusted=True)
+    [(code, details)] = harness.rejections()
+    assert (code, details["count"]) == ("SUBJECT_HAS_LIVE_ORDERS", 1)
+    assert details["live"] == [{"order_id": str(waits), "state": "awaiting_payment"}]
+    assert seen(await readable(harness.pool)) == set(FIELDS)
+    await harness.handle(cancel(waits, "stop it"))
+    await harness.handle(erase(request_id="e2"), trusted=True)
+    assert len(harness.events_of("subject.erased")) == 1
+    assert seen(await readable(harness.pool)) == set()
+
+
+async def test_a_payment_under_way_of_a_cancelled_order_keeps_its_user(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(start(order_id, 1000))
+    await harness.handle(cancel(order_id))
+    await harness.handle(erase(), trusted=True)
+    [(_, details)] = harness.rejections()
+    assert details["live"] == [{"order_id": str(order_id), "state": "payment attempt closing"}]
+
+
+async def test_a_message_with_the_users_data_that_is_not_published_keeps_the_user(harness: HandlerHarness) -> None:
+    await die(harness, b'{"user_id": "u1", "phone": "13800001234"}')
+    async with harness.pool.acquire() as tx, tx.transaction():
+        rows = await dead_letters.lock(tx, [await tx.fetchval("SELECT id FROM dead_letters")])
+        await decisions.replay(tx, rows, to="order-creation", note="n", reason="r")
+    await harness.handle_batch([harness.envelope(erase(), trusted=True)])
+    assert await harness.rows("SELECT outcome -> 'details' ->> 'unpublished' FROM commands") == [
+        ('["stock.receive.v1"]',)
+    ]
+
+
+async def test_a_user_who_comes_back_gets_another_key(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await harness.handle(cancel(await harness.place_order(("s1", 1))))
+    await harness.handle(erase(), erase(request_id="e2"), trusted=True)
+    order_id = await harness.place_order(("s1", 1))
+    async with harness.pool.acquire() as tx:
+        row = await tx.fetchrow(SQL["order_view.address"], order_id)
+        assert row is not None
+        assert b"Wang Fang" in orders.decrypt_address(order_id, row)
+    assert await harness.rows("SELECT user_id, erased_at IS NULL FROM user_keys ORDER BY created_at") == [
+        ("u1", False),
+        ("u1", True),
+    ]
+
+
+async def test_an_order_that_waits_for_the_erasure_of_its_user_gets_another_key(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await harness.handle(cancel(await harness.place_order(("s1", 1))))
+    again = create(("s1", 1), request_id="again")
+    await harness.handle_overlapping([erase()], [again], trusted=True)
+    await harness.handle_overlapping([create(("s1", 1), request_id="third")], [create(("s2", 1), request_id="fourth")])
+    keys = await harness.rows(
+        "SELECT DISTINCT k.erased_at IS NULL, o.request_id LIKE 'r%' FROM orders o"
+        " JOIN order_addresses a ON a.order_id = o.id JOIN user_keys k ON k.key_id = a.key_id ORDER BY 1"
+    )
+    assert keys == [(False, True), (True, False)]
+    assert await harness.rows("SELECT count(*) FROM user_keys") == [(2,)]
+
+
+async def test_an_erased_letter_is_shown_as_erased_and_cannot_be_replayed(harness: HandlerHarness) -> None:
+    await die(harness, b'{"user_id": "u1", "phone": "13800001234"}')
+    await harness.handle(erase(), trusted=True)
+    async with harness.pool.acquire() as tx, tx.transaction():
+        (row,) = await dead_letters.lock(tx, [await tx.fetchval("SELECT id FROM dead_letters")])
+        with pytest.raises(cipher.ErasedError):
+            await decisions.replay(tx, [row], to="order-creation", note="n", reason="r")

@@ -1,0 +1,29 @@
+"""Finds the messages with personal data that wait to be published, by user."""
+
+import outbox
+from db.pool import Transaction
+from workers.domain.subjects import subjects_of
+from workers.store import subjects
+
+ID_DIGITS_MAX = 18
+
+
+async def waiting(tx: Transaction) -> dict[str, set[str]]:
+    """User id -> types of the encrypted messages that name the user, or an order of theirs, and are not published.
+
+    They stay under the key of the shop: a relay must be able to publish each, and deletes it then. So erasing a user
+    waits for them.
+    """
+    named = [
+        (name, row["type"]) for row in await subjects.unpublished(tx) for name in subjects_of(outbox.in_clear(row))
+    ]
+    orders = {int(name[6:]) for name, _ in named if name.startswith("order:") and _is_id(name[6:])}
+    users = {f"order:{key}": user for key, user in (await subjects.users_of(tx, orders)).items()}
+    found: dict[str, set[str]] = {}
+    for name, type_ in named:
+        found.setdefault(users.get(name) or name.removeprefix("user:"), set()).add(type_)
+    return found
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= ID_DIGITS_MAX

@@ -1,0 +1,60 @@
+"""What is kept about users, and how it is erased."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from db import cipher
+from db.pool import Transaction
+from db.statements import SQL, columns
+from workers.domain.order import State
+from workers.domain.subjects import subjects_of
+from workers.store import dead_letters
+
+ENDED = frozenset({State.COMPLETED, State.CANCELLED, State.REJECTED, State.SPLIT})
+"""An order in one of these states needs its address no more. Of a split order the children decide."""
+LIVE = sorted(frozenset(State) - ENDED)
+
+
+class LiveMatter(NamedTuple):
+    """What of a user is under way: an order in a state, or an attempt, refund or dispute of it."""
+
+    user_id: str
+    order_id: int
+    state: str
+
+
+async def live(tx: Transaction, users: Iterable[str]) -> list[LiveMatter]:
+    """Return what of these users, who are locked, is under way."""
+    return [LiveMatter(*row) for row in await tx.fetch(SQL["subjects.live"], sorted(users), LIVE)]
+
+
+async def unpublished(tx: Transaction) -> list[dict[str, Any]]:
+    """Return the encrypted messages that wait to be published."""
+    return [dict(row) for row in await tx.fetch(SQL["subjects.unpublished"])]
+
+
+async def users_of(tx: Transaction, order_ids: Iterable[int]) -> dict[int, str]:
+    """Order id -> its user. Unknown ids are missing."""
+    wanted = sorted(set(order_ids))
+    rows = await tx.fetch(SQL["subjects.users_of"], wanted) if wanted else []
+    return {row["id"]: row["user_id"] for row in rows}
+
+
+async def note_old_letters(tx: Transaction) -> None:
+    """Find out whom dead letters are about that were kept before this was noted. Unreadable ones stay as they are."""
+    rows: list[tuple[int, str]] = []
+    for row in await tx.fetch(SQL["subjects.old_letters"]):
+        try:
+            body = cipher.current().decrypt(row["key_id"], row["body"], dead_letters.AAD)
+        except cipher.CipherError:
+            continue
+        rows.append((row["id"], "\n".join(subjects_of(body))))
+    if rows:
+        await tx.execute(SQL["subjects.save_letters"], *columns(rows))
+
+
+async def erase(tx: Transaction, users: Iterable[str]) -> dict[str, int]:
+    """Erase these users, who are locked and of whom nothing is under way. User id -> how many orders stay."""
+    wanted = sorted(set(users))
+    rows = await tx.fetch(SQL["subjects.erase"], wanted) if wanted else []
+    return {row["user_id"]: row["orders"] for row in rows}
