@@ -69,8 +69,12 @@ SELECT id, provider FROM payment_attempts WHERE id = ANY($1::bigint[]);
 SELECT r.refund_no, r.provider, r.trade_no, r.amount, r.currency, r.cause, r.requested_at, a.out_trade_no,
     f.amount AS captured_amount, f.occurred_at AS captured_at
 FROM refunds r
-JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured'
-JOIN payment_attempts a ON a.provider = r.provider AND a.trade_no = r.trade_no
+CROSS JOIN LATERAL (
+    SELECT * FROM payment_facts p WHERE p.provider = r.provider AND p.trade_no = r.trade_no AND p.kind = 'captured' OFFSET 0
+) AS f
+CROSS JOIN LATERAL (
+    SELECT * FROM payment_attempts p WHERE p.provider = r.provider AND p.trade_no = r.trade_no OFFSET 0
+) AS a
 WHERE r.refund_no = ANY($1::text[]);
 
 -- name: attempts.refunds_of_timers

@@ -16,9 +16,11 @@ ON CONFLICT (provider, dispute_no) DO UPDATE SET state = excluded.state, amount 
 -- name: disputes.gone
 -- $1 providers, $2 trade numbers (the orders are locked). The refunds of these captures that succeeded, the oldest first.
 SELECT r.id, r.refund_no, r.order_id, r.provider, r.trade_no, r.cause, r.amount, r.excess_amount, r.currency
-FROM refunds r
-JOIN unnest($1::text[], $2::text[]) AS k (provider, trade_no) USING (provider, trade_no)
-WHERE r.state IN ('succeeded', 'excess')
+FROM unnest($1::text[], $2::text[]) AS k (provider, trade_no)
+CROSS JOIN LATERAL (
+    SELECT * FROM refunds n
+    WHERE n.provider = k.provider AND n.trade_no = k.trade_no AND n.state IN ('succeeded', 'excess') OFFSET 0
+) AS r
 ORDER BY r.finished_at, r.id;
 
 -- name: disputes.recount

@@ -71,7 +71,7 @@ SELECT ARRAY(SELECT DISTINCT i.order_id FROM shipment_items i WHERE i.shipment_i
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
           WHERE f.shipment_id = s.id ORDER BY f.recorded_at, f.event_id) AS facts
 FROM shipments s
-WHERE s.id IN (SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))
+WHERE s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[])))
 ORDER BY s.id;
 
 -- name: order_view.parcels

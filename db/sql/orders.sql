@@ -12,7 +12,8 @@ FROM orders
 WHERE id = ANY(ARRAY(
     SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])
     UNION
-    SELECT c.id FROM orders n JOIN orders c ON c.root_id = n.root_id AND c.root_id <> c.id WHERE n.id = ANY($1::bigint[])))
+    SELECT c.id FROM orders c
+    WHERE c.root_id <> c.id AND c.root_id = ANY(ARRAY(SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])))))
 ORDER BY root_id, id
 FOR UPDATE;
 

@@ -148,8 +148,8 @@ WHERE h.stream = ANY ($1::text[]) AND NOT EXISTS (SELECT FROM outbox_held r WHER
 -- Locks: the holds. Deletes the holds of streams without rows, which a crash between delete and unhold leaves behind, or a person
 -- who deletes rows. It looks only at holds that ended $1 seconds ago: a stream that still waits is held again long before.
 DELETE FROM outbox_holds h
-WHERE h.until < clock_timestamp() - make_interval(secs => $1)
-    AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream);
+WHERE h.shard = ANY (ARRAY(SELECT shard FROM outbox_shards)) AND h.until < now() - make_interval(secs => $1)
+    AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream OFFSET 0);
 
 -- name: outbox.register
 -- Locks: own row. Records that relay $1 lives and can publish for the next $2 seconds. Counts the other relays, living and dead, as

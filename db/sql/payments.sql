@@ -38,5 +38,5 @@ SELECT o.id AS order_id, f.provider, f.trade_no, f.intent_id, o.payable_amount A
     coalesce((SELECT sum(r.amount) FROM counted_refunds r JOIN orders m ON m.id = r.order_id
               WHERE r.provider = f.provider AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)), 0)::bigint AS owed
 FROM orders o
-JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'
+CROSS JOIN LATERAL (SELECT * FROM payment_facts p WHERE p.intent_id = o.intent_id AND p.verdict = 'kept' OFFSET 0) AS f
 WHERE o.id = ANY($1::bigint[]);

@@ -13,7 +13,11 @@ JOIN unnest($1::text[], $2::date[], $3::bytea[]) AS k (provider, day, file_hash)
 -- A capture appears twice if times overlap. Locks: none, because facts never change.
 SELECT f.provider, a.out_trade_no AS number, f.trade_no, f.amount, f.currency, f.occurred_at AS at, f.order_id, r.day AS stated_on
 FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w (provider, since, until)
-JOIN payment_facts f ON f.provider = w.provider AND f.kind = 'captured' AND f.occurred_at >= w.since AND f.occurred_at < w.until
+CROSS JOIN LATERAL (
+    SELECT * FROM payment_facts p
+    WHERE p.provider = w.provider AND p.kind = 'captured' AND p.occurred_at >= w.since AND p.occurred_at < w.until
+    OFFSET 0
+) AS f
 LEFT JOIN payment_attempts a ON a.provider = f.provider AND a.trade_no = f.trade_no
 LEFT JOIN reconciliation_rows r ON r.provider = f.provider AND r.kind = 'capture' AND r.key = f.trade_no;
 
@@ -26,7 +30,11 @@ SELECT f.provider, coalesce(f.provider_no, f.refund_no) AS number, f.trade_no, s
 FROM (
     SELECT n.id, n.provider, n.refund_no, n.provider_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS w (provider, since, until)
-    JOIN refunds n ON n.provider = w.provider AND n.state IN ('succeeded', 'excess') AND n.finished_at >= w.since AND n.finished_at < w.until
+    CROSS JOIN LATERAL (
+        SELECT * FROM refunds r
+        WHERE r.provider = w.provider AND r.state IN ('succeeded', 'excess') AND r.finished_at >= w.since AND r.finished_at < w.until
+        OFFSET 0
+    ) AS n
     UNION
     SELECT n.id, n.provider, n.refund_no, n.provider_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($4::text[], $5::text[]) AS k (provider, refund_no)
@@ -35,7 +43,9 @@ FROM (
     UNION
     SELECT n.id, n.provider, n.refund_no, n.provider_no, n.trade_no, n.amount, n.currency, n.state, n.finished_at, n.order_id
     FROM unnest($4::text[], $5::text[]) AS k (provider, provider_no)
-    JOIN refunds n USING (provider, provider_no)
+    CROSS JOIN LATERAL (
+        SELECT * FROM refunds r WHERE r.provider = k.provider AND r.provider_no = k.provider_no OFFSET 0
+    ) AS n
 ) AS f
 LEFT JOIN reconciliation_rows r ON r.provider = f.provider AND r.kind = 'refund' AND r.key = coalesce(f.provider_no, f.refund_no)
 GROUP BY f.provider, coalesce(f.provider_no, f.refund_no), f.trade_no, f.currency;
@@ -51,10 +61,12 @@ SELECT provider, refund_no, order_id
 FROM refunds
 JOIN unnest($1::text[], $2::text[]) AS k (provider, refund_no) USING (provider, refund_no)
 UNION ALL
-SELECT provider, trade_no, order_id
-FROM payment_facts
-JOIN unnest($1::text[], $2::text[]) AS k (provider, trade_no) USING (provider, trade_no)
-WHERE kind = 'captured';
+SELECT k.provider, k.trade_no, f.order_id
+FROM unnest($1::text[], $2::text[]) AS k (provider, trade_no)
+CROSS JOIN LATERAL (
+    SELECT p.order_id FROM payment_facts p
+    WHERE p.provider = k.provider AND p.trade_no = k.trade_no AND p.kind = 'captured' OFFSET 0
+) AS f;
 
 -- name: reconciliation.keep
 -- $1 providers, $2 days, $3 file hashes, $4 rows, $5 matched, $6 differences (the table is locked). Stores the results of new files.

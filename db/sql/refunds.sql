@@ -12,7 +12,7 @@ INSERT INTO timers (kind, key, due_at, wake_at)
 SELECT 'refund', r.id, clock_timestamp() + $2::interval, clock_timestamp() + $2::interval
 FROM refunds r
 WHERE r.id = ANY($1::bigint[])
-    AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no)
+    AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no OFFSET 0)
 ORDER BY r.id
 ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0
 RETURNING key;
@@ -33,7 +33,9 @@ SELECT r.id, r.refund_no, r.order_id, r.provider, r.trade_no, r.cause, r.amount,
     coalesce(CASE f.verdict WHEN 'kept' THEN o.payable_amount ELSE f.amount END, 0) AS part, s.gone, s.pending
 FROM refunds r
 JOIN orders o ON o.id = r.order_id
-LEFT JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured'
+LEFT JOIN LATERAL (
+    SELECT * FROM payment_facts p WHERE p.provider = r.provider AND p.trade_no = r.trade_no AND p.kind = 'captured' OFFSET 0
+) AS f ON true
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess')), 0)::bigint AS gone,
         coalesce(sum(d.amount) FILTER (WHERE d.state IN ('requested', 'submitted', 'unknown')), 0)::bigint AS pending
@@ -48,9 +50,11 @@ WHERE r.refund_no = ANY($1::text[]);
 SELECT f.provider, f.trade_no, o.id AS order_id, f.intent_id, f.currency,
     CASE f.verdict WHEN 'kept' THEN o.payable_amount ELSE f.amount END AS part, s.gone, s.pending
 FROM unnest($1::text[], $2::text[]) AS k (provider, trade_no)
-JOIN payment_facts f ON f.provider = k.provider AND f.trade_no = k.trade_no AND f.kind = 'captured'
+CROSS JOIN LATERAL (
+    SELECT * FROM payment_facts n WHERE n.provider = k.provider AND n.trade_no = k.trade_no AND n.kind = 'captured' OFFSET 0
+) AS f
 LEFT JOIN payment_intent_orders m ON m.intent_id = f.intent_id AND f.verdict = 'kept'
-JOIN orders p ON p.id = coalesce(m.order_id, f.order_id)
+CROSS JOIN LATERAL (SELECT * FROM orders n WHERE n.id = coalesce(m.order_id, f.order_id) OFFSET 0) AS p
 CROSS JOIN LATERAL (
     SELECT p.id, p.payable_amount WHERE f.verdict <> 'kept' OR p.kind <> 'split_parent'
     UNION ALL
@@ -70,8 +74,11 @@ ORDER BY f.provider, f.trade_no, o.id;
 -- $1 providers, $2 trade numbers, $3 numbers of refunds that the providers made by themselves. The amount of each that is in the books.
 -- Several orders may share one. Unknown numbers are missing. The orders are locked.
 SELECT r.provider, r.trade_no, r.provider_no, sum(r.amount)::bigint AS amount, min(r.currency) AS currency
-FROM refunds r
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, provider_no) USING (provider, trade_no, provider_no)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, provider_no)
+CROSS JOIN LATERAL (
+    SELECT * FROM refunds n
+    WHERE n.provider = k.provider AND n.trade_no = k.trade_no AND n.provider_no = k.provider_no OFFSET 0
+) AS r
 GROUP BY r.provider, r.trade_no, r.provider_no;
 
 -- name: refunds.take_in

@@ -7,7 +7,7 @@ SELECT s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outboun
     coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
 FROM shipments s
 JOIN shipment_items i ON i.shipment_id = s.id
-WHERE s.id IN (SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))
+WHERE s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[])))
 GROUP BY s.id, i.order_id
 ORDER BY s.id, i.order_id;
 

@@ -104,16 +104,16 @@ async def test_a_chore_reads_only_what_is_due(
     assert "Index Cond" in plan, plan
 
 
-SMALL = {"outbox_relays", "outbox_shards", "business_policies"}
-"""Tables whose rows do not grow with the orders."""
-CAPPED = {"outbox.held_rows": ["outbox_held"]}
-"""Statements that stop after so many rows of a table."""
-
-
 def test_every_lookup_has_an_index(database_url: str) -> None:
-    with_indexes = plans.plans(database_url, seqscan=False)
-    tables = {table for plan in with_indexes.values() for table in plans.WHOLE_TABLE.findall(plan)}
-    assert plans.reading_whole_tables(with_indexes, tables - SMALL) == CAPPED
+    """The plans of a new shop are kept for a while: they must do for its first thousands of orders."""
+    assert plans.not_allowed(plans.whole_reads(database_url), plans.ALLOWED_WHEN_YOUNG) == {}
+
+
+def test_no_statement_reads_a_whole_index_of_a_grown_table(database_url: str) -> None:
+    plans.pretend_rows(database_url, 1_000_000)
+    found = plans.whole_reads(database_url)
+    assert plans.not_allowed(found, plans.ALLOWED) == {}
+    assert {name: set(reasons) for name, reasons in plans.ALLOWED.items()} == found
 
 
 @pytest.mark.parametrize("name", ["commands.conclude", "commands.undecided", "commands.add_reply_tos"])
