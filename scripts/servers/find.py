@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from scripts.servers.broker import BrokerServer, broker_refusal
 from scripts.servers.docker import docker_answers
@@ -90,15 +91,18 @@ def _docker(use: Use) -> Servers:
     return _started("docker", *compose_servers())
 
 
-def private_servers(*, durable: bool) -> Servers:
-    """Start servers of our own on free loopback ports, in a temporary folder. Without `durable` that is in memory."""
+def private_servers(*, durable: bool, data: Path | None = None) -> Servers:
+    """Start servers of our own on free loopback ports, in a temporary folder. Without `durable` that is in memory.
+
+    `data` names a folder that keeps the data of PostgreSQL for the next run.
+    """
     from scripts.servers.folder import RunFolder  # noqa: PLC0415 (only private servers need psutil and the wheel)
     from scripts.servers.private_postgres import private_postgres  # noqa: PLC0415
     from scripts.servers.private_rabbitmq import private_rabbitmq  # noqa: PLC0415
 
     folder = RunFolder(durable=durable)
     broker = private_rabbitmq(folder)
-    postgres = private_postgres(folder, durable=durable)
+    postgres = private_postgres(folder, durable=durable, data=data)
 
     def close(keep: bool) -> None:
         if keep:

@@ -35,16 +35,20 @@ _THROWAWAY = {
 class PrivatePostgres(Lifecycle):
     """The lifecycle of a private server.
 
-    Without `durable` a power cut of the machine may lose data, a kill never does.
+    Without `durable` a power cut of the machine may lose data, a kill never does. The data end with the run, unless
+    `data` names a folder that keeps them for the next one.
     """
 
-    def __init__(self, folder: RunFolder, *, durable: bool) -> None:
+    def __init__(self, folder: RunFolder, *, durable: bool, data: Path | None = None) -> None:
         self._folder = folder
         self._durable = durable
-        self._password = secrets.token_hex(16)
+        self._password_file = (data or folder.path) / "postgres.password"
+        kept = data is not None and self._password_file.exists()
+        self._password = self._password_file.read_text() if kept else secrets.token_hex(16)
         self._port = free_ports(1)[0]
         self._account = _unprivileged() if os.geteuid() == 0 else None
-        self._data = folder.path / "postgres"
+        self._data = (data or folder.path) / "postgres"
+        self._keep = data is not None
         self._process: ServerProcess | None = None
 
     def start(self) -> None:
@@ -73,7 +77,8 @@ class PrivatePostgres(Lifecycle):
 
     def _prepare(self) -> ServerProcess:
         programs = _reachable_programs(self._folder, self._account)
-        self._initialise(programs)
+        if not (self._keep and self._password_file.exists()):
+            self._initialise(programs)
         settings = _COMMON | (_DURABLE if self._durable else _THROWAWAY) | {"port": str(self._port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._process = ServerProcess(
@@ -88,7 +93,7 @@ class PrivatePostgres(Lifecycle):
 
     def _initialise(self, programs: Path) -> None:
         self._data.mkdir(mode=0o700)
-        password_file = self._data.with_name("postgres.password")
+        password_file = self._password_file.with_suffix(".new")
         password_file.write_text(self._password)
         if self._account:
             os.chown(self._data, self._account.uid, self._account.gid)
@@ -98,12 +103,15 @@ class PrivatePostgres(Lifecycle):
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
         command += ["--builtin-locale=C.UTF-8"] + ([] if self._durable else ["--no-sync"])
         _run(command, self._account)
-        password_file.unlink()
+        if self._keep:
+            password_file.rename(self._password_file)
+        else:
+            password_file.unlink()
 
 
-def private_postgres(folder: RunFolder, *, durable: bool) -> PostgresServer:
-    """Return a server that is not started yet."""
-    lifecycle = PrivatePostgres(folder, durable=durable)
+def private_postgres(folder: RunFolder, *, durable: bool, data: Path | None = None) -> PostgresServer:
+    """Return a server that is not started yet. `data` names a folder that keeps its data, and may have some."""
+    lifecycle = PrivatePostgres(folder, durable=durable, data=data)
     return PostgresServer(lifecycle.admin_url, lifecycle)
 
 

@@ -4,28 +4,22 @@ import asyncio
 import base64
 import secrets
 import statistics
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from db import cipher, migrate
-from scripts.commands.audit import check
 from scripts.servers.find import Servers, private_servers
-from tests.bench import figures, growth, growth_history, load, memory
+from tests.bench import figures, growth, growth_data, growth_history, load, memory
 from tests.bench.contenders import contenders
 from tests.bench.growth import EMPTY, GROWN, Backlog, Compared
 from tests.db import plans
 
 console = Console(width=140)
-BIG_ROWS = 10_000  # a table with more is big for the guard of plans
 
 
 def add(app: typer.Typer) -> None:
@@ -35,87 +29,81 @@ def add(app: typer.Typer) -> None:
 
 
 def growth_(  # noqa: PLR0917 (Typer passes them by name)
-    orders: Annotated[int, typer.Option(min=2000, help="Orders in the history; 18 KB of disk each.")] = 2_000_000,
+    orders: Annotated[int, typer.Option(min=2000, help="Orders in the history; 13 KB of disk each.")] = 2_000_000,
     inbox: Annotated[int, typer.Option(min=1, help="Rows in the inbox.")] = 1_000_000,
     backlog: Annotated[int, typer.Option(min=1, help="Rows that wait in the outbox, at the end.")] = 1_000_000,
     run_orders: Annotated[int, typer.Option(min=100, help="New orders in each run.")] = 3_000,
     rounds: Annotated[int, typer.Option(min=1, help="Runs in each database, in turn.")] = 3,
     rate: Annotated[float, typer.Option(min=10, help="Orders per second while latencies are measured.")] = 50,
-    audit: Annotated[bool, typer.Option(help="Audit the history first; that takes 0.2 ms for each order.")] = True,
+    audit: Annotated[bool, typer.Option(help="Audit the history when it is filled.")] = True,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps the history: the first run fills it, and the next ones only measure."),
+    ] = None,
+    fill_only: Annotated[bool, typer.Option("--fill-only", help="Fill the folder, show bytes and plans, end.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", help="Write the figures as JSON to this file.")] = None,
 ) -> None:
-    """Compare new orders in a database with years of orders, and in an empty one; show plans and bytes."""
+    """Compare new orders in a database with years of orders, and in an empty one; show plans and bytes.
+
+    \b
+    Fill once, measure often:
+      python -m tests.bench growth --data /tmp/years --fill-only
+      python -m tests.bench growth --data /tmp/years -o growth.json
+    """
     cipher.configure(f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}")
-    contender = contenders(2, 2)["deployed"]
     needed = growth_history.ORIGINALS + 2 * rounds * (run_orders + growth.latency_orders(rate)) + run_orders
-    given = load.baskets(needed)
-    bodies = growth.Bodies(given)
-    with private_servers(durable=True) as servers, _history(servers, given, bodies, orders, inbox) as grown_url:
-        if audit:
-            console.print(f"audit of the history: {', '.join(asyncio.run(_violations(grown_url))) or 'clean'}")
-        _show_bytes(grown_url)
-        whole = _show_plans(servers, grown_url)
-        compared = asyncio.run(
-            growth.compare(servers, contender, bodies, grown_url, run_orders, rounds, rate, console.print)
-        )
-        _show_rates(compared, orders)
-        _show_backlog(asyncio.run(growth.backlog(servers, contender, bodies.take(run_orders), grown_url, backlog)))
+    bodies = growth.Bodies(load.baskets(needed))
+    wanted = growth_data.Wanted(bodies.take(growth_history.ORIGINALS), orders, inbox, audit)
+    results: dict[str, object] = {"orders": orders, "inbox": inbox, "backlog": backlog}
+    try:
+        with growth_data.filled(data, wanted, console.print) as (servers, grown_url):
+            results["bytes_per_order"] = _show_bytes(grown_url)
+            whole = _show_plans(servers, grown_url)
+            if not fill_only:
+                contender = contenders(2, 2)["deployed"]
+                compared = asyncio.run(
+                    growth.compare(servers, contender, bodies, grown_url, run_orders, rounds, rate, console.print)
+                )
+                results["rates"] = _show_rates(compared, orders)
+                found = asyncio.run(growth.backlog(servers, contender, bodies.take(run_orders), grown_url, backlog))
+                results["with_backlog"] = _show_backlog(found)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if output is not None:
+        figures.write(output, results)
     if whole:
         raise typer.Exit(1)
 
 
-@contextmanager
-def _history(servers: Servers, given: load.Load, bodies: growth.Bodies, orders: int, inbox: int) -> Iterator[str]:
-    """A database with a consistent history, as the audit says."""
-    url = servers.postgres.new_database("bench_growth")
-    migrate.upgrade(url)
-
-    async def fill() -> None:
-        await load.fill(url, given.products)
-        await growth_history.originals(url, bodies.take(growth_history.ORIGINALS))
-        await growth_history.copy(url, orders, console.print)
-        await growth_history.finish(url, inbox)
-
-    started = time.monotonic()
-    asyncio.run(fill())
-    console.print(f"filled in {time.monotonic() - started:.0f} s")
-    yield url
-    servers.postgres.drop_database("bench_growth")
-
-
-async def _violations(url: str) -> list[str]:
-    connection = await asyncpg.connect(url, command_timeout=900)
-    found = [f"{seen.id} {seen.first}" for seen in await check(connection, drained=True) if seen.violations]
-    await connection.close()
-    return found
-
-
-def _show_bytes(url: str) -> None:
-    table = Table(title="bytes with indexes and TOAST")
-    for column in ("table", "rows", "bytes per row", "bytes per order"):
+def _show_bytes(url: str) -> list[dict[str, object]]:
+    """Show and return the bytes per order of each table that grows, and of its indexes."""
+    table = Table(title="bytes per order: tables with TOAST and indexes, and of that each index")
+    for column in ("table", "index", "rows", "bytes per row", "bytes per order"):
         table.add_column(column)
     found = asyncio.run(growth_history.bytes_per_order(url))
-    for name, rows, per_row, per_order in found:
-        table.add_row(name, f"{rows}", f"{per_row:.0f}", f"{per_order:.0f}")
-    table.add_row("all", "", "", f"{sum(one[3] for one in found):.0f}")
+    for one in found:
+        table.add_row(one.table, one.index, f"{one.rows}", f"{one.per_row:.0f}", f"{one.per_order:.0f}")
+    table.add_row("all", "", "", "", f"{sum(one.per_order for one in found if not one.index):.0f}")
     console.print(table)
+    return [asdict(one) for one in found]
 
 
-def _show_plans(servers: Servers, grown_url: str) -> dict[str, list[str]]:
+def _show_plans(servers: Servers, grown_url: str) -> dict[str, set[str]]:
     """Show the statements whose plan an empty database would change. Returns those that read whole big tables."""
     empty_url = servers.postgres.new_database("bench_growth_empty")
     migrate.upgrade(empty_url)
     empty, grown = (plans.plans(url, seqscan=False) for url in (empty_url, grown_url))
     servers.postgres.drop_database("bench_growth_empty")
-    whole = plans.reading_whole_tables(grown, plans.big_tables(grown_url, BIG_ROWS))
+    whole = plans.not_allowed(plans.whole_reads(grown_url), plans.ALLOWED_WHEN_YOUNG)  # some tables have no row
     changed = sorted(name for name in grown if grown[name] != empty[name])
     console.print(f"{len(changed)} of {len(grown)} plans differ from those in an empty database: {', '.join(changed)}")
-    for name, tables in whole.items():
-        console.print(f"{name} reads all of {', '.join(tables)}:\n{grown[name]}", markup=False)
-    console.print(f"statements that read all rows of a big table: {', '.join(whole) or 'none'}")
+    for name, read in whole.items():
+        console.print(f"{name} reads all of {', '.join(sorted(read))}:\n{grown[name]}", markup=False)
+    console.print(f"statements that read all of a table or index that grows: {', '.join(whole) or 'none'}")
     return whole
 
 
-def _show_rates(compared: Compared, orders: int) -> None:
+def _show_rates(compared: Compared, orders: int) -> dict[str, object]:
     table = Table(title=f"new orders, in an empty database and beside {orders} orders")
     for column in (
         "database",
@@ -136,8 +124,20 @@ def _show_rates(compared: Compared, orders: int) -> None:
             _cuts(compared.steady[name]),
         )
     console.print(table)
-    p50 = {name: statistics.median(values) for name, values in compared.idle.items()}
-    console.print(f"ratio of the rates: {compared.ratio():.2f}; of the idle medians: {p50[EMPTY] / p50[GROWN]:.2f}")
+    idle, steady = (_medians_ms(waits) for waits in (compared.idle, compared.steady))
+    ratios = {
+        "rate": compared.ratio(),
+        "idle_p50": idle[EMPTY] / idle[GROWN],
+        "steady_p50": steady[EMPTY] / steady[GROWN],
+    }
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in ratios.items())
+    console.print(f"ratios (1 is as good as in the empty database, more is better): {shown}")
+    rates = {name: [run.rate for run in runs] for name, runs in compared.rates.items()}
+    return {"orders_per_second": rates, "idle_p50_ms": idle, "steady_p50_ms": steady, "ratios": ratios}
+
+
+def _medians_ms(waits: dict[str, list[float]]) -> dict[str, float]:
+    return {name: 1000 * statistics.median(values) for name, values in waits.items()}
 
 
 def _cuts(values: list[float]) -> str:
@@ -145,13 +145,14 @@ def _cuts(values: list[float]) -> str:
     return f"{1000 * cuts[49]:.0f}, {1000 * cuts[98]:.0f}"
 
 
-def _show_backlog(found: Backlog) -> None:
+def _show_backlog(found: Backlog) -> dict[str, object]:
     reads, measured = (f"{after:.1f} ms ({before:.1f} before)" for before, after in (found.read_ms, found.measured_ms))
     console.print(
         f"with {found.rows} rows in the outbox a read takes {reads}, and measuring it {measured};"
         f" relays drain {found.drained_per_second:.0f} rows/s"
         f" while workers create {found.created_per_second:.0f} orders/s"
     )
+    return asdict(found)
 
 
 def memory_(

@@ -6,11 +6,13 @@ A copy differs in its ids, numbers, users and times, so every invariant of `oms 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import asyncpg
 
 from db.pool import open_pool
 from messages.orders import OrderConfirmReceipt, OrderCreate
+from tests.bench import bulk
 from tests.bench.load import Load
 from tests.handlers.builders import book, cancel, captured, update, user
 from tests.handlers.harness import HandlerHarness
@@ -24,7 +26,6 @@ UNPAID_PERCENT, REFUNDED_PERCENT = 10, 8
 HISTORY_DAYS = 360  # below the retention of commands, so that nothing is purged while the bench measures
 INBOX_DAYS = 40
 USERS_PER_ORIGINAL = 200
-PARALLEL = 2
 COPIES_AT_ONCE = 10
 
 # $1 the number of the first copy, $2 of the last, $3 the distance of ids, $4 the distance in time
@@ -96,6 +97,18 @@ SELECT n % 64, 'b' || n, md5(n::text), 'order.paid.v1', 'events', 'bench.backlog
 FROM generate_series(1, $1::integer) n
 """
 
+SIZES = """
+WITH grown AS (
+    SELECT oid, relname AS table_name, reltuples::bigint AS rows, pg_total_relation_size(oid) AS total
+    FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND reltuples > $1::bigint
+)
+SELECT table_name, '' AS index_name, rows, total AS bytes, total FROM grown
+UNION ALL
+SELECT table_name, i.indexrelid::regclass::text, rows, pg_relation_size(i.indexrelid), total
+FROM grown JOIN pg_index i ON i.indrelid = grown.oid
+ORDER BY total DESC, table_name, bytes DESC
+"""
+
 
 async def originals(url: str, given: Load) -> None:
     """Let handlers make the orders of `given`: most completed, some never paid, some cancelled and refunded."""
@@ -133,31 +146,37 @@ async def _lives(harness: HandlerHarness, bodies: list[OrderCreate]) -> None:
 
 
 async def copy(url: str, orders: int, show: Callable[[str], None]) -> None:
-    """Copy the originals until there are so many orders. Checks of foreign keys are left out."""
+    """Copy the originals until there are so many orders, on tables without indexes, which are made at the end."""
     first = await asyncpg.connect(url)
     copies = max(1, orders // ORIGINALS - 1)
     row = await first.fetchrow(SPAN)
     assert row is not None
     statements = await _statements(first)
+    removed = await bulk.remove(first, list(TABLES))
     await first.close()
     steps = iter(range(1, copies + 1, COPIES_AT_ONCE))
     started, done = time.monotonic(), 0
 
     async def work() -> None:
         nonlocal done
-        connection = await asyncpg.connect(
-            url, server_settings={"session_replication_role": "replica", "synchronous_commit": "off", "jit": "off"}
-        )
-        for step in steps:
-            last = min(step + COPIES_AT_ONCE - 1, copies)
-            for statement in statements:
-                await connection.execute(statement, step, last, row["span"], HISTORY_DAYS * 86_400.0 / copies)
-            done += last - step + 1
-            if done % (COPIES_AT_ONCE * 5) == 0:
-                show(f"{done * ORIGINALS} orders after {time.monotonic() - started:.0f} s")
-        await connection.close()
+        connection = await asyncpg.connect(url, server_settings=bulk.SESSION)
+        try:
+            for step in steps:
+                last = min(step + COPIES_AT_ONCE - 1, copies)
+                for statement in statements:
+                    await connection.execute(statement, step, last, row["span"], HISTORY_DAYS * 86_400.0 / copies)
+                done += last - step + 1
+                if done % (COPIES_AT_ONCE * 10) == 0:
+                    show(f"{done * ORIGINALS} of {orders} orders after {time.monotonic() - started:.0f} s")
+        finally:
+            await connection.close()
 
-    await asyncio.gather(*(work() for _ in range(PARALLEL)))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(bulk.PARALLEL):
+            group.create_task(work())
+    show(f"rows are copied after {time.monotonic() - started:.0f} s; making indexes")
+    await bulk.restore(url, removed, show)
+    show(f"copied with indexes and keys after {time.monotonic() - started:.0f} s")
 
 
 async def _statements(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
@@ -199,17 +218,24 @@ async def finish(url: str, inbox_rows: int) -> None:
     await connection.close()
 
 
-async def bytes_per_order(url: str) -> list[tuple[str, int, float, float]]:
-    """(table, rows, bytes of a row, bytes of an order) with indexes and TOAST, the largest first."""
+@dataclass(frozen=True)
+class Bytes:
+    """What a table takes with TOAST and indexes; or, with the name of an index, what that one takes."""
+
+    table: str
+    index: str
+    rows: int
+    per_row: float
+    per_order: float
+
+
+async def bytes_per_order(url: str) -> list[Bytes]:
+    """The bytes of each table that grows with the orders, the largest first, and of its indexes."""
     connection = await asyncpg.connect(url)
     orders = await connection.fetchval("SELECT count(*) FROM orders")
-    found = await connection.fetch(
-        "SELECT relname, greatest(reltuples, 0)::bigint AS rows, pg_total_relation_size(oid) AS bytes FROM pg_class"
-        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 3 DESC"
-    )
+    found = await connection.fetch(SIZES, orders // 100)
     await connection.close()
     return [
-        (r["relname"], r["rows"], r["bytes"] / max(1, r["rows"]), r["bytes"] / orders)
-        for r in found
-        if r["rows"] > orders / 100
+        Bytes(row["table_name"], row["index_name"], row["rows"], row["bytes"] / row["rows"], row["bytes"] / orders)
+        for row in found
     ]

@@ -10,6 +10,11 @@ from scripts.commands.audit import check
 from tests.bench import growth_history, load
 
 ORIGINALS, ORDERS, INBOX_ROWS = 25, 100, 10
+SCHEMA = """
+SELECT array(SELECT conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid)
+             FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1)
+    || array(SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1)
+"""
 
 
 async def test_copies_of_orders_are_as_consistent_as_the_originals(
@@ -19,6 +24,7 @@ async def test_copies_of_orders_are_as_consistent_as_the_originals(
     cipher.configure(os.environ["OMS_ENCRYPTION_KEYS"])
     given = load.baskets(ORIGINALS)
     await load.fill(database_url, given.products)
+    schema = await pool.fetchval(SCHEMA)
     await growth_history.originals(database_url, given)
     await growth_history.copy(database_url, ORDERS, lambda _: None)
     await growth_history.finish(database_url, INBOX_ROWS)
@@ -29,3 +35,4 @@ async def test_copies_of_orders_are_as_consistent_as_the_originals(
     assert [tuple(row) for row in states] == [("cancelled", 16), ("completed", 84)]
     for table in growth_history.TABLES.keys() - {"order_snapshots"}:  # plain orders have none
         assert await pool.fetchval(f"SELECT count(*) FROM {table}") > 1, table
+    assert await pool.fetchval(SCHEMA) == schema  # indexes, keys and checked foreign keys are there again
