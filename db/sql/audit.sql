@@ -476,6 +476,10 @@ FROM (
 -- INV-15. What is in parcels, was short and was cancelled is never more than was bought. A parcel holds goods of one user, and of nothing if it is cancelled.
 WITH packed AS (
     SELECT order_id, line_no, sum(qty) AS qty FROM shipment_items WHERE NOT withdrawn GROUP BY order_id, line_no
+), contents AS (
+    SELECT shipment_id, bool_and(withdrawn) AS withdrawn, min(order_id) AS first_order, max(order_id) AS last_order
+    FROM shipment_items
+    GROUP BY shipment_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -484,9 +488,10 @@ FROM (
     WHERE p.qty > coalesce(i.qty - i.short_qty - i.cancelled_qty, 0)
     UNION ALL
     SELECT 'parcel ' || s.id
-    FROM shipments s LEFT JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN orders o ON o.id = i.order_id
-    GROUP BY s.id, s.state
-    HAVING count(DISTINCT o.user_id) <> 1 OR bool_and(i.withdrawn) <> (s.state = 'cancelled')
+    FROM shipments s LEFT JOIN contents c ON c.shipment_id = s.id
+    WHERE c.withdrawn IS DISTINCT FROM (s.state = 'cancelled')
+        OR (c.first_order <> c.last_order AND (SELECT count(DISTINCT o.user_id)
+            FROM shipment_items i JOIN orders o ON o.id = i.order_id WHERE i.shipment_id = s.id) <> 1)
 ) AS bad;
 
 -- name: audit.times
