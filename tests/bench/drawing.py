@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.bench.aims import OURS
 from tests.bench.cost import StepCost
-from tests.bench.figures import IDLE, Figures, keeps_up
+from tests.bench.figures import IDLE, Figures, keeps_up, shares
 from tests.bench.life import STEPS
 from tests.bench.page import label
 from tests.bench.usage import PARTS
@@ -137,18 +137,6 @@ def _legend(axis: Any, colors: Mapping[str, str]) -> None:
     axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
 
 
-def group(stage: str) -> str:
-    """The group of a stage of `cost`."""
-    for known in ("decode", "commit", "acknowledge"):
-        if stage == known:
-            return known
-    if stage.startswith("python"):
-        return "python"
-    if stage.startswith("relay: "):
-        return "relay: publish" if "publish" in stage else "relay: statements"
-    return "statements"
-
-
 def _stages(figures: Figures) -> Any:
     """Microseconds per order of each step, stacked by group of stages, for each size of batch."""
     sizes = figures.batches()
@@ -169,8 +157,9 @@ def _stages(figures: Figures) -> Any:
 
 def _stack(axis: Any, place: int, one: StepCost) -> None:
     base = 0.0
+    micros_of = shares(one)
     for name, color in GROUPS.items():
-        micros = sum(value for stage, value in one.stages.items() if group(stage) == name) / one.batch
+        micros = micros_of.get(name, 0.0)
         axis.barh(place, micros, BAR, base, color=color)
         base += micros
     counts = f"{base:,.0f} µs; {one.statements:.0f} + {one.relay_statements:.0f} statements"

@@ -26,6 +26,26 @@ def keeps_up(one: RateLatency) -> bool:
     return one.answered == 1 and one.p99_ms <= latency.SATURATED_MS
 
 
+def group(stage: str) -> str:
+    """The group of a stage of `cost`."""
+    for known in ("decode", "commit", "acknowledge"):
+        if stage == known:
+            return known
+    if stage.startswith("python"):
+        return "python"
+    if stage.startswith("relay: "):
+        return "relay: publish" if "publish" in stage else "relay: statements"
+    return "statements"
+
+
+def shares(one: StepCost) -> dict[str, float]:
+    """Microseconds per order of each group of stages, the largest first."""
+    found: dict[str, float] = {}
+    for stage, micros in one.stages.items():
+        found[group(stage)] = found.get(group(stage), 0.0) + micros / one.batch
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
 def rate_row(name: str, about: str, result: Result) -> dict[str, Any]:
     """One run of `rates`, for JSON."""
     row = asdict(result) | {"contender": name, "about": about}

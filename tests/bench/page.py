@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bench.aims import OURS, aims, total
 from tests.bench.cost import StepCost
-from tests.bench.figures import IDLE, Figures, keeps_up
+from tests.bench.figures import IDLE, Figures, keeps_up, shares
 from tests.bench.latency import RateLatency
 from tests.bench.life import STEPS
 from tests.bench.page_text import DOUBTS, HEAD, HOW, RUNNING
@@ -46,6 +46,7 @@ def render(results: Mapping[str, Any]) -> str:
         "## The aims\n\nJudged by the medians of this sitting.\n",
         _table(("aim", "measured", ""), [(one.wanted, one.measured, one.verdict) for one in aims(figures, earlier)]),
         _beside(figures),
+        _held(figures, results.get("remarks", "")),
         _latency(figures, earlier),
         _workers(figures),
         _rates(figures, earlier),
@@ -87,6 +88,28 @@ def _sitting(about: Mapping[str, Any]) -> str:
         f" was {about['load_before']} before. {about.get('note', '')}"
     )
     return text.strip()
+
+
+def _held(figures: Figures, remarks: str) -> str:
+    """What takes the time and the CPU of an order; `remarks` are the author's, about the aims that are missed."""
+    text = []
+    for size in figures.batches():
+        if one := figures.cost("create", size):
+            micros = shares(one)
+            whole = sum(micros.values())
+            groups = ", ".join(f"{name} {100 * part / whole:.0f} %" for name, part in micros.items())
+            text.append(f"Creation takes {whole:,.0f} µs per order in batches of {size}: {groups}.\n")
+    rows = []
+    for rate in figures.steady_rates():
+        for name in (OURS, "faststream"):
+            if (it := figures.latency(name, rate)) and keeps_up(it):
+                parts = [f"{it.cpu_ms[part]:.1f}" for part in PARTS]
+                rows.append([_rate(rate, figures), label(name), *parts, f"{total(it):.1f}"])
+    if rows:
+        text.append(_table(("orders/s", "CPU ms per order", *PARTS, "all"), rows, right=True))
+    if not text and not remarks:
+        return ""
+    return "\n".join(["## Where the time goes\n", *([remarks.strip() + "\n"] if remarks else []), *text])
 
 
 def _beside(figures: Figures) -> str:

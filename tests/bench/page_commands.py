@@ -45,6 +45,9 @@ def page_(  # noqa: PLR0917 (Typer passes them by name)
     parts: Annotated[str, typer.Option(help="What to measure.")] = PARTS,
     only: Annotated[str, typer.Option(help="Comma-separated names of contenders; all by default.")] = "",
     note: Annotated[str, typer.Option(help="What a reader must know of this sitting.")] = "",
+    remarks: Annotated[
+        Path | None, typer.Option(help="Markdown for the page: what holds missed aims back.", exists=True)
+    ] = None,
     draw: Annotated[bool, typer.Option(help="Draw the plots; needs matplotlib.")] = True,
 ) -> None:
     """Measure all that tests/bench/README.md shows, beside the other frameworks, and write that page and its plots."""
@@ -58,6 +61,8 @@ def page_(  # noqa: PLR0917 (Typer passes them by name)
         results = _measure(plan, _words(only), output)
     if note:
         results["about"]["note"] = note
+    if remarks:
+        results["remarks"] = remarks.read_text("utf-8")
     if before:
         results["before"] = figures.read(before)
     figures.write(output, results)

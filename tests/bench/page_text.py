@@ -46,6 +46,8 @@ RUNNING = """
                                                         the page and its plots again, without measuring
     python -m tests.bench page --from tests/bench/results.json --before old.json
                                                         the same, beside the results of an older commit
+    python -m tests.bench page --from tests/bench/results.json --remarks why.md
+                                                        the same, with a text on what holds missed aims back
     python -m tests.bench rates -o rates.json           one part of it; also latency, cost, growth and memory
     python -m tests.bench --help
 

@@ -108,6 +108,13 @@ def test_what_fell_behind_is_saturated_and_what_took_no_part_has_no_column(recor
     assert "| 383 (half of the peak) | saturated |" in section(recorded, "Latency and CPU at steady rates")
 
 
+def test_the_page_says_where_the_time_goes(recorded: Results) -> None:
+    shown = section(recorded | {"remarks": "The commit waits for the disk."}, "Where the time goes")
+    assert shown.strip().startswith("The commit waits for the disk.")
+    assert re.search(r"in batches of 1: commit 51 %, python 15 %, relay: ", shown)
+    assert "| 10 | FastStream | 5.0 | 0.0 | 2.0 | 4.0 | 11.0 |" in shown
+
+
 def test_a_measurement_that_failed_is_named(recorded: Results) -> None:
     assert "- latency of celery failed: 0 of 1 consumers" in page.render(recorded)
 
@@ -172,7 +179,7 @@ def test_the_landed_plots_are_small_and_have_no_date() -> None:
 
 
 def test_every_stage_is_in_a_group_of_the_plot(recorded: Results) -> None:
-    groups = {drawing.group(stage) for one in recorded["cost"] for stage in one["stages"]}
+    groups = {figures.group(stage) for one in recorded["cost"] for stage in one["stages"]}
     assert groups == drawing.GROUPS.keys() - {"acknowledge"}  # which is not in the recorded results
 
 
