@@ -111,18 +111,12 @@ class Cipher:
     def new_user_key(self) -> Wrapped:
         """Make a data key for a user, wrapped with the shop's current key."""
         key_id = USER_KEY_PREFIX + secrets.token_urlsafe(USER_KEY_ID_BYTES)
-        return Wrapped(key_id, *self.encrypt(AESGCM.generate_key(256), _user_key_aad(key_id)))
+        return Wrapped(key_id, *self.encrypt(AESGCM.generate_key(256), user_key_aad(key_id)))
 
     def unwrap(self, given: Wrapped) -> UserKey:
         """Return the key of a user. Raises CipherError as `decrypt` does."""
         key_id, shop_key_id, wrapped = given
-        return UserKey(key_id, AESGCM(self.decrypt(shop_key_id, wrapped, _user_key_aad(key_id))))
-
-    def rewrap(self, given: Wrapped) -> Wrapped:
-        """Return the same key of a user, wrapped with the shop's current key."""
-        key_id, shop_key_id, wrapped = given
-        aad = _user_key_aad(key_id)
-        return Wrapped(key_id, *self.encrypt(self.decrypt(shop_key_id, wrapped, aad), aad))
+        return UserKey(key_id, AESGCM(self.decrypt(shop_key_id, wrapped, user_key_aad(key_id))))
 
     def sealer(self, given: Wrapped | None) -> Sealer:
         """Return what encrypts for a user: the user's key, or the shop's if the user has none."""
@@ -169,7 +163,8 @@ def _opened(key_id: str, key: AESGCM, ciphertext: bytes, aad: bytes) -> bytes:
         raise CipherError(f"a ciphertext under key {key_id!r} was changed or moved") from None
 
 
-def _user_key_aad(key_id: str) -> bytes:
+def user_key_aad(key_id: str) -> bytes:
+    """The place that the wrapped key of a user is bound to."""
     return b"user_key:" + key_id.encode()
 
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "audit": "Check on the live database that all invariants hold.",
     "repair": "Find messages and timers that were lost for good, and announce them again.",
     "publish": "Check a message, publish it, wait until the broker confirms.",
-    "keys": "Make keys for the encryption of personal data.",
+    "keys": "Make and rotate the keys that encrypt personal data.",
     "topology": "Show or declare exchanges, queues and bindings.",
     "order": "Look into one order.",
     "payments": "Compare provider statements, show provider notifications.",

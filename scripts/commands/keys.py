@@ -1,20 +1,24 @@
-"""`oms keys new` makes keys for the encryption of personal data."""
+"""`oms keys`: makes keys for personal data, says which are in use, and encrypts everything with the current one."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Any
 
 import typer
 
 from db import cipher
+from db.pool import Transaction
 from scripts.commands import command_app
-from scripts.commands.output import Format, Output, write_json
+from scripts.commands.connections import connected, run
+from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from workers.store import keys
+from workers.store.keys import Rotated
 
-app = command_app("Make keys for the encryption of personal data.")
-
-
-@app.callback()
-def group() -> None:
-    """Make `new` a command of a group: a group of one command would otherwise be that command."""
+app = command_app("Make and rotate the keys that encrypt personal data.")
+PAGES_PER_BATCH = 16  # of 8 KB: some hundred rows, which one transaction encrypts and writes within some 20 ms
+PASSES_MAX = 5  # a row that another transaction holds is skipped, and comes in the next pass
+PASS_SECONDS = 1.0
+STATUS_TIMEOUT_SECONDS = 600  # it reads all rows of ten tables
 
 
 @app.command("new")
@@ -40,3 +44,87 @@ def new_key(
         )
     key = cipher.new_key(key_id)
     write_json({"id": key_id, "key": key}) if output is Format.JSON else typer.echo(key)
+
+
+@app.command("status")
+def status(output: Output = Format.TABLE) -> None:
+    """Show how many ciphertexts of each table each key encrypts.
+
+    `users` are the keys of users, which `user_keys` holds; `erased` is what was removed. A key of the shop that no line
+    names encrypts nothing any more.
+
+    \b
+    Examples:
+      oms keys status
+      oms keys status -o json | jq '[.[] | select(.key == "k1") | .count] | add'
+    """
+
+    async def work() -> list[dict[str, Any]]:
+        async with connected(statement_timeout_seconds=STATUS_TIMEOUT_SECONDS) as tx:
+            return await keys.status(tx)
+
+    found = run(work())
+    write_json(found) if output is Format.JSON else write_table(found)
+
+
+@app.command("rotate")
+def rotate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be encrypted again.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Encrypt again, with the first key of OMS_ENCRYPTION_KEYS, what its other keys encrypt.
+
+    The keys of users are wrapped again; what they encrypt stays as it is. It works in small transactions beside
+    everything else. If it is stopped, run it again: what is done is left alone.
+
+    All workers and relays must have the new key first, or they cannot read what this writes.
+
+    \b
+    Examples:
+      oms keys rotate --dry-run
+      oms keys rotate && oms keys status
+    """
+
+    async def work() -> tuple[str, list[dict[str, Any]]]:
+        async with connected(statement_timeout_seconds=STATUS_TIMEOUT_SECONDS) as tx:
+            current = cipher.current().current
+            if not dry_run:
+                await rotate_all(tx)
+            return current, await keys.status(tx)
+
+    current, found = run(work())
+    left = [row for row in found if row["key"] not in (current, "users", cipher.ERASED)]
+    done = {"current": current, "dry_run": dry_run, "left": left}
+    write_json(done) if output is Format.JSON else write_table(left, title=f"not under {current}")
+    if left and not dry_run:
+        raise CommandError(
+            Code.FAILED,
+            "some rows are still under other keys",
+            why="their key is not in OMS_ENCRYPTION_KEYS, or other transactions hold them",
+            hint="oms keys status; then oms keys rotate again",
+        )
+
+
+async def rotate_all(tx: Transaction) -> Rotated:
+    """Encrypt again what other keys of the shop encrypt. Pass over the tables until a pass finds nothing."""
+    total = Rotated()
+    for _ in range(PASSES_MAX):
+        found = Rotated()
+        for table in keys.PLACES:
+            found += await rotate_table(tx, table)
+        total += found
+        if not found.done:
+            break
+        await asyncio.sleep(PASS_SECONDS)
+    return total
+
+
+async def rotate_table(tx: Transaction, table: str) -> Rotated:
+    """Encrypt a table again, some pages in each transaction. Pages that are added meanwhile are under the new key."""
+    found, count = Rotated(), await keys.pages(tx, table)
+    for first in range(0, count, PAGES_PER_BATCH):
+        async with tx.transaction():
+            found += await keys.rotate(tx, table, first, first + PAGES_PER_BATCH)
+    if found.done or found.unreadable:
+        say(f"{table}: {found.done} encrypted again, {found.unreadable} unreadable, {count} pages")
+    return found

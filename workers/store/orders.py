@@ -112,7 +112,7 @@ def _log_rows(steps: Sequence[Step[Envelope[Any]]]) -> list[tuple[Any, ...]]:
 
 def encrypt_address(key: cipher.Sealer, order_id: int, address: Address) -> tuple[int, str, str, bytes]:
     """Return (order id, country, key id, ciphertext). `key` is that of the order's user."""
-    key_id, ciphertext = key.encrypt(address.model_dump_json().encode(), _aad(order_id))
+    key_id, ciphertext = key.encrypt(address.model_dump_json().encode(), address_aad(order_id))
     return order_id, address.country, key_id, ciphertext
 
 
@@ -123,10 +123,10 @@ def decrypt_address(order_id: int, row: Any) -> bytes:
     Raises ErasedError if the user was erased, CipherError if the shop's key is not configured.
     """
     wrapped = cipher.Wrapped.of(row)
-    return cipher.current().decrypt(row["key_id"], row["ciphertext"], _aad(order_id), wrapped)
+    return cipher.current().decrypt(row["key_id"], row["ciphertext"], address_aad(order_id), wrapped)
 
 
-def _aad(order_id: int) -> bytes:
+def address_aad(order_id: int) -> bytes:
     """Bind the ciphertext to its order, so that it cannot be passed off as another order's."""
     return b"order_address:%d" % order_id
 
