@@ -128,7 +128,7 @@ SELECT r.id, r.shard, r.stream, r.message_id, r.type, r.destination, r.routing_k
 FROM outbox_held r JOIN outbox_holds h USING (stream);
 
 CREATE TABLE timers (
-    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund')),
+    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage')),
     key      bigint      NOT NULL,
     due_at   timestamptz NOT NULL,
     wake_at  timestamptz NOT NULL,
@@ -543,7 +543,7 @@ COMMENT ON TABLE dropped_units IS 'units that a partly shipped order will not sh
 CREATE TABLE order_holds (
     id                  bigint      PRIMARY KEY,
     order_id            bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
-    kind                text        NOT NULL CHECK (kind IN ('operator', 'risk')),
+    kind                text        NOT NULL CHECK (kind IN ('operator', 'risk', 'shortage')),
     reason_code         text        NOT NULL,
     message_id          text        NOT NULL,
     held_since          timestamptz NOT NULL,

@@ -107,6 +107,8 @@ class SettingsSet(Command):
     deduct_on: Literal["create", "pay", "ship"] | None = None
     payment_window_seconds: Annotated[int, Field(ge=1, le=30 * DAY_SECONDS)] | None = None
     on_payment_failure: Literal["keep_open", "cancel"] | None = None
+    on_shortage: Literal["ship_rest", "ask_then_ship", "ask_then_cancel"] | None = None
+    shortage_window_seconds: Annotated[int, Field(ge=1, le=30 * DAY_SECONDS)] | None = None
     units_max_per_line: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None = None
     rate_limit_orders: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     rate_limit_window_seconds: Annotated[int, Field(ge=1, le=DAY_SECONDS)] | None = None

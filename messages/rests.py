@@ -1,10 +1,10 @@
 """The rest of a partly shipped order: commands about the units that have not left, and the events that follow."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from messages.base import Amount, Command, ExternalId, OrderId, Part, Quantity, RequestId
+from messages.base import Amount, Command, ExternalId, Internal, Moment, OrderId, Part, Quantity, RequestId
 from messages.orders import LINES_MAX, OrderCommand, OrderEvent
 from messages.roles import Role
 
@@ -36,6 +36,23 @@ class ShortageReport(Command):
     lines: Annotated[tuple[ShortLine, ...], Field(max_length=LINES_MAX)] = ()
 
 
+class ShortageDecide(OrderCommand):
+    """The buyer's answer to a shortage, before `decide_before`: ship what is there, or cancel all that has not left.
+
+    Until then the order is held. Without an answer the order's own rule decides (`on_shortage` of its business type).
+    """
+
+    TYPE: ClassVar[str] = "order.shortage.decide.v1"
+    decision: Literal["ship_rest", "cancel_rest"]
+
+
+class ShortageDue(Internal):
+    """The time for the buyer's answer to a shortage is over, if the timer's row says so."""
+
+    TYPE: ClassVar[str] = "order.shortage_due.v1"
+    order_id: OrderId
+
+
 class DroppedLine(Part):
     """`qty` units of one line that the order will not ship."""
 
@@ -58,6 +75,10 @@ class OrderRestCancelled(RestEvent):
 
 
 class OrderShortageRecorded(RestEvent):
-    """The warehouse does not have some units: they are refunded. If nothing else is left, order.cancelled follows."""
+    """The warehouse does not have some units: they are refunded. If nothing else is left, order.cancelled follows.
+
+    With `decide_before` the buyer may answer until then (order.shortage.decide), and the order is held.
+    """
 
     TYPE: ClassVar[str] = "order.shortage_recorded.v1"
+    decide_before: Moment | None = None

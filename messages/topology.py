@@ -61,7 +61,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         orders.OrderMerge,
     ),
     "order-holds": (holds.OrderHold, holds.OrderRelease),
-    "partial-orders": (rests.OrderCancelRest, rests.ShortageReport),
+    "partial-orders": (rests.OrderCancelRest, rests.ShortageReport, rests.ShortageDecide, rests.ShortageDue),
     "stock": (
         stock.StockReserve,
         stock.StockCommit,

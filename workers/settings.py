@@ -102,6 +102,14 @@ class Settings(RuntimeSettings):
     on_payment_failure: Literal["keep_open", "cancel"] = Field(  # C-03
         default="keep_open", description="After a failed payment attempt an unpaid order stays open, or is cancelled"
     )
+    on_shortage: Literal["ship_rest", "ask_then_ship", "ask_then_cancel"] = Field(
+        default="ship_rest",
+        description="If units of an order are short, its rest is shipped, or its buyer chooses: without an answer the "
+        "rest is shipped or cancelled",
+    )
+    shortage_window_seconds: int = Field(
+        default=86_400, ge=1, le=30 * 86_400, description="A buyer has so long to answer to a shortage"
+    )
     business_time_zone: str = Field(
         default="Asia/Shanghai", description="The time zone whose midnight begins a new day in order numbers"
     )

@@ -387,6 +387,10 @@ FROM (
     LEFT JOIN timers t ON t.kind = wait.kind AND t.key = o.id
     WHERE (o.kind <> 'split_child' OR wait.kind = 'receipt')
         AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8) AND NOT (o.held AND wait.kind = 'receipt'))
+    UNION ALL
+    SELECT h.order_id || ' shortage'
+    FROM order_holds h LEFT JOIN timers t ON t.kind = 'shortage' AND t.key = h.order_id
+    WHERE h.kind = 'shortage' AND h.released_at IS NULL AND t.due_at IS NULL
 ) AS bad;
 
 -- name: audit.placing
@@ -401,12 +405,14 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
     FROM timers t
-    LEFT JOIN orders o ON t.kind IN ('saga', 'payment', 'receipt') AND o.id = t.key
+    LEFT JOIN orders o ON t.kind IN ('saga', 'payment', 'receipt', 'shortage') AND o.id = t.key
     LEFT JOIN payment_attempts a ON t.kind = 'attempt' AND a.id = t.key
     LEFT JOIN refunds r ON t.kind = 'refund' AND r.id = t.key
     WHERE CASE t.kind
         WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('captured', 'failed', 'closed', 'none')
         WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
+        WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
+            OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
         ELSE (o.kind = 'split_child' AND t.kind <> 'receipt')
             OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered'
                     END

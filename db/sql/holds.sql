@@ -20,7 +20,10 @@ WHERE h.id = n.id AND h.released_at IS NULL
 RETURNING h.id;
 
 -- name: holds.end
--- $1 order ids (locked) that have ended: their holds end with them.
+-- $1 order ids (locked) that have ended: their holds end with them, and so does the time for an answer to a shortage.
+WITH stopped AS (
+    DELETE FROM timers WHERE kind = 'shortage' AND key = ANY($1::bigint[])
+)
 UPDATE order_holds
 SET released_at = greatest(placed_at, clock_timestamp()), released_by_type = 'system', released_by = 'oms', release_reason_code = 'order_ended'
 WHERE order_id = ANY($1::bigint[]) AND released_at IS NULL;

@@ -6,6 +6,8 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at,
     coalesce(policy ->> 'deduct_on', 'pay') AS deduct_on,
     coalesce((policy ->> 'payment_window_seconds')::integer, 1800) AS payment_window_seconds,
+    coalesce(policy ->> 'on_shortage', 'ship_rest') AS on_shortage,
+    coalesce((policy ->> 'shortage_window_seconds')::integer, 86400) AS shortage_window_seconds,
     kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
     deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
 FROM orders

@@ -66,6 +66,8 @@ FROM (
     UNION ALL
     SELECT 'receipt', id, id, delivered_at + make_interval(secs => $3::float8) FROM orders WHERE state = 'delivered'
     UNION ALL
+    SELECT 'shortage', order_id, order_id, now() FROM order_holds WHERE kind = 'shortage' AND released_at IS NULL
+    UNION ALL
     SELECT 'attempt', id, order_id, now() FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
     UNION ALL
     SELECT 'refund', r.id, r.order_id, now()

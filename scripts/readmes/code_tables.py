@@ -31,7 +31,7 @@ CODES: dict[str, str] = {
     Code.ORDER_NOT_HELD: "The order has no such hold, or has ended",
     Code.ORDER_NOT_MERGEABLE: "Orders are paid together if all are unpaid, one user's and in one currency",
     Code.ORDER_SAGA_TIMEOUT: "Not everything could be reserved in time",
-    Code.ORDER_SHORTAGE_INVALID: "The order has fewer units of this SKU that have not left the warehouse",
+    Code.ORDER_SHORTAGE_INVALID: "Fewer units of the SKU are in the warehouse, or no shortage waits for an answer",
     Code.ORDER_STATE_INVALID: "The state of the order does not allow this",
     Code.SUBJECT_HAS_LIVE_ORDERS: "The user cannot be erased yet; `details` lists what is under way",
     Code.COUPON_ALREADY_LOCKED: "The coupon is held by another order",

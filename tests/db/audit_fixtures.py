@@ -15,7 +15,7 @@ from messages.orders import (
 )
 from messages.payments import PaymentResult
 from messages.refunds import RefundRequest
-from messages.rests import OrderCancelRest, ShortageReport, ShortLine
+from messages.rests import OrderCancelRest, ShortageDecide, ShortageReport, ShortLine
 from messages.risk import RiskResult
 from tests.db.audit_payment_fixtures import add_attempts, add_statements
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
@@ -53,7 +53,19 @@ async def build(url: str) -> None:
     harness = HandlerHarness(pool)
     shop.configure(RULES)
     await fill_catalogue(harness)
-    for story in (plain, split, merged, coupons, points, limited, deducted, risk_checked, numbered, add_attempts):
+    for story in (
+        plain,
+        split,
+        merged,
+        coupons,
+        points,
+        limited,
+        deducted,
+        in_question,
+        risk_checked,
+        numbered,
+        add_attempts,
+    ):
         await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state <> 'failed'"):
         await harness.handle(refund_result(dict(row)), trusted=True)
@@ -73,7 +85,11 @@ async def fill_catalogue(harness: HandlerHarness) -> None:
         promotion("club", scope_id="spu-p1", prices={"p1": 450}, per_user_limit=3),
     )
     await harness.handle(template(), *(coupon(f"c{n}") for n in range(1, 9)), grant(3000))
-    await harness.handle(settings("seckill", deduct_on="create"), settings("group_buy", deduct_on="ship"), trusted=True)
+    await harness.handle(
+        settings("seckill", deduct_on="create"),
+        settings("group_buy", deduct_on="ship", on_shortage="ask_then_cancel"),
+        trusted=True,
+    )
 
 
 # actions of buyers and operators
@@ -216,6 +232,18 @@ async def merge(harness: HandlerHarness, *order_ids: int) -> Any:
         return whole.model_copy(update={"intent_id": int(event["intent_id"])})
 
     return paid
+
+
+async def in_question(harness: HandlerHarness) -> None:
+    """Orders of which a unit is short: the buyer has not answered; takes the rest; cancels all; another cancels."""
+    ids = [await place_paid_order(harness, ("s1", 2), business_type="group_buy") for _ in range(4)]
+    lacking = (ShortLine(sku_id="s1", qty=1),)
+    await harness.handle(*(ShortageReport(request_id="lack", order_id=key, lines=lacking) for key in ids), trusted=True)
+    for key, decision in ((ids[1], "ship_rest"), (ids[2], "cancel_rest")):
+        about = {"request_id": "answer", "actor": user(), "order_id": key, "decision": decision}
+        await harness.handle(ShortageDecide.model_validate(about))
+    await receive_order(harness, ids[1])
+    await cancel_all(harness, ids[3])
 
 
 async def coupons(harness: HandlerHarness) -> None:

@@ -370,7 +370,16 @@ HOLDS = (
     "UPDATE orders SET state = 'completed' WHERE held AND state = 'paid'",
     "UPDATE order_holds SET held_since = placed_at + interval '1 s'",
 )
+SHORTAGES = (
+    ("audit.deadlines", "DELETE FROM timers WHERE kind = 'shortage'"),
+    (
+        "audit.timers",
+        "UPDATE orders SET state = 'cancelled' WHERE id IN (SELECT key FROM timers WHERE kind = 'shortage')",
+    ),
+    ("audit.timers", "UPDATE timers SET due_at = now() - interval '9 min' WHERE kind = 'shortage'"),
+)
 MORE = [
+    *SHORTAGES,
     *(("audit.holds", sql) for sql in HOLDS),
     *OTHERS,
     *MONEY,

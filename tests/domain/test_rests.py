@@ -1,6 +1,10 @@
 """The rest of an order: which units have not left, which a command takes, and which parcels lose them."""
 
-from hypothesis import given
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.domain.builders import ORDER_ID
@@ -61,6 +65,71 @@ def orders(draw: st.DrawFn) -> tuple[list[BoughtLine], list[Parcel]]:
             parcels.append(Parcel(number, ORDER_ID, "sf", f"T{number}", state, False, units))
             left = unpacked(to_ship(lines), parcels)
     return lines, parcels
+
+
+@dataclass
+class PartialOrder:
+    """An order whose units leave, are lost, are short or are cancelled, one event after another."""
+
+    lines: list[BoughtLine]
+    parcels: dict[int, Parcel] = field(default_factory=dict)
+    back: Counter[int] = field(default_factory=Counter)
+    gone: Counter[int] = field(default_factory=Counter)
+
+    def those(self, state: ParcelState) -> list[Parcel]:
+        return [one for one in self.parcels.values() if one.state is state]
+
+    def give(self, units: Mapping[int, int]) -> None:
+        parts = refund_units(self.lines, units)
+        self.back.update({part.line_no: part.amount for part in parts})
+        self.gone.update(units)
+        self.lines = give_back(self.lines, parts)
+
+    def book(self, line_no: int, qty: int) -> None:
+        left = unpacked(to_ship(self.lines), self.parcels.values()).get(line_no, 0)
+        if left:
+            self.parcels[len(self.parcels)] = parcel(len(self.parcels), "booked", **{f"l{line_no}": min(qty, left)})
+
+    def leave(self, line_no: int, qty: int) -> None:
+        for one in self.those(ParcelState.BOOKED)[:1]:
+            self.parcels[one.id] = replace(one, state=ParcelState.OUTBOUND)
+
+    def lose(self, line_no: int, qty: int) -> None:
+        out = self.those(ParcelState.OUTBOUND)
+        for one in out[qty % len(out) :][:1] if out else ():
+            self.parcels[one.id] = replace(one, state=ParcelState.LOST, given_up=True)
+            self.give(one.units)
+
+    def drop(self, line_no: int, qty: int) -> None:
+        """The warehouse reports units short, or the buyer cancels them."""
+        here = not_left(self.lines, list(self.parcels.values())).get(line_no, 0)
+        units = {line_no: min(qty, here)}
+        self.give(units)
+        self.lines = drop(self.lines, units)
+        self.parcels |= {one.id: one for one in take_out(self.lines, list(self.parcels.values()))}
+
+
+EVENTS = st.tuples(st.sampled_from(["book", "leave", "lose", "drop"]), st.integers(1, 2), st.integers(1, 9))
+BOUGHT = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 10_007)), min_size=2, max_size=2)
+
+
+@example([(2, 100), (1, 7)], [("book", 1, 2), ("drop", 1, 1), ("leave", 1, 1), ("lose", 1, 1)])
+@example([(3, 100), (1, 7)], [("book", 1, 3), ("drop", 1, 1), ("leave", 1, 1)])
+@given(BOUGHT, st.lists(EVENTS, max_size=25))
+def test_every_history_ends_with_each_unit_in_one_place_and_the_exact_money_back(
+    bought: list[tuple[int, int]], history: list[tuple[str, int, int]]
+) -> None:
+    """Shipped, short, lost and cancelled units add up to what was bought; money goes back for the last three."""
+    order = PartialOrder([BoughtLine(n, f"s{n}", "main", *one, 0, 0, 0, 0) for n, one in enumerate(bought, 1)])
+    for event, line_no, qty in [*history, ("drop", 1, 9), ("drop", 2, 9)]:
+        getattr(order, event)(line_no, qty)
+    assert all_out(to_ship(order.lines), list(order.parcels.values()))
+    shipped: Counter[int] = Counter()
+    for one in order.those(ParcelState.OUTBOUND):
+        shipped.update(one.units)
+    for line_no, (qty, payable) in enumerate(bought, 1):
+        assert shipped[line_no] + order.gone[line_no] == qty
+        assert order.back[line_no] == payable * order.gone[line_no] // qty
 
 
 @given(orders(), st.data())

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, cast
 from uuid import uuid4
@@ -18,7 +19,7 @@ from messages.orders import (
 )
 from messages.payments import ProgressMark
 from messages.refunds import RefundRequest, RefundResult
-from messages.rests import OrderCancelRest, ShortageReport
+from messages.rests import OrderCancelRest, ShortageDecide, ShortageDue, ShortageReport, ShortLine
 from messages.risk import RiskResult
 from messages.shipments import ShipmentBook
 from messages.stock import (
@@ -38,6 +39,8 @@ from tests.handlers.catalogue_builders import coupon, grant, member, promotion, 
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.statement_builders import DAY, configure_fake_statements, reconcile, statement_of
+from workers import shop
+from workers.domain.shop import OnShortage, Policy, Shop
 
 REVISIONS = count(1)
 
@@ -167,6 +170,34 @@ async def committed(harness: HandlerHarness, n: int) -> list[int]:
     keys = await held(harness, n)
     await harness.handle_batch([harness.envelope(StockCommit(holder_id=key)) for key in keys])
     return keys
+
+
+async def in_question(harness: HandlerHarness, n: int, reported: bool = True) -> list[int]:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0, on_shortage=OnShortage.ASK_THEN_CANCEL)))
+    keys = await paid(harness, n)
+    if reported:
+        await harness.handle(*(lacking(key) for key in keys))
+    return keys
+
+
+def lacking(order_id: int) -> ShortageReport:
+    return ShortageReport(request_id=unique(), order_id=order_id, lines=(ShortLine(sku_id="s1", qty=1),))
+
+
+def answered(decision: str) -> Callable[[int], Message]:
+    return lambda key: ShortageDecide.model_validate(
+        {"request_id": unique(), "actor": user(), "order_id": key, "decision": decision}
+    )
+
+
+async def unanswered_shortages(harness: HandlerHarness, n: int) -> list[Message]:
+    return await timers(harness, await in_question(harness, n), "shortage")
+
+
+async def over(harness: HandlerHarness, n: int) -> list[Message]:
+    keys = await in_question(harness, n)
+    await harness.make_timers_due("shortage")
+    return [ShortageDue(order_id=key) for key in keys]
 
 
 async def held_orders(harness: HandlerHarness, n: int) -> list[int]:
@@ -387,6 +418,11 @@ SCENARIOS: dict[str, Arrange] = {
         request_id=unique(), actor=user(), order_id=key)),
     "order.shortage.report": per(partly_shipped, lambda key: ShortageReport(request_id=unique(), order_id=key)),
     "order.shortage.report all": per(booked, lambda key: ShortageReport(request_id=unique(), order_id=key)),
+    "order.shortage.report in question": per(partial(in_question, reported=False), lacking),
+    "order.shortage.decide ship": per(in_question, answered("ship_rest")),
+    "order.shortage.decide cancel": per(in_question, answered("cancel_rest")),
+    "order.shortage_due": over,
+    "timer.due shortage": unanswered_shortages,
     "shipment.book": per(paid, lambda key: book(key, f"T{key}")),
     "shipment.book shared": shared,
     "shipment.update shared": shared_arrived,

@@ -29,6 +29,7 @@ SENDERS: dict[str, set[Role]] = {
     "order.confirm_receipt": BUYERS,
     "order.delete": BUYERS,
     "order.merge": BUYERS,
+    "order.shortage.decide": BUYERS,
     "order.hold": {Role.OPERATOR},
     "order.release": {Role.OPERATOR},
     "order.cancel_rest": BUYERS,

@@ -19,6 +19,7 @@ class HoldKind(StrEnum):
 
     OPERATOR = "operator"
     RISK = "risk"
+    SHORTAGE = "shortage"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from workers.domain.shop import DeductOn, OnPaymentFailure
+from workers.domain.shop import DeductOn, OnPaymentFailure, OnShortage
 
 
 class State(StrEnum):
@@ -272,6 +272,8 @@ class Order:
     expire_at: datetime
     deduct_on: DeductOn = DeductOn.PAY
     payment_window_seconds: int = 1800
+    on_shortage: OnShortage = OnShortage.SHIP_REST
+    shortage_window_seconds: int = 86_400
     kind: OrderKind = OrderKind.SALE
     parent_id: int | None = None
     source: str = "buy_now"

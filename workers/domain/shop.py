@@ -24,6 +24,17 @@ class OnPaymentFailure(StrEnum):
     CANCEL = "cancel"
 
 
+class OnShortage(StrEnum):
+    """What becomes of an order of which units are short.
+
+    The rest is shipped at once; or the buyer chooses, and without an answer the rest is shipped or cancelled.
+    """
+
+    SHIP_REST = "ship_rest"
+    ASK_THEN_SHIP = "ask_then_ship"
+    ASK_THEN_CANCEL = "ask_then_cancel"
+
+
 @dataclass(frozen=True)
 class Policy:
     """The rules of one business type. An order keeps the rules under which it was placed (S1-50).
@@ -34,6 +45,8 @@ class Policy:
     deduct_on: DeductOn = DeductOn.PAY
     payment_window_seconds: int = 1800
     on_payment_failure: OnPaymentFailure = OnPaymentFailure.KEEP_OPEN
+    on_shortage: OnShortage = OnShortage.SHIP_REST
+    shortage_window_seconds: int = 86_400
     units_max_per_line: int = 1_000_000
     rate_limit_orders: int = 3
     rate_limit_window_seconds: int = 300
@@ -100,6 +113,7 @@ class Shop:
             policy,
             deduct_on=DeductOn(policy.deduct_on),
             on_payment_failure=OnPaymentFailure(policy.on_payment_failure),
+            on_shortage=OnShortage(policy.on_shortage),
         )
 
 

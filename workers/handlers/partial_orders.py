@@ -9,6 +9,11 @@
     split                     ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID: its children have the goods
     otherwise                 ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID
 
+Where the order's rule is to ask (`on_shortage`), a shortage that leaves units to ship holds the order (order.held, kind
+shortage) until the buyer answers with order.shortage.decide: ship_rest releases it, cancel_rest also cancels what has
+not left. After the window (timer shortage, order.shortage_due) the rule answers. Another report starts the window anew.
+An answer that nothing waits for is rejected with ORDER_SHORTAGE_INVALID. An operator's order.release ships the rest.
+
 The order goes on with what has left: if that is everything now, order.shipped follows at once, and if it has arrived,
 order.delivered (receipt timer). Units in parcels that wait in the warehouse count as not left; they are taken out.
 Money goes back by the cumulative rule of all refunds, and shipping with the last unit of the order; points that paid
@@ -25,29 +30,39 @@ import outbox
 from db.pool import Transaction
 from messages.base import Actor, CommandRejected, Event
 from messages.envelope import Envelope
-from messages.rests import DroppedLine, OrderCancelRest, OrderRestCancelled, OrderShortageRecorded, ShortageReport
+from messages.rests import (
+    DroppedLine,
+    OrderCancelRest,
+    OrderRestCancelled,
+    OrderShortageRecorded,
+    ShortageDecide,
+    ShortageDue,
+    ShortageReport,
+)
 from messages.stock import StockCommit, StockRestock
 from workers import shop
-from workers.domain.book import Book, Who
+from workers.domain.book import SYSTEM, Book, Who
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.rests import drop, not_left, pick, take_out, to_ship
 from workers.domain.shipping import Parcel
-from workers.domain.shop import DeductOn
+from workers.domain.shop import DeductOn, OnShortage
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, benefits, commands, order_events, refunds
+from workers.services import authorization, benefits, commands, order_events, refunds, shortages
 from workers.services.parcels import advance_order
-from workers.store import orders, payments, shipments, timers
+from workers.services.shortages import ShortageAnswers
+from workers.store import orders, payments, shipments
 from workers.store import refunds as refund_rows
 from workers.store.orders import DroppedUnits
 from workers.store.payments import Kept
 from workers.store.refunds import RefundDue
 from workers.store.timers import Timer, TimerKind
 
-Item: TypeAlias = Envelope[OrderCancelRest | ShortageReport]
+RestMessage: TypeAlias = OrderCancelRest | ShortageReport | ShortageDecide | ShortageDue
+Item: TypeAlias = Envelope[RestMessage]
 
 
 @dataclass
@@ -61,6 +76,7 @@ class RestContext:
     lines: dict[int, list[BoughtLine]]
     parcels: dict[int, dict[int, Parcel]]
     kept: dict[int, Kept]
+    answers: ShortageAnswers
     emptied: dict[tuple[int, int], Parcel] = field(default_factory=dict)
     dropped: list[DroppedUnits] = field(default_factory=list)
     given: list[tuple[int, RefundLine]] = field(default_factory=list)
@@ -71,6 +87,10 @@ class RestContext:
     def of(self, order_id: int) -> list[Parcel]:
         """Return what the order has in parcels, as the batch has changed them."""
         return list(self.parcels.get(order_id, {}).values())
+
+    def left_to_ship(self, order_id: int) -> bool:
+        """True if the order has units that have not left the warehouse."""
+        return any(not_left(self.lines[order_id], self.of(order_id)).values())
 
 
 def decide(item: Item, order: Order | None, units: Mapping[int, int], parcels: Sequence[Parcel]) -> Refusal | None:
@@ -95,25 +115,28 @@ def decide(item: Item, order: Order | None, units: Mapping[int, int], parcels: S
     return None
 
 
-async def drop_rests(tx: Transaction, batch: Batch[OrderCancelRest | ShortageReport]) -> None:
+async def drop_rests(tx: Transaction, batch: Batch[RestMessage]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    claims = await commands.claim(tx, batch)
-    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in claims.fresh}))
-    context = await read(tx, book)
+    due = batch.of(ShortageDue)
+    claims = await commands.claim(tx, [item for item in batch if not isinstance(item.body, ShortageDue)])
+    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in (*claims.fresh, *due)}))
+    context = await read(tx, book, claims.fresh, due)
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
         outcomes[commands.key_of(item.body)] = drop_rest(context, item, batch.now), item
+    for item in due:
+        answer_for_buyer(context, item, batch.now)
 
     window = timedelta(seconds=shop.current().receipt_window_seconds)
     delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
     opened = await refund_rows.open_all(tx, context.dues)
-    await orders.save(tx, book)
+    await context.answers.save(tx, [Timer(TimerKind.RECEIPT, key, batch.now + window) for key in delivered])
+    await orders.save(tx, book)  # ends the holds that orders which end still have
     await orders.give_back_lines(tx, context.given)
     await orders.drop_units(tx, context.dropped)
     await shipments.withdraw(tx, [kept for part in context.emptied.values() for kept in shipments.kept_units(part)])
     applied = await benefits.apply(tx, book, batch.now, opened, context.causes)
-    await timers.start(tx, [Timer(TimerKind.RECEIPT, key, batch.now + window) for key in delivered])
     answers = await commands.conclude(tx, outcomes)
     rejections = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     news = [*order_events.steps(book), *rejections, *context.stock]
@@ -121,17 +144,21 @@ async def drop_rests(tx: Transaction, batch: Batch[OrderCancelRest | ShortageRep
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 
-async def read(tx: Transaction, book: Book[Item]) -> RestContext:
+async def read(tx: Transaction, book: Book[Item], items: Sequence[Item], due: Sequence[Item]) -> RestContext:
     """Read what the decisions depend on besides the orders."""
     paid = [order.id for order in book.before.values() if order.state is State.PAID]
     parcels: dict[int, dict[int, Parcel]] = {}
     for parcel in await shipments.of_orders(tx, paid):
         parcels.setdefault(parcel.order_id, {})[parcel.id] = parcel
-    return RestContext(book, await orders.lines(tx, paid), parcels, await payments.kept(tx, paid))
+    reported = [item.body.order_id for item in items if isinstance(item.body, ShortageReport)]
+    answers = await shortages.read(tx, book, reported, [item.body.order_id for item in due])
+    return RestContext(book, await orders.lines(tx, paid), parcels, await payments.kept(tx, paid), answers)
 
 
 def drop_rest(context: RestContext, item: Item, now: datetime) -> Event:
     """Drop the units of one command from their order, and return its outcome."""
+    if isinstance(item.body, ShortageDecide):
+        return answer(context, item, item.body, now)
     order, lines = context.book.get(item.body.order_id), context.lines.get(item.body.order_id, [])
     parcels = context.of(item.body.order_id)
     wanted = [(line.sku_id, line.qty) for line in item.body.lines] if isinstance(item.body, ShortageReport) else []
@@ -141,22 +168,70 @@ def drop_rest(context: RestContext, item: Item, now: datetime) -> Event:
         assert refusal is not None, "an unknown order is refused"
         return commands.rejected(item, refusal)
     event = take_step(context, item, order, units, now)
-    lines, parcels = context.lines[order.id], context.of(order.id)
-    if not any(to_ship(lines).values()) and not any(parcel.out for parcel in parcels):
-        cancelled: dict[str, Any] = {"cancel_type": CancelType.MERCHANT, "reason_code": "out_of_stock"}
-        context.book.move(order.id, Trigger.ALL_SHORT, because=item, at=now, **cancelled)
-        if order.deduct_on == DeductOn.SHIP:
-            context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
-    else:
-        advance_order(context.book, order.id, to_ship(lines), parcels, item, now)
+    finish(context, item, order, now)
     return event
+
+
+def answer(context: RestContext, item: Item, body: ShortageDecide, now: datetime) -> Event:
+    """Do as the buyer answers to a shortage, and return the outcome."""
+    order = context.book.get(body.order_id)
+    denial = authorization.denied(body.actor, body.order_id, order)
+    if denial is not None or order is None:
+        assert denial is not None, "an unknown order is refused"
+        return commands.rejected(item, denial)
+    if not context.answers.waits(order.id):
+        details = {"order_id": str(order.id), "state": order.state.value}
+        refusal = Refusal(Code.ORDER_SHORTAGE_INVALID, "no shortage of it waits for an answer", details)
+        return commands.rejected(item, refusal)
+    return settle(context, item, order, body.decision, authorization.who(body.actor), now)
+
+
+def answer_for_buyer(context: RestContext, item: Item, now: datetime) -> None:
+    """Answer to a shortage as the order's rule says, if its time is over and nobody has answered."""
+    order_id = item.body.order_id
+    if context.answers.waits(order_id) and context.answers.is_over(order_id, now):
+        order = context.book[order_id]
+        decision = "cancel_rest" if order.on_shortage is OnShortage.ASK_THEN_CANCEL else "ship_rest"
+        settle(context, item, order, decision, SYSTEM, now)
+    elif not context.answers.waits(order_id):
+        context.answers.stop(order_id)
+
+
+def settle(  # noqa: PLR0917 (the order, the answer and whose it is)
+    context: RestContext, item: Item, order: Order, decision: str, who: Who, now: datetime
+) -> Event:
+    """Release the order from its shortage, and cancel what has not left if that is the answer. Returns the outcome."""
+    released = context.answers.release(context.book, order.id, decision, who, because=item, now=now)
+    lines, parcels = context.lines.get(order.id, []), context.of(order.id)
+    units = {line_no: qty for line_no, qty in not_left(lines, parcels).items() if qty}
+    if decision != "cancel_rest" or not units or not order.allows(Trigger.REST_CANCELLED):
+        return released
+    if order.deduct_on == DeductOn.SHIP and not any(parcel.out for parcel in parcels):
+        context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))  # to restock from
+    event = take_step(context, item, order, units, now)
+    finish(context, item, order, now)
+    return event
+
+
+def finish(context: RestContext, item: Item, order: Order, now: datetime) -> None:
+    """Let the order go on with what it still ships, or end it; with nothing left to ship, nothing waits any more."""
+    lines, parcels = context.lines[order.id], context.of(order.id)
+    if context.answers.waits(order.id) and not context.left_to_ship(order.id):
+        context.answers.release(context.book, order.id, "nothing_left", SYSTEM, because=item, now=now)
+    if any(to_ship(lines).values()) or any(parcel.out for parcel in parcels):
+        advance_order(context.book, order.id, to_ship(lines), parcels, item, now)
+        return
+    cancelled: dict[str, Any] = {"cancel_type": CancelType.MERCHANT, "reason_code": "out_of_stock"}
+    context.book.move(order.id, Trigger.ALL_SHORT, because=item, at=now, **cancelled)
+    if order.deduct_on == DeductOn.SHIP and isinstance(item.body, ShortageReport):
+        context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
 
 
 def take_step(context: RestContext, item: Item, order: Order, units: Mapping[int, int], now: datetime) -> Event:
     """Drop the units: refund them, take them out of waiting parcels, restock them if they exist. Returns the event."""
     short, actor = isinstance(item.body, ShortageReport), getattr(item.body, "actor", None)
     trigger = Trigger.SHORTAGE if short else Trigger.REST_CANCELLED
-    who = authorization.who(actor) if actor else Who("system", item.user or "warehouse")
+    who = authorization.who(actor) if actor else Who("system", item.user or "warehouse") if short else SYSTEM
     moved = context.book.move(order.id, trigger, because=item, at=now, who=who)
     ref = f"{'short' if short else 'rest'}:{moved.order.version}"
     lines = context.lines[order.id]
@@ -175,8 +250,13 @@ def take_step(context: RestContext, item: Item, order: Order, units: Mapping[int
     amount = refund(context, item, order, ref, parts)
     skus = {line.line_no: line.sku_id for line in lines}
     gone = tuple(DroppedLine(line_no=n, sku_id=skus[n], qty=qty) for n, qty in sorted(units.items()))
-    kind_of_event = OrderShortageRecorded if short else OrderRestCancelled
-    event = kind_of_event(**order_events.common(moved), lines=gone, refund_amount=amount)
+    about = order_events.common(moved) | {"lines": gone, "refund_amount": amount}
+    until = (
+        context.answers.ask(context.book, order, because=item, now=now)
+        if short and context.left_to_ship(order.id)
+        else None
+    )
+    event = OrderShortageRecorded(**about, decide_before=until) if short else OrderRestCancelled(**about)
     moved.event = event
     return event
 

@@ -8,6 +8,7 @@
     attempt   any                its provider is polled for the attempt's state until it is final, in ever longer steps:
                                  at most once a minute, in the end once an hour
     refund    any                its provider is polled for the refund's state, in the same steps
+    shortage  any                partial_orders.py decides for the buyer (order.shortage_due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
     any       in another state   the timer is dropped
     any       not due yet        woken again a second later
@@ -30,6 +31,7 @@ from messages.envelope import Envelope
 from messages.orders import OrderRejected
 from messages.payments import ProgressMark
 from messages.providers import ProviderQuery, ProviderRefundQuery
+from messages.rests import ShortageDue
 from messages.timers import TimerDue
 from outbox import backlog
 from outbox.shared_gauge import SharedGauge
@@ -49,7 +51,7 @@ TRIGGERS = {
     TimerKind.PAYMENT: Trigger.PAYMENT_EXPIRED,
     TimerKind.RECEIPT: Trigger.RECEIPT_EXPIRED,
 }
-"""The timers that move an order. The others poll a provider."""
+"""The timers that move an order here. The others poll a provider, or wake partial_orders.py."""
 LOOK_AGAIN = timedelta(seconds=1)
 LOOK_AGAIN_HELD = timedelta(hours=1)  # a release starts the timer anew, so this only replaces a lost start
 RUNNING = SharedGauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
@@ -134,7 +136,10 @@ def key_of(body: TimerDue) -> timers.Key:
 async def poll_providers(
     tx: Transaction, batch: Batch[TimerDue]
 ) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
-    """Return a query to the provider of each attempt and refund that has no result yet, and the timers that stay."""
+    """Return a query to the provider of each attempt and refund that has no result yet, and the timers that stay.
+
+    A shortage whose time is over is passed to the handler that knows the order's lines.
+    """
     waiting = {key_of(item.body): item for item in batch if item.body.kind not in TRIGGERS}
     if not waiting:
         return [], ()
@@ -148,6 +153,10 @@ async def poll_providers(
     for refund_id, (refund_no, provider) in numbers.items():
         because = waiting[TimerKind.REFUND, refund_id]
         calls.append(attempts.provider_call(ProviderRefundQuery(refund_no=refund_no), provider, because=because))
+    for kind, order_id in due:
+        if kind is TimerKind.SHORTAGE:
+            because = waiting[kind, order_id]
+            calls.append(outbox.internal(ShortageDue(order_id=order_id), because=because))
     return calls, due
 
 

@@ -26,6 +26,8 @@ UNWRITTEN = {
     "on_payment_failure": "keep_open",
     "deduct_on": "pay",
     "payment_window_seconds": 1800,
+    "on_shortage": "ship_rest",
+    "shortage_window_seconds": 86_400,
     "discount_rounding": "half_even",
     "tax_rounding": "half_up",
 }
@@ -151,6 +153,8 @@ def _frozen(order: Placed) -> str:
         "on_payment_failure": order.policy.on_payment_failure,
         "deduct_on": order.policy.deduct_on,
         "payment_window_seconds": order.policy.payment_window_seconds,
+        "on_shortage": order.policy.on_shortage,
+        "shortage_window_seconds": order.policy.shortage_window_seconds,
         "discount_rounding": order.shop.discount_rounding,
         "tax_rounding": order.shop.tax_rounding,
     }

@@ -13,7 +13,7 @@ from messages.orders import Address
 from workers.domain.book import Book, Step
 from workers.domain.order import FINISHED, CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
-from workers.domain.shop import DeductOn, OnPaymentFailure
+from workers.domain.shop import DeductOn, OnPaymentFailure, OnShortage
 
 SNAPSHOT_RISK = 6
 LOG_COLUMNS = 10
@@ -32,6 +32,7 @@ def _order(row: Any) -> Order:
     fields["kind"] = OrderKind(row["kind"])
     fields["deduct_on"] = DeductOn(row["deduct_on"])
     fields["on_payment_failure"] = OnPaymentFailure(row["on_payment_failure"])
+    fields["on_shortage"] = OnShortage(row["on_shortage"])
     fields["cancel_type"] = None if row["cancel_type"] is None else CancelType(row["cancel_type"])
     return Order(**fields)
 

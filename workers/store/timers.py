@@ -17,6 +17,7 @@ class TimerKind(StrEnum):
     RECEIPT = "receipt"
     ATTEMPT = "attempt"
     REFUND = "refund"
+    SHORTAGE = "shortage"
 
 
 Key = tuple[TimerKind, int]
