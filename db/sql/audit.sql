@@ -127,8 +127,8 @@ FROM (
 
 -- name: audit.stock_follows_orders
 -- INV-05 and INV-19. $1 seconds of grace, because a message to the stock may be under way. Stock is deducted at the step that the
--- order's policy names. Units that were short are deducted and never restocked. Children hold stock, their parent none. Parcels that were out may come back or not. If stock has its own
--- database, nothing is checked.
+-- order's policy names, and at the latest with the first units that are short: these are never restocked. Children hold stock, their
+-- parent none. Parcels that were out may come back or not. If stock has its own database, nothing is checked.
 WITH moved AS (
     SELECT i.order_id, max(f.recorded_at) AS at
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
@@ -151,7 +151,7 @@ FROM (
         WHEN state = 'rejected' THEN ARRAY['released', 'refused']
         WHEN state = 'awaiting_payment' THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'committed' ELSE 'reserved' END]
         WHEN state = 'cancelled' AND NOT paid THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'restocked' ELSE 'released' END]
-        WHEN moved OR (short AND state = 'cancelled') THEN ARRAY['committed', 'restocked']
+        WHEN moved OR short THEN ARRAY['committed', 'restocked']
         WHEN state = 'cancelled' THEN ARRAY[CASE deduct_on WHEN 'ship' THEN 'released' ELSE 'restocked' END]
         ELSE ARRAY[CASE deduct_on WHEN 'ship' THEN 'reserved' ELSE 'committed' END] END)
 ) AS bad;

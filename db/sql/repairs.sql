@@ -11,8 +11,8 @@ WITH parcels AS (
     GROUP BY i.order_id
 ), orders_with_stock AS (
     SELECT o.id, o.order_no, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
-        coalesce(p.any_left, false) OR (o.state = 'cancelled' AND EXISTS (
-            SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short')) AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
+        coalesce(p.any_left, false) OR EXISTS (
+            SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short') AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN parcels p ON p.order_id = o.id
     WHERE o.kind <> 'split_parent' AND o.state <> 'placing' AND ($1::bigint[] IS NULL OR o.id = ANY ($1))
         AND EXISTS (SELECT FROM stock_holders)

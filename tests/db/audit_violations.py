@@ -241,6 +241,8 @@ STOCK = [
     ("ship", "state = 'completed'", "released"),
 ]
 HOLDERS = [
+    "UPDATE stock_holders SET state = 'reserved' WHERE holder_id IN (SELECT id FROM orders WHERE state = 'paid'"
+    " AND policy ->> 'deduct_on' = 'ship' AND id IN (SELECT order_id FROM dropped_units WHERE kind = 'short'))",
     *(
         f"UPDATE stock_holders SET state = '{stock}' WHERE holder_id IN"
         f" (SELECT id FROM orders WHERE coalesce(policy ->> 'deduct_on', 'pay') = '{when}' AND {order})"

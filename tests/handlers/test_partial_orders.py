@@ -148,6 +148,7 @@ async def test_an_order_that_was_short_is_cancelled_without_the_units_that_do_no
     await harness.fill_stock(qty=20)
     order_id = await harness.place_paid_order(("s1", 3))
     await harness.handle(short(order_id, ("s1", 1)), trusted=True)
+    assert await harness.stock() == (17, 0)  # deducted, also where that was to happen on shipping
     await harness.handle(cancel(order_id))
     assert await harness.states() == ["cancelled"]
     assert refunds(harness) == [500, 1000]

@@ -18,7 +18,7 @@ The order goes on with what has left: if that is everything now, order.shipped f
 order.delivered (receipt timer). Units in parcels that wait in the warehouse count as not left; they are taken out.
 Money goes back by the cumulative rule of all refunds, and shipping with the last unit of the order; points that paid
 for the units come back in proportion. Cancelled units are sellable again. Short units are not: the warehouse does not
-have them, so what was deducted for them stays deducted, and what is only reserved is deducted with the order.
+have them, so they leave its stock at once: an order that is only reserved is deducted with its first short units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -206,8 +206,6 @@ def settle(  # noqa: PLR0917 (the order, the answer and whose it is)
     units = {line_no: qty for line_no, qty in not_left(lines, parcels).items() if qty}
     if decision != "cancel_rest" or not units or not order.allows(Trigger.REST_CANCELLED):
         return released
-    if order.deduct_on == DeductOn.SHIP and not any(parcel.out for parcel in parcels):
-        context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))  # to restock from
     event = take_step(context, item, order, units, now)
     finish(context, item, order, now)
     return event
@@ -223,8 +221,6 @@ def finish(context: RestContext, item: Item, order: Order, now: datetime) -> Non
         return
     cancelled: dict[str, Any] = {"cancel_type": CancelType.MERCHANT, "reason_code": "out_of_stock"}
     context.book.move(order.id, Trigger.ALL_SHORT, because=item, at=now, **cancelled)
-    if order.deduct_on == DeductOn.SHIP and isinstance(item.body, ShortageReport):
-        context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
 
 
 def take_step(context: RestContext, item: Item, order: Order, units: Mapping[int, int], now: datetime) -> Event:
@@ -244,6 +240,8 @@ def take_step(context: RestContext, item: Item, order: Order, units: Mapping[int
     context.dropped += [DroppedUnits(order.id, ref, line_no, kind, qty) for line_no, qty in sorted(units.items())]
     context.given += [(order.id, part) for part in parts]
     context.causes[order.id] = item
+    if short and order.deduct_on == DeductOn.SHIP and not any(parcel.out for parcel in context.of(order.id)):
+        context.stock.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
     if not short:
         back = order_events.restock_lines(lines, units)
         context.stock.append(outbox.internal(StockRestock(holder_id=order.id, ref=ref, lines=back), because=item))
