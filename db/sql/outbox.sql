@@ -18,7 +18,7 @@ SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_k
        coalesce((SELECT true FROM outbox_holds h WHERE h.stream = o.stream), false) AS is_held
 FROM unnest($1::smallint[]) AS s (shard)
 CROSS JOIN LATERAL (
-    SELECT r.*, sum(octet_length(r.body)) OVER (ORDER BY r.id) - octet_length(r.body) AS bytes_before
+    SELECT r.*, sum(octet_length(r.body)) OVER (ORDER BY r.id ROWS UNBOUNDED PRECEDING) - octet_length(r.body) AS bytes_before
     FROM (
         SELECT w.*
         FROM outbox w
