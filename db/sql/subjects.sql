@@ -64,19 +64,21 @@ WITH owned AS MATERIALIZED (
     SELECT a.out_trade_no FROM payment_attempts a WHERE a.order_id IN (SELECT id FROM owned)
 ), texts_about AS MATERIALIZED (
     SELECT t.about, t.type
-    FROM (SELECT id::text AS about FROM owned
-          UNION SELECT number FROM numbers
-          UNION SELECT f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id IN (SELECT id FROM owned)) AS o
-    JOIN free_texts t ON t.about = o.about
-    WHERE t.type <> 'points.grant' -- that is about a user, who may be named like an order
+    FROM free_texts t
+    WHERE t.about = ANY(ARRAY(
+            SELECT id::text FROM owned
+            UNION SELECT number FROM numbers
+            UNION SELECT f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id IN (SELECT id FROM owned)))
+        AND t.type <> 'points.grant' -- that is about a user, who may be named like an order
     UNION
     SELECT t.about, t.type FROM free_texts t WHERE t.about = ANY($1::text[]) AND t.type = 'points.grant'
 ), texts AS (
     UPDATE free_texts SET key_id = 'erased', ciphertext = ''
-    WHERE key_id NOT LIKE 'u:%' AND key_id <> 'erased' AND (about, type) IN (SELECT about, type FROM texts_about)
+    WHERE key_id NOT LIKE 'u:%' AND key_id <> 'erased' AND about = ANY(ARRAY(SELECT about FROM texts_about))
+        AND (about, type) IN (SELECT about, type FROM texts_about)
 ), notifications AS (
     UPDATE payment_notifications SET key_id = 'erased', notification = ''
-    WHERE about IN (SELECT number FROM numbers) AND key_id <> 'erased'
+    WHERE about = ANY(ARRAY(SELECT number FROM numbers)) AND key_id <> 'erased'
 ), letters AS (
     UPDATE dead_letters SET key_id = 'erased', body = '', headers = ''
     WHERE key_id <> 'erased' AND id IN (

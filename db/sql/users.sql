@@ -23,7 +23,7 @@ WITH given AS MATERIALIZED (
     INSERT INTO user_keys (key_id, user_id, shop_key_id, wrapped)
     SELECT a.key_id, a.user_id, $5::text, a.wrapped
     FROM given a
-    WHERE NOT EXISTS (SELECT FROM user_keys k WHERE k.user_id = a.user_id AND k.erased_at IS NULL)
+    WHERE NOT EXISTS (SELECT FROM user_keys k WHERE k.user_id = a.user_id AND k.erased_at IS NULL OFFSET 0)
 )
 SELECT u.user_id, m.level,
     ARRAY(SELECT o.created_at FROM orders o
@@ -32,13 +32,13 @@ SELECT u.user_id, m.level,
     k.key_id, k.shop_key_id, k.wrapped
 FROM given u
 LEFT JOIN members m ON m.user_id = u.user_id
-LEFT JOIN user_keys k ON k.user_id = u.user_id AND k.erased_at IS NULL;
+LEFT JOIN LATERAL (SELECT * FROM user_keys n WHERE n.user_id = u.user_id AND n.erased_at IS NULL OFFSET 0) AS k ON true;
 
 -- name: users.take_ids
 -- $1 user ids. For each, in order, the database's time in ms, a sequence number, and the user's data key if there is one. Locks: none.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at_ms, nextval('id_sequence') AS sequence, k.key_id, k.shop_key_id, k.wrapped
 FROM unnest($1::text[]) WITH ORDINALITY AS u (user_id, place)
-LEFT JOIN user_keys k ON k.user_id = u.user_id AND k.erased_at IS NULL
+LEFT JOIN LATERAL (SELECT * FROM user_keys n WHERE n.user_id = u.user_id AND n.erased_at IS NULL OFFSET 0) AS k ON true
 ORDER BY u.place;
 
 -- name: users.keys
