@@ -20,6 +20,7 @@ from tests.bench.growth import EMPTY, GROWN, Backlog, Compared
 from tests.db import plans
 
 console = Console(width=140)
+EMPTY_DATABASE = "bench_growth_empty"
 
 
 def add(app: typer.Typer) -> None:
@@ -90,10 +91,11 @@ def _show_bytes(url: str) -> list[dict[str, object]]:
 
 def _show_plans(servers: Servers, grown_url: str) -> dict[str, set[str]]:
     """Show the statements whose plan an empty database would change. Returns those that read whole big tables."""
-    empty_url = servers.postgres.new_database("bench_growth_empty")
+    servers.postgres.drop_database(EMPTY_DATABASE)  # a run that was killed leaves it in the kept folder
+    empty_url = servers.postgres.new_database(EMPTY_DATABASE)
     migrate.upgrade(empty_url)
     empty, grown = (plans.plans(url, seqscan=False) for url in (empty_url, grown_url))
-    servers.postgres.drop_database("bench_growth_empty")
+    servers.postgres.drop_database(EMPTY_DATABASE)
     whole = plans.not_allowed(plans.whole_reads(grown_url), plans.ALLOWED_WHEN_YOUNG)  # some tables have no row
     changed = sorted(name for name in grown if grown[name] != empty[name])
     console.print(f"{len(changed)} of {len(grown)} plans differ from those in an empty database: {', '.join(changed)}")

@@ -50,6 +50,7 @@ def filled(data: Path | None, wanted: Wanted, show: Callable[[str], None]) -> It
             if not found:
                 servers.postgres.new_database(DATABASE)
                 found = {"orders": wanted.orders, "inbox": wanted.inbox, **asyncio.run(_fill(url, wanted, show))}
+            migrate.upgrade(url)  # the history may be older than the code
             if wanted.audit and "audit" not in found:
                 found["audit"] = asyncio.run(audit(url, show))
             if described:

@@ -31,6 +31,7 @@ COPIES_AT_ONCE = 10
 # $1 the number of the first copy, $2 of the last, $3 the distance of ids, $4 the distance in time
 _ID, _TEXT = "{c} - k * $3::bigint", "{c} || '-' || k"
 _USER = f"{{c}} || '-' || k % {USERS_PER_ORIGINAL}"
+_KEY = f"CASE WHEN {{c}} LIKE 'u:%' THEN {_USER} ELSE {{c}} END"
 _SCOPE = f"""CASE type WHEN 'order.create.v1' THEN {_USER.format(c="scope")}
     ELSE concat_ws(':', split_part(scope, ':', 1), split_part(scope, ':', 2)::bigint - k * $3::bigint,
                    split_part(scope, ':', 3), split_part(scope, ':', 4)) END"""
@@ -45,7 +46,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "user_id": _USER,
     },
     "order_items": {"order_id": _ID},
-    "order_addresses": {"order_id": _ID},
+    "order_addresses": {"order_id": _ID, "key_id": _KEY},
     "order_snapshots": {"order_id": _ID},
     "operate_logs": {"order_id": _ID},
     "payment_intents": {"id": _ID, "order_id": _ID},
@@ -82,6 +83,11 @@ FROM (SELECT sku_id, warehouse,
           sum(CASE op WHEN 'commit' THEN -qty WHEN 'reserve' THEN 0 WHEN 'release' THEN 0 ELSE qty END) AS on_hand
       FROM stock_ledger GROUP BY sku_id, warehouse) AS f
 WHERE f.sku_id = s.sku_id AND f.warehouse = s.warehouse
+"""
+KEYS_OF_USERS = f"""
+INSERT INTO user_keys (key_id, user_id, shop_key_id, wrapped)
+SELECT {_USER.format(c="key_id")}, {_USER.format(c="user_id")}, shop_key_id, wrapped
+FROM user_keys CROSS JOIN generate_series(0, {USERS_PER_ORIGINAL - 1}) AS k
 """
 INBOX = f"""
 INSERT INTO inbox (queue, message_id, body_hash, processed_at, sender)
@@ -210,6 +216,7 @@ async def finish(url: str, inbox_rows: int) -> None:
     """Recount the stock, fill the inbox, drop the originals, vacuum and analyze."""
     connection = await asyncpg.connect(url, server_settings={"synchronous_commit": "off"})
     await connection.execute(COUNTED)
+    await connection.execute(KEYS_OF_USERS)
     await connection.execute(INBOX, inbox_rows)
     for table in TABLES:
         await connection.execute(f"DROP TABLE original_{table}")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pika
@@ -16,6 +17,7 @@ from scripts.servers import folder
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
 from scripts.servers.ports import free_ports, listening
+from scripts.servers.private_postgres import private_postgres
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
 from tests.broker import Broker
 
@@ -134,6 +136,19 @@ def test_a_private_server_that_is_kept_outlives_its_owner_and_is_stopped_by_its_
     subprocess.run([stop_script], check=True, timeout=30)
     assert is_stopped(url)
     assert not Path(stop_script).parent.exists()
+
+
+def test_a_folder_keeps_the_data_of_private_postgres_for_the_next_run() -> None:
+    with TemporaryDirectory(dir="/tmp") as kept:  # root's servers run as a user that may not enter a private one
+        Path(kept).chmod(0o711)
+        for sql in ("CREATE TABLE kept AS SELECT 1 AS value", "DELETE FROM kept WHERE value = 1 RETURNING value"):
+            run = folder.RunFolder()
+            server = private_postgres(run, durable=False, data=Path(kept))
+            server.start()
+            with psycopg.connect(server.admin_url) as connection:
+                assert connection.execute(sql).rowcount == 1
+            server.stop()
+            run.close()
 
 
 def is_stopped(url: str) -> bool:
