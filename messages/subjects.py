@@ -1,8 +1,10 @@
 """subject.*: what is kept about a user is exported or erased."""
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from messages.base import Actor, Command, Event, ExternalId, RequestId
+from pydantic import StringConstraints
+
+from messages.base import Actor, Command, Event, ExternalId, Query, Reply, RequestId
 from messages.roles import Role
 
 
@@ -30,3 +32,25 @@ class SubjectErased(Event):
     TYPE: ClassVar[str] = "subject.erased.v1"
     user_id: str
     orders: int
+
+
+class SubjectExport(Query):
+    """Ask for everything that is kept about a user, in clear, part by part.
+
+    The first part has no cursor; each other one has the `next` of the part before.
+    """
+
+    TYPE: ClassVar[str] = "subject.export.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
+    actor: Actor
+    user_id: ExternalId
+    cursor: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}(?:\.[^\x00-\x1f\x7f]{0,255})?$")] | None = None
+
+
+class SubjectExported(Reply):
+    """One part: table -> rows as they are stored, with what is encrypted in clear. `next` is null in the last part."""
+
+    TYPE: ClassVar[str] = "subject.exported.v1"
+    user_id: str
+    data: dict[str, list[dict[str, Any]]]
+    next: str | None = None

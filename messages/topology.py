@@ -98,7 +98,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
 }
 """Work queue, without the prefix -> the messages it takes. Each queue has one handler file."""
 
-QUESTIONS: dict[str, tuple[type[Message], ...]] = {"queries": (queries.OrderPreview,)}
+QUESTIONS: dict[str, tuple[type[Message], ...]] = {"queries": (queries.OrderPreview, subjects.SubjectExport)}
 """Queue of queries -> the queries it takes. They have neither retries nor dead letters: the caller repeats them."""
 
 TAKEN = QUEUES | QUESTIONS

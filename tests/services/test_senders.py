@@ -37,6 +37,7 @@ SENDERS: dict[str, set[Role]] = {
     "order.preview": BUYERS,
     "cart.put": BUYERS,
     "subject.erase": {Role.OPERATOR},
+    "subject.export": {Role.OPERATOR},
     "cart.remove": BUYERS,
     "payment.start": BUYERS,
     "payment.callback": set(Role),

@@ -43,6 +43,7 @@ class Code(StrEnum):
     ORDER_STATE_INVALID = "ORDER_STATE_INVALID"
 
     # what is kept about users
+    SUBJECT_CURSOR_INVALID = "SUBJECT_CURSOR_INVALID"
     SUBJECT_HAS_LIVE_ORDERS = "SUBJECT_HAS_LIVE_ORDERS"
 
     # promotions, coupons, points

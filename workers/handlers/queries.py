@@ -5,6 +5,7 @@
     an order that would be accepted               order.previewed: the price that order.create would find, its lines,
                                                   and the buyer's level, points, coupons and addresses (masked)
     an order that would be rejected               order.previewed with the refusal, and everything else that is known
+    subject.export of a user                      subject.exported: a part of everything that is kept about the user
     for another user, or from a broker user       query.rejected with AUTH_FORBIDDEN
     without the role
 
@@ -27,6 +28,7 @@ from messages.queries import (
     PreviewRefusal,
     PreviewUser,
 )
+from messages.subjects import SubjectExport
 from workers import shop
 from workers.domain.codes import Code
 from workers.domain.order_validation import against_policy, unknown_words
@@ -38,7 +40,7 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
 from workers.runtime.batch import Batch
 from workers.runtime.route import QueryRoute
-from workers.services import authorization
+from workers.services import authorization, subject_exports
 from workers.store import preview
 from workers.store.preview import PreviewContext
 
@@ -119,17 +121,21 @@ def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
     return taken if isinstance(taken, Refusal) else None
 
 
-async def answer(tx: Transaction, batch: Batch[OrderPreview]) -> list[Reply]:
+async def answer(tx: Transaction, batch: Batch[OrderPreview | SubjectExport]) -> list[Reply]:
     """Answer each query of the batch, in order."""
     refusals = [authorization.unvouched(item) for item in batch]
-    allowed = [item.body for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
-    known = await preview.read(tx, allowed, batch.now)
-    return [
-        QueryRejected(code=refusal.code, message=refusal.message)
-        if refusal
-        else previewed(item.body, known, decide(item.body, known, shop.current(), batch.now))
-        for item, refusal in zip(batch, refusals, strict=True)
-    ]
+    allowed = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
+    previews = [item.body for item in allowed if isinstance(item.body, OrderPreview)]
+    known = await preview.read(tx, previews, batch.now) if previews else None
+    replies: list[Reply] = []
+    for item, refusal in zip(batch, refusals, strict=True):
+        if refusal is not None:
+            replies.append(QueryRejected(code=refusal.code, message=refusal.message))
+        elif isinstance(item.body, SubjectExport):
+            replies.append(await subject_exports.answer(tx, item.body, item.user))
+        elif known is not None:
+            replies.append(previewed(item.body, known, decide(item.body, known, shop.current(), batch.now)))
+    return replies
 
 
 def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> OrderPreviewed:
