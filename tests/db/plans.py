@@ -53,6 +53,9 @@ ALLOWED_WHEN_YOUNG = {
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Index Scan")
 TABLES_OF_INDEXES = "SELECT indexrelid::regclass::text, indrelid::regclass::text FROM pg_index"
+ROWS = """
+SELECT relname, reltuples FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
 CHECKS = """
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
 FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
@@ -102,21 +105,23 @@ def plans(url: str, *, seqscan: bool = True) -> dict[str, str]:
     return found
 
 
-def whole_reads(url: str) -> dict[str, set[str]]:
+def whole_reads(url: str, rows_min: int | None = None) -> dict[str, set[str]]:
     """Statement -> the indexes, and tables without one that serves, of which its plan reads all entries.
 
     An index without a condition is read whole, which costs as much as a whole table. A scan under a LIMIT that rejects
-    no row stops in time. Small tables do not count.
+    no row stops in time. Small tables do not count, nor those with less than `rows_min` rows.
     """
     found: dict[str, set[str]] = {}
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET enable_seqscan = off")
         tables: dict[str, str] = dict(connection.execute(TABLES_OF_INDEXES).fetchall())
+        rows: dict[str, float] = dict(connection.execute(ROWS).fetchall())
         for name, text in hot().items():
             row = connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {text}".encode()).fetchone()
             assert row is not None
             for scan in _whole_scans(row[0][0]["Plan"], ""):
-                if tables.get(scan, scan) not in SMALL:
+                table = tables.get(scan, scan)
+                if table not in SMALL and (rows_min is None or rows[table] >= rows_min):
                     found.setdefault(name, set()).add(scan)
     return found
 
