@@ -158,7 +158,7 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
         saved = await tx.fetch(
             SQL["orders.save"], ids, [1] * count, ["placing"] * count, [2] * count, ["awaiting_payment"] * count,
             numbers, intents, expires, nothing, nothing, [False] * count, [0] * count, [0] * count, nothing, nothing,
-            nothing, nothing, nothing,
+            nothing, nothing, nothing, [False] * count,
             ids, [2] * count, [10] * count, ["placing"] * count, ["awaiting_payment"] * count,
             ["system"] * count, ["oms"] * count, ["stock.reserved.v1"] * count, ["bare"] * count, ["reserved"] * count,
             intents, ids, [row["payable_amount"] for row in rows], [row["currency"] for row in rows], expires,
