@@ -227,6 +227,12 @@ class Settings(RuntimeSettings):
         le=DAYS_MAX,
         description="Free texts, such as the reason of a cancellation, are deleted after this",
     )
+    personal_data_retention_days: int = Field(
+        default=1825,
+        ge=1,
+        le=DAYS_MAX,
+        description="Addresses, remarks and details of payments are deleted so long after their order; five years",
+    )
     repairs_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"
     )

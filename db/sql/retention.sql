@@ -85,3 +85,25 @@ WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM revision_resets WHERE at < now() - make_interval(days => $1::integer)
     ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ));
+
+-- name: retention.personal_data
+-- $1 days, $2 orders at most. Deletes the address, the remark and the details of payments of orders that ended before that. An id begins
+-- with its time, so the oldest addresses that are left come first. Locks: the addresses; it skips those
+-- that others hold. Then the orders with a remark and the attempts: they have ended, and nothing else changes them.
+WITH chosen AS MATERIALIZED (
+    SELECT a.order_id
+    FROM order_addresses a
+    WHERE a.order_id < (extract(epoch FROM now() - make_interval(days => $1::integer) - '2024-01-01T00:00:00Z'::timestamptz) * 1000)::bigint << 22
+        AND (SELECT o.state IN ('completed', 'cancelled', 'rejected', 'split') AND o.updated_at < now() - make_interval(days => $1::integer)
+             FROM orders o WHERE o.id = a.order_id)
+    ORDER BY a.order_id
+    LIMIT $2::integer
+    FOR UPDATE SKIP LOCKED
+), remarks AS (
+    UPDATE orders SET user_remark = NULL, remark_key_id = NULL
+    WHERE id = ANY(ARRAY(SELECT order_id FROM chosen)) AND user_remark IS NOT NULL
+), attempts AS (
+    UPDATE payment_attempts SET key_id = 'erased', details = ''
+    WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen)) AND key_id <> 'erased'
+)
+DELETE FROM order_addresses WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen));

@@ -11,7 +11,7 @@ from tests.handlers.builders import OPERATOR, cancel, create
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
 from workers.services import dead_letters as decisions
-from workers.store import dead_letters, orders
+from workers.store import dead_letters, orders, retention
 
 pytestmark = pytest.mark.usefixtures("alipay_configured")
 
@@ -131,3 +131,17 @@ async def test_an_erased_letter_is_shown_as_erased_and_cannot_be_replayed(harnes
         (row,) = await dead_letters.lock(tx, [await tx.fetchval("SELECT id FROM dead_letters")])
         with pytest.raises(cipher.ErasedError):
             await decisions.replay(tx, [row], to="order-creation", note="n", reason="r")
+
+
+async def test_personal_data_of_ended_orders_is_deleted_when_its_retention_has_passed(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await lived(harness)
+    await harness.place_order(("s1", 1), user_id="u3")
+    async with harness.pool.acquire() as tx:
+        assert await retention.purge(tx, "personal_data", 1, 1000) == 0
+        assert seen(await readable(harness.pool)) == set(FIELDS)
+        assert [await retention.purge(tx, "personal_data", 0, 1) for _ in range(3)] == [1, 1, 0]
+        assert [finding for finding in await check(tx) if finding.violations] == []
+    assert seen(await readable(harness.pool)) == set(FIELDS) - {"address", "remark", "attempt"}
+    left = "SELECT user_id FROM order_addresses JOIN orders ON id = order_id"
+    assert await harness.rows(left) == [("u3",)]

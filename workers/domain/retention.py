@@ -20,6 +20,8 @@ class Retention:
     """Anyone can post one, and a month is enough to investigate."""
     free_texts: int = 400
     """As long as dead letters: complaints are looked into within a year, and personal data is kept no longer."""
+    personal_data: int = 1825
+    """Addresses, remarks and details of payments, from the end of their order on. Claims about goods end before."""
     repairs: int = 1825
     revision_resets: int = 1825
 
