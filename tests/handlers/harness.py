@@ -64,9 +64,9 @@ class HandlerHarness:
             message_id=name,
             correlation_id=f"c{self.count}",
             occurred_at=datetime.now(UTC),
-            roles=needed if roles is None else roles,
+            roles=(has := needed if roles is None else roles),
             reply_to=reply_to,
-            user="oms-operator" if trusted else None,
+            user="oms-operator" if trusted else None if has else "oms-client",
         )
 
     async def handle_batch(self, items: Sequence[Envelope[Any]]) -> Batch[Any]:

@@ -91,7 +91,10 @@ def test_each_message_is_taken_from_its_roles_and_from_no_one_else(type_: str) -
     expected = {role: "allowed" if role in senders else no for role in Role}
     assert {role: answer(type_, role) for role in Role} == expected
     everyone = "allowed" if senders == set(Role) else no
-    assert {sender: answer(type_, sender) for sender in NOBODY} == dict.fromkeys(NOBODY, everyone)
+    nobody = Code.AUTH_REQUIRED if everyone == Code.AUTH_FORBIDDEN else everyone
+    assert {sender: answer(type_, sender) for sender in NOBODY} == {
+        sender: nobody if sender is None else everyone for sender in NOBODY
+    }
 
 
 def test_only_what_a_signature_proves_may_come_from_anyone() -> None:
@@ -143,3 +146,11 @@ def test_a_message_that_names_no_sender_ends_the_import(monkeypatch: pytest.Monk
     monkeypatch.delattr(OrderCreate, "SENDERS")
     with pytest.raises(TypeError, match=r"order\.create\.v1 names no SENDERS"):
         registry._registry()
+
+
+def test_every_message_that_acts_for_somebody_names_an_actor() -> None:
+    """What a storefront sends for a buyer, or operators alone send, says who acts; a machine's own messages do not."""
+    for model in MODELS.values():
+        if model.KIND in (MessageKind.COMMAND, MessageKind.QUERY):
+            acts = Role.STOREFRONT in model.SENDERS or {Role.OPERATOR} == model.SENDERS
+            assert not acts or model.model_fields["actor"].is_required(), f"{model.TYPE} names no actor"

@@ -11,6 +11,7 @@ class Code(StrEnum):
 
     # who may act
     AUTH_FORBIDDEN = "AUTH_FORBIDDEN"
+    AUTH_REQUIRED = "AUTH_REQUIRED"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
 
     # orders: fields of a client's message

@@ -28,17 +28,18 @@ def unvouched(item: Envelope[Any]) -> Refusal | None:
     actor = getattr(item.body, "actor", None)
     senders = speakers(item.body.SENDERS, actor and actor.type)
     if not may_send(senders, item.roles):
-        return forbidden(senders, item.user)
+        return forbidden(senders, item.user, known=bool(item.user or item.roles))
     named = getattr(item.body, "user_id", None)
     return ANOTHER_USER if actor and actor.type == "user" and named not in (None, actor.id) else None
 
 
-def forbidden(senders: frozenset[Role], user: str | None) -> Refusal:
-    """Refuse a sender that has none of these roles."""
+def forbidden(senders: frozenset[Role], user: str | None, *, known: bool = True) -> Refusal:
+    """Refuse a sender that has none of these roles: with AUTH_REQUIRED if it is not even known who it is."""
     sender = "a message without user_id" if user is None else "this broker user"
     roles = sorted(senders)
     why = f"{sender} has no role that may send it: publish as a broker user with the role {' or '.join(roles)}"
-    return Refusal(Code.AUTH_FORBIDDEN, f"{why}, with user_id set to that user", {"roles": roles})
+    code = Code.AUTH_FORBIDDEN if known else Code.AUTH_REQUIRED
+    return Refusal(code, f"{why}, with user_id set to that user", {"roles": roles})
 
 
 def not_found(order_id: int) -> Refusal:
