@@ -128,7 +128,7 @@ SELECT r.id, r.shard, r.stream, r.message_id, r.type, r.destination, r.routing_k
 FROM outbox_held r JOIN outbox_holds h USING (stream);
 
 CREATE TABLE timers (
-    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage')),
+    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage', 'cancelling')),
     key      bigint      NOT NULL,
     due_at   timestamptz NOT NULL,
     wake_at  timestamptz NOT NULL,
@@ -568,6 +568,40 @@ CREATE TABLE order_addresses (
     ciphertext   bytea    NOT NULL,
     modify_count smallint NOT NULL DEFAULT 0
 );
+
+CREATE TABLE fulfilments (
+    order_id        bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    warehouse       text        NOT NULL,
+    state           text        NOT NULL CHECK (state IN ('requested', 'accepted', 'picking', 'packed', 'handed_over', 'refused', 'withdrawn')),
+    number          integer     NOT NULL CHECK (number > 0),
+    units           integer     NOT NULL CHECK (units >= 0),
+    address_changes integer     NOT NULL,
+    cancel_no       integer,
+    ref             text,
+    reason_code     text,
+    requested_at    timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    PRIMARY KEY (order_id, warehouse),
+    CONSTRAINT fulfilments_cancel_open CHECK (cancel_no IS NULL OR state NOT IN ('requested', 'withdrawn'))
+);
+COMMENT ON COLUMN fulfilments.number IS 'counts the requests that were sent; facts name the one that they answer';
+COMMENT ON COLUMN fulfilments.cancel_no IS 'the order version of a cancellation that the warehouse has not answered';
+CREATE INDEX fulfilments_open ON fulfilments (warehouse, requested_at) WHERE state IN ('requested', 'accepted', 'picking', 'packed');
+
+CREATE TABLE fulfilment_steps (
+    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id    bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    warehouse   text        NOT NULL,
+    pre_state   text        NOT NULL,
+    cur_state   text        NOT NULL,
+    number      integer     NOT NULL,
+    cause_type  text        NOT NULL,
+    cause_id    text        NOT NULL,
+    reason_code text,
+    happened_at timestamptz NOT NULL,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX fulfilment_steps_order ON fulfilment_steps (order_id);
 
 CREATE TABLE order_snapshots (
     order_id   bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,

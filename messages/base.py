@@ -129,6 +129,7 @@ class MessageKind(StrEnum):
     EVENT = "event"
     QUERY = "query"
     REPLY = "reply"
+    INSTRUCTION = "instruction"
 
 
 class Part(BaseModel):
@@ -228,6 +229,15 @@ class Reply(Message):
     """A reply answers one query, at its `reply_to`."""
 
     KIND: ClassVar[MessageKind] = MessageKind.REPLY
+
+
+class Instruction(Message):
+    """An instruction asks one outside system for work, in a queue of ours that this system alone reads.
+
+    It may hold personal data in clear: it is stored encrypted until it is published.
+    """
+
+    KIND: ClassVar[MessageKind] = MessageKind.INSTRUCTION
 
 
 class MessageCode(StrEnum):

@@ -31,6 +31,7 @@ class Reason(StrEnum):
 
     # contradicts what is known: a dead letter at once
     FACT_DIFFERS = "fact_differs"
+    HAND_OVER_UNKNOWN = "hand_over_unknown"
     INTENT_UNKNOWN = "intent_unknown"
     PARCEL_OF_ANOTHER_ORDER = "parcel_of_another_order"
     REFUND_AMOUNT_DIFFERS = "refund_amount_differs"

@@ -12,6 +12,6 @@ class TimerDue(Internal):
 
     TYPE: ClassVar[str] = "timer.due.v1"
     PACKABLE: ClassVar[bool] = True
-    kind: Annotated[str, StringConstraints(pattern=r"^(saga|payment|receipt|attempt|refund|shortage)$")]
+    kind: Annotated[str, StringConstraints(pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling)$")]
     key: OrderId
     due_at: Moment

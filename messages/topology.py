@@ -1,5 +1,6 @@
 """Every exchange, queue, binding and delay tier, as plain data. It knows names and talks to no broker."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from messages import (
     benefits,
     carts,
     catalogue,
+    fulfilments,
     holds,
     orders,
     payments,
@@ -30,6 +32,11 @@ RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
 PROVIDERS = ("alipay", "wechat", "unionpay", "paypal")
 """Providers that we call ourselves. Each has its own queue of calls, so only that queue waits while one is down."""
+
+
+def warehouse_queue(warehouse: str) -> str:
+    """The queue, without its prefix, in which a warehouse finds its instructions. No worker of ours reads it."""
+    return f"warehouse.{warehouse}"
 
 
 def provider_calls_queue(provider: str) -> str:
@@ -81,6 +88,17 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     "reconciliations": (payments.PaymentReconcile,),
     "disputes": (payments.DisputeObserved,),
     "refunds": (refunds.RefundResult, refunds.RefundRequest, refunds.RefundObserved),
+    "fulfilments": (
+        fulfilments.FulfilmentReview,
+        fulfilments.FulfilmentGet,
+        fulfilments.FulfilmentAccept,
+        fulfilments.FulfilmentRefuse,
+        fulfilments.FulfilmentPick,
+        fulfilments.FulfilmentPack,
+        fulfilments.FulfilmentHandOver,
+        fulfilments.FulfilmentCancelAccepted,
+        fulfilments.FulfilmentCancelRefused,
+    ),
     "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
     "timeouts": (timers.TimerDue,),
     "subjects": (subjects.SubjectErase,),
@@ -165,6 +183,7 @@ class Names:
             MessageKind.EVENT: self.events,
             MessageKind.QUERY: self.queries,
             MessageKind.REPLY: "",
+            MessageKind.INSTRUCTION: "",
         }
         return others.get(kind, self.commands)
 
@@ -214,8 +233,10 @@ def tiers_seconds(*windows_seconds: int) -> tuple[int, ...]:
     return tuple(sorted({*RETRY_TIERS_SECONDS, *windows_seconds}))
 
 
-def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
-    """Everything that must exist on the broker."""
+def topology(
+    names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, warehouses: Iterable[str] = ()
+) -> Topology:
+    """Everything that must exist on the broker. `warehouses` have a queue each, of which only they read."""
     unrouted = {"alternate-exchange": names.unrouted}
     exchanges = [
         Exchange(names.commands, arguments=unrouted),
@@ -245,6 +266,7 @@ def topology(names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False
     for name in QUESTIONS:
         queues.append(Queue(names.queue(name), _questions()))
         bindings.append(Binding(names.queries, names.queue(name), "#"))  # an unknown query gets an answer too
+    queues += [Queue(names.queue(warehouse_queue(warehouse)), _instructions()) for warehouse in warehouses]
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
 
 
@@ -263,6 +285,11 @@ def _questions() -> dict[str, Any]:
 
 def _parking() -> dict[str, Any]:
     return {"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT}
+
+
+def _instructions() -> dict[str, Any]:
+    # Nothing is dropped: a client that fails at a message gets it again, and the relay keeps what the queue refuses.
+    return _parking() | {"x-overflow": "reject-publish"}
 
 
 def _quorum(dead_letter_exchange: str, dead_letter_key: str | None) -> dict[str, Any]:

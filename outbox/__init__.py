@@ -2,7 +2,7 @@
 once, and in order within a stream.
 """
 
-from outbox.announcement import Announcement, event, internal, later, reply, to_queue
+from outbox.announcement import Announcement, event, instruction, internal, later, reply, to_queue
 from outbox.insertion import append, collecting, in_clear, noting_shards
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "collecting",
     "event",
     "in_clear",
+    "instruction",
     "internal",
     "later",
     "noting_shards",

@@ -1,13 +1,13 @@
 """Announcements: an immutable value per message to publish, with a constructor function per destination."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from uuid_utils import uuid7
 
-from messages.base import Event, Message
+from messages.base import Event, Instruction, Message
 from messages.envelope import Envelope
 from messages.topology import tier
 
@@ -29,8 +29,9 @@ class Announcement:
     `body` is one message, or its JSON; `append` wraps packable ones in `{"items": [...]}`. `routing_key` holds names
     without the prefix: the routing key of an exchange (internal, events), `<tier>.<queue>` (delay), a queue (queue,
     dead) or the reply_to. Events of one `stream` (a root order's id) are published in the order of their `append`,
-    each after the one before is confirmed. `message_id` is given only by replays and exploded items; all others get a
-    fresh UUIDv7. A `sensitive` body is stored encrypted until it is published.
+    each after the one before is confirmed; instructions about one order are a stream of their own. `message_id` is
+    given only by replays and exploded items; all others get a fresh UUIDv7. A `sensitive` body is stored encrypted
+    until it is published.
     """
 
     type: str
@@ -77,6 +78,11 @@ def later(message: Message, *, seconds: int, queue: str, because: Envelope[Any] 
 def to_queue(message: Message, *, queue: str, because: Envelope[Any] | None = None) -> Announcement:
     """Send to the tail of one of our queues, past every binding."""
     return _about(message, "queue", queue, because)
+
+
+def instruction(message: Instruction, *, queue: str, stream: int, because: Envelope[Any] | None = None) -> Announcement:
+    """Send to the queue of an outside system, in the order of a stream. The body is stored encrypted until then."""
+    return replace(_about(message, "queue", queue, because, stream=stream), sensitive=True)
 
 
 def reply(type: str, body: bytes, *, to: str, correlation_id: str, because: Envelope[Any]) -> Announcement:

@@ -1,11 +1,15 @@
 """The settings of publishing: those of the relay, and those that it shares with the workers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
 from messages.topology import tiers_seconds
+from messages.warehouses import parse_warehouses
+
+Warehouses = Annotated[dict[str, frozenset[str]], NoDecode, BeforeValidator(parse_warehouses)]
 
 
 class RelaySettings(DatabaseSettings):
@@ -31,6 +35,12 @@ class RelaySettings(DatabaseSettings):
     )
     payment_window_seconds: int = Field(  # S1-13
         default=1800, ge=1, le=30 * 86_400, description="An unpaid order is cancelled after this time; 30 minutes"
+    )
+    fulfilment_warehouses: Warehouses = Field(
+        default={},
+        description="Warehouses that get their work in a queue of their own, PREFIX.warehouse.NAME: main; "
+        "east=wms-east. Only the users named with a warehouse may report for it; without a user, every one with the "
+        "role warehouse may. Take a warehouse out only when it has no open request",
     )
     relay_batch_rows: int = Field(
         default=4_000,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.readmes.code_tables import code_table, reason_table
-from scripts.readmes.event_table import event_table, reply_table
+from scripts.readmes.event_table import event_table, instruction_table, reply_table
 from scripts.readmes.markdown import inserted
 from scripts.readmes.message_map import message_map
 from scripts.readmes.settings_table import settings_table
@@ -25,6 +25,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "map": message_map,
         "events": event_table,
         "replies": reply_table,
+        "instructions": instruction_table,
         "codes": code_table,
     },
     "scripts/README.md": {"settings": settings_table, "reasons": reason_table},

@@ -64,6 +64,8 @@ SHOP_FIELDS = (
     "points_with_coupon",
     "saga_deadline_seconds",
     "receipt_window_seconds",
+    "fulfilment_warehouses",
+    "fulfilment_cancel_seconds",
     "business_time_zone",
     "payment_grace_seconds",
 )
@@ -98,6 +100,12 @@ class Settings(RuntimeSettings):
         ge=1,
         le=365 * 86_400,
         description="Delivered orders are completed after this time; 15 days",
+    )
+    fulfilment_cancel_seconds: int = Field(
+        default=3600,
+        ge=1,
+        le=30 * 86_400,
+        description="While a warehouse has not answered a cancellation, an alert is raised each time this has passed",
     )
     on_payment_failure: Literal["keep_open", "cancel"] = Field(  # C-03
         default="keep_open", description="After a failed payment attempt an unpaid order stays open, or is cancelled"

@@ -377,15 +377,18 @@ FROM (
 
 -- name: audit.deadlines
 -- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. A held order is not
--- completed by its receipt timer, which may be overdue then. Until they are paid, children share the timers of their parent.
+-- completed by its receipt timer, which may be overdue then. Until they are paid, children share the timers of their parent. The timer of
+-- an order that is cancelling starts with the message to its warehouses.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.state AS id
     FROM orders o
-    JOIN (VALUES ('placing', 'saga'), ('awaiting_payment', 'payment'), ('delivered', 'receipt')) AS wait (state, kind)
+    JOIN (VALUES ('placing', 'saga'), ('awaiting_payment', 'payment'), ('delivered', 'receipt'), ('cancelling', 'cancelling'))
+        AS wait (state, kind)
         ON wait.state = o.state
     LEFT JOIN timers t ON t.kind = wait.kind AND t.key = o.id
-    WHERE (o.kind <> 'split_child' OR wait.kind = 'receipt')
+    WHERE (o.kind <> 'split_child' OR wait.kind IN ('receipt', 'cancelling'))
+        AND (o.state <> 'cancelling' OR o.updated_at <= now() - make_interval(secs => $1::float8))
         AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8) AND NOT (o.held AND wait.kind = 'receipt'))
     UNION ALL
     SELECT h.order_id || ' shortage'
@@ -405,7 +408,7 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
     FROM timers t
-    LEFT JOIN orders o ON t.kind IN ('saga', 'payment', 'receipt', 'shortage') AND o.id = t.key
+    LEFT JOIN orders o ON t.kind IN ('saga', 'payment', 'receipt', 'shortage', 'cancelling') AND o.id = t.key
     LEFT JOIN payment_attempts a ON t.kind = 'attempt' AND a.id = t.key
     LEFT JOIN refunds r ON t.kind = 'refund' AND r.id = t.key
     WHERE CASE t.kind
@@ -413,8 +416,8 @@ FROM (
         WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
         WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
             OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
-        ELSE (o.kind = 'split_child' AND t.kind <> 'receipt')
-            OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' ELSE 'delivered'
+        ELSE (o.kind = 'split_child' AND t.kind NOT IN ('receipt', 'cancelling'))
+            OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' WHEN 'receipt' THEN 'delivered' ELSE 'cancelling'
                     END
                 AND t.due_at < now() - make_interval(secs => $1::float8)) END
 ) AS bad;

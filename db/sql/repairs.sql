@@ -68,6 +68,8 @@ FROM (
     UNION ALL
     SELECT 'shortage', order_id, order_id, now() FROM order_holds WHERE kind = 'shortage' AND released_at IS NULL
     UNION ALL
+    SELECT 'cancelling', id, id, now() FROM orders WHERE state = 'cancelling'
+    UNION ALL
     SELECT 'attempt', id, order_id, now() FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
     UNION ALL
     SELECT 'refund', r.id, r.order_id, now()

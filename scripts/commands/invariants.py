@@ -79,6 +79,10 @@ INVARIANTS = (
     Invariant("INV-18", "no personal data is stored in clear", "audit.personal_data"),
     Invariant("INV-18", "every user key is the right user's", "audit.user_keys"),
     Invariant("INV-19", "what is announced is published", "audit.outbox_age", _grace),
+    Invariant("INV-20", "a warehouse has accepted what is fulfilling", "audit_fulfilments.accepted"),
+    Invariant("INV-20", "no warehouse works on a cancelled order", "audit_fulfilments.ended", _grace),
+    Invariant("INV-20", "warehouses have the address of the order", "audit_fulfilments.addresses", _grace),
+    Invariant("INV-20", "every hand-over is where its history says", "audit_fulfilments.histories"),
     Invariant("R-10", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )

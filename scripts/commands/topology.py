@@ -50,7 +50,11 @@ def declare(output: Output = Format.TABLE) -> None:
     names, plugin = Names(settings.prefix), settings.delay == "plugin"
     try:
         url = broker_url(settings)
-        wanted = run(declaring.declare(url, names, settings.tiers, delay_plugin=plugin))
+        wanted = run(
+            declaring.declare(
+                url, names, settings.tiers, delay_plugin=plugin, warehouses=settings.fulfilment_warehouses
+            )
+        )
     except declaring.TopologyError as error:
         hint = "delete the queue or exchange that differs once it is empty, then declare again"
         raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error), hint=hint) from error
@@ -69,7 +73,12 @@ def described(wanted: Topology) -> dict[str, list[dict[str, Any]]]:
 
 
 def _wanted(settings: BrokerSettings) -> Topology:
-    return topology(Names(settings.prefix), settings.tiers, delay_plugin=settings.delay == "plugin")
+    return topology(
+        Names(settings.prefix),
+        settings.tiers,
+        delay_plugin=settings.delay == "plugin",
+        warehouses=settings.fulfilment_warehouses,
+    )
 
 
 def _short(arguments: dict[str, Any]) -> str:

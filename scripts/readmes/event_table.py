@@ -21,6 +21,11 @@ def reply_table() -> str:
     return table(HEAD, [row(model) for model in MODELS.values() if model.KIND is MessageKind.REPLY])
 
 
+def instruction_table() -> str:
+    """One row per message to a warehouse."""
+    return table(HEAD, [row(model) for model in MODELS.values() if model.KIND is MessageKind.INSTRUCTION])
+
+
 LINE_CHARS_MAX = 120
 HEAD = ("type", "it means", "fields")
 

@@ -17,6 +17,7 @@ from messages.payments import PaymentResult
 from messages.refunds import RefundRequest
 from messages.rests import OrderCancelRest, ShortageDecide, ShortageReport, ShortLine
 from messages.risk import RiskResult
+from tests.db.audit_fulfilment_fixtures import hand_over
 from tests.db.audit_payment_fixtures import add_attempts, add_statements
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
@@ -68,6 +69,9 @@ async def build(url: str) -> None:
     ):
         await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state <> 'failed'"):
+        await harness.handle(refund_result(dict(row)), trusted=True)
+    await hand_over(harness, RULES)
+    for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state = 'requested'"):
         await harness.handle(refund_result(dict(row)), trusted=True)
     await add_statements(harness)
     await pool.execute(NO_GUARDS)

@@ -62,6 +62,19 @@ VIOLATIONS = {
         r"^\d+ paid, 1 open$",
     ),
     "audit.order_numbers": ("UPDATE orders SET order_no = '0' WHERE order_no IS NOT NULL", "^0$"),
+    "audit_fulfilments.accepted": ("DELETE FROM fulfilment_steps WHERE cur_state = 'accepted'", r"^\d+ fulfilling$"),
+    "audit_fulfilments.ended": (
+        "UPDATE orders SET updated_at = updated_at - interval '2 min';"
+        "UPDATE fulfilments SET state = 'packed' WHERE state = 'withdrawn'",
+        r"^\d+@main$",
+    ),
+    "audit_fulfilments.addresses": (
+        "UPDATE orders SET updated_at = updated_at - interval '2 min';"
+        "UPDATE order_addresses SET modify_count = modify_count + 1 "
+        "WHERE order_id IN (SELECT order_id FROM fulfilments WHERE state = 'handed_over')",
+        r"^\d+@main$",
+    ),
+    "audit_fulfilments.histories": ("DELETE FROM fulfilment_steps WHERE cur_state = 'picking'", r"^\d+@main$"),
     "audit.deadlines": ("UPDATE timers SET due_at = now() - interval '2 min'", "awaiting_payment$"),
     "audit.placing": ("UPDATE orders SET state = 'placing' WHERE state = 'rejected'", r"^\d+$"),
     "audit.timers": ("INSERT INTO timers VALUES ('saga', 42, now() - interval '2 min', now())", "^saga 42$"),
@@ -353,6 +366,10 @@ REST = [
         "INSERT INTO timers SELECT 'payment', id, expire_at, expire_at FROM orders"
         f" WHERE {CHILD} AND state = 'awaiting_payment'",
     ),
+    ("audit.timers", "INSERT INTO timers VALUES ('cancelling', 42, now() - interval '2 min', now())"),
+    ("audit.deadlines", "DELETE FROM timers WHERE kind = 'cancelling'"),
+    ("audit_fulfilments.histories", "UPDATE fulfilments SET number = 2 WHERE state = 'packed'"),
+    ("audit_fulfilments.histories", "UPDATE fulfilments SET state = 'packed' WHERE state = 'accepted'"),
     ("audit.timers", "INSERT INTO timers VALUES ('attempt', 42, now(), now() - interval '2 min')"),
     (
         "audit.timers",

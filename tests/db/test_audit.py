@@ -71,8 +71,10 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
             (
                 "sale awaiting_payment",
                 "sale cancelled",
+                "sale cancelling",
                 "sale completed",
                 "sale delivered",
+                "sale fulfilling",
                 "sale paid",
                 "sale rejected",
                 "split_parent awaiting_payment",
@@ -94,7 +96,11 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
         ),
         ("verdict FROM payment_facts", ("duplicate", "failed", "kept", "late", "mismatch")),
         ("state FROM payment_attempts", ("captured", "closed", "closing", "failed", "requested", "unknown")),
-        ("kind FROM timers", ("attempt", "payment", "receipt", "shortage")),
+        ("kind FROM timers", ("attempt", "cancelling", "payment", "receipt", "shortage")),
+        (
+            "state FROM fulfilments",
+            ("accepted", "handed_over", "packed", "picking", "refused", "requested", "withdrawn"),
+        ),
         ("kind FROM reconciliation_rows", ("capture", "refund")),
         ("state FROM coupons", ("expired", "issued", "locked", "used")),
         ("op FROM coupon_ledger", ("lock", "release", "return", "use")),

@@ -23,13 +23,16 @@ refused             re  .   .   .   .   .   .   .   .   .   .   .
 placing_expired     re  .   .   .   .   .   .   .   .   .   .   .
 nothing_to_pay      .   pd  .   .   .   .   .   .   .   .   .   .
 captured            .   pd  .   .   .   .   .   .   .   .   .   .
-cancel              .   ca  ca  .   .   .   .   .   .   .   .   .
+cancel              .   ca  ca  cg  .   .   .   .   .   .   .   .
 payment_expired     .   ca  .   .   .   .   .   .   .   .   .   .
 payment_failed      .   ca  .   .   .   .   .   .   .   .   .   .
-rest_cancelled      .   .   pd  .   .   .   .   .   .   .   .   .
-shortage            .   .   pd  .   .   .   .   .   .   .   .   .
-all_short           .   .   ca  .   .   .   .   .   .   .   .   .
-all_shipped         .   .   sh  .   .   .   .   .   .   .   .   .
+accepted            .   .   fu  .   .   .   .   .   .   .   .   .
+cancel_accepted     .   .   .   .   .   .   ca  .   .   .   .   .
+cancel_refused      .   .   .   .   .   .   fu  .   .   .   .   .
+rest_cancelled      .   .   pd  fu  .   .   .   .   .   .   .   .
+shortage            .   .   pd  fu   .   .   .   .   .   .   .   .
+all_short           .   .   ca  ca   .   .   .   .   .   .   .   .
+all_shipped         .   .   sh  sh   .   .   .   .   .   .   .   .
 all_delivered       .   .   .   .   de  .   .   .   .   de  .   .
 all_failed          .   .   .   .   df  .   .   .   .   .   .   .
 failure_settled     .   .   .   .   .   .   .   .   .   ca  .   .
@@ -39,13 +42,14 @@ risk_rejected       re  .   .   .   .   .   .   .   .   .   .   .
 split               .   .   sp  .   .   .   .   .   .   .   .   .
 merged              .   aw  .   .   .   .   .   .   .   .   .   .
 address_changed     .   aw  pd  .   .   .   .   .   .   .   .   .
-held                pl  aw  pd  .   sh  de  .   .   .   df  .   .
-released            pl  aw  pd  .   sh  de  .   .   .   df  .   .
+held                pl  aw  pd  fu  sh  de  cg  .   .   df  .   .
+released            pl  aw  pd  fu  sh  de  cg  .   .   df  .   .
 deleted             .   .   .   .   .   .   .   ca  co  .   sp  re
 """
 """Row: the trigger. Column: the state before it. A dot: refused, nothing is written (S1-08)."""
 
-PAID = {"payment_timer_ends", "stock_commit", "benefits_used"}
+PAID = {"payment_timer_ends", "stock_commit", "benefits_used", "hand_over"}
+GIVEN_BACK = {"refund_all", "stock_restock", "benefits_returned", "hand_over"}
 UNPAID = {"payment_timer_ends", "stock_release", "benefits_returned"}
 OWES = {
     ("placing", "reserved"): {"saga_timer_ends", "payment_timer_starts", "cart_emptied"},
@@ -57,14 +61,29 @@ OWES = {
     ("awaiting_payment", "cancel"): UNPAID,
     ("awaiting_payment", "payment_expired"): UNPAID,
     ("awaiting_payment", "payment_failed"): UNPAID,
-    ("paid", "cancel"): {"refund_all", "stock_restock", "benefits_returned"},
-    ("paid", "all_short"): {"benefits_returned"},
+    ("paid", "cancel"): GIVEN_BACK,
+    ("paid", "all_short"): {"benefits_returned", "hand_over"},
+    ("paid", "address_changed"): {"hand_over"},
+    ("paid", "held"): {"hand_over"},
+    ("paid", "released"): {"hand_over"},
+    ("fulfilling", "held"): {"hand_over"},
+    ("fulfilling", "released"): {"hand_over"},
+    ("paid", "rest_cancelled"): {"hand_over"},
+    ("paid", "shortage"): {"hand_over"},
+    ("paid", "all_shipped"): {"hand_over"},
+    ("fulfilling", "cancel"): {"hand_over"},
+    ("fulfilling", "rest_cancelled"): {"hand_over"},
+    ("fulfilling", "shortage"): {"hand_over"},
+    ("fulfilling", "all_short"): {"benefits_returned", "hand_over"},
+    ("fulfilling", "all_shipped"): {"hand_over"},
+    ("cancelling", "cancel_accepted"): GIVEN_BACK,
+    ("cancelling", "cancel_refused"): {"hand_over"},
     ("shipped", "all_delivered"): {"receipt_timer_starts"},
     ("delivery_failed", "all_delivered"): {"receipt_timer_starts"},
     ("shipped", "receipt_confirmed"): {"points_awarded"},
     ("delivered", "receipt_confirmed"): {"receipt_timer_ends", "points_awarded"},
     ("delivered", "receipt_expired"): {"receipt_timer_ends", "points_awarded"},
-    ("delivery_failed", "failure_settled"): {"benefits_returned"},
+    ("delivery_failed", "failure_settled"): {"benefits_returned", "hand_over"},
 }
 """A step that is not listed here has no effects."""
 
@@ -78,6 +97,7 @@ OPERATE_TYPES = {
     "cancel": 20, "payment_expired": 30, "payment_failed": 30, "all_shipped": 60, "all_delivered": 80,
     "all_failed": 30, "failure_settled": 30, "receipt_confirmed": 90, "receipt_expired": 90, "address_changed": 100,
     "deleted": 150, "risk_rejected": 30, "split": 130, "merged": 140,
+    "accepted": 50, "cancel_accepted": 20, "cancel_refused": 50,
     "rest_cancelled": 20, "shortage": 120, "all_short": 120, "held": 180, "released": 190,
 }  # fmt: skip
 
@@ -119,7 +139,7 @@ def test_every_step_owes_what_is_written_here_and_nothing_else(state: str, trigg
 
 MONEY = {"saga_timer_ends", "payment_timer_starts", "payment_timer_ends", "benefits_used", "benefits_returned",
          "cart_emptied"}  # fmt: skip
-GOODS = {"stock_commit", "stock_release", "stock_restock", "points_awarded"}
+GOODS = {"stock_commit", "stock_release", "stock_restock", "points_awarded", "hand_over"}
 
 
 @pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2]], ids=str)
@@ -170,10 +190,9 @@ def test_finished_orders_can_only_be_hidden_and_stay_what_they_are() -> None:
     assert moves == {(state, "deleted", state) for state in FINISHED}
 
 
-def test_every_state_but_the_finished_and_the_reserved_ones_has_a_way_on() -> None:
-    for_later = {"fulfilling", "cancelling"}
+def test_every_state_but_the_finished_ones_has_a_way_on() -> None:
     stuck = set(State) - {state for state, _, after in cells() if after and after != state}
-    assert stuck == FINISHED | for_later | {"split"}
+    assert stuck == FINISHED | {"split"}
 
 
 STAMPS = {"paid": "paid_at", "shipped": "shipped_at", "delivered": "delivered_at", "completed": "completed_at",
@@ -198,7 +217,7 @@ def test_a_step_that_stays_in_its_state_does_not_stamp_it_again() -> None:
 
 STOCK = {"stock_commit": ("locked", "deducted"), "stock_release": ("locked", "free"),
          "stock_restock": ("deducted", "free")}  # fmt: skip
-HELD = {"awaiting_payment": "locked", "paid": "deducted"}
+HELD = {"awaiting_payment": "locked", "paid": "deducted", "fulfilling": "deducted", "cancelling": "deducted"}
 """The stock that an order holds, where a step may still change it. A placing order may hold its lock or not yet."""
 
 
@@ -212,6 +231,8 @@ def test_what_an_order_holds_in_stock_follows_its_state(state: str, trigger: str
     wanted = {
         "awaiting_payment": "locked",
         "paid": "deducted",
+        "fulfilling": "deducted",
+        "cancelling": "deducted",
         "shipped": "deducted",
         "cancelled": "free",
         "split": "deducted",
@@ -220,6 +241,6 @@ def test_what_an_order_holds_in_stock_follows_its_state(state: str, trigger: str
     assert held == ("deducted" if short else wanted[after])
 
 
-def test_only_a_paid_order_owes_all_its_money_back() -> None:
+def test_only_an_order_that_is_paid_and_whose_warehouses_stopped_owes_all_its_money_back() -> None:
     owing = {pair for pair, transition in TRANSITIONS.items() if Effect.REFUND_ALL in transition.effects}
-    assert owing == {(State.PAID, Trigger.CANCEL)}
+    assert owing == {(State.PAID, Trigger.CANCEL), (State.CANCELLING, Trigger.CANCEL_ACCEPTED)}

@@ -83,11 +83,13 @@ def test_the_approved_list_is_current() -> None:
     assert approved() == NOW, "OMS_UPDATE_GOLDEN=1 pytest tests/golden approves what was added"
 
 
-def test_every_type_has_a_version_and_only_the_types_our_queues_take_are_neither_events_nor_replies() -> None:
+def test_every_type_has_a_version_and_only_the_types_our_queues_take_come_to_us() -> None:
     assert all(type_.rsplit(".v", 1)[1].isdigit() for type_ in MODELS)
     taken = {model.TYPE for models in TAKEN.values() for model in models}
     assert {
-        type_ for type_, model in MODELS.items() if model.KIND not in (MessageKind.EVENT, MessageKind.REPLY)
+        type_
+        for type_, model in MODELS.items()
+        if model.KIND not in (MessageKind.EVENT, MessageKind.REPLY, MessageKind.INSTRUCTION)
     } == taken
 
 
@@ -99,11 +101,18 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
         for name in known["fields"]
         if {part.strip("[]") for part in name.split(".")} & personal
     }
-    assert carrying == {"order.create.v1", "order.change_address.v1", *MASKED}
+    assert carrying == {"order.create.v1", "order.change_address.v1", *MASKED, *INSTRUCTIONS}
 
 
 MASKED = {"order.previewed.v1"}
 """Messages that show their buyer's addresses, masked."""
+
+INSTRUCTIONS = {"fulfilment.requested.v1"}
+"""Messages that only their warehouse reads, in a queue of its own, and that are stored encrypted until then."""
+
+
+def test_personal_data_in_clear_is_in_instructions_and_nowhere_else_that_we_send() -> None:
+    assert {MODELS[type_].KIND for type_ in INSTRUCTIONS} == {MessageKind.INSTRUCTION}
 
 
 @pytest.mark.parametrize("type_", MASKED)

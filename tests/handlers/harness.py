@@ -2,7 +2,8 @@
 
 `handle` gives messages to the handler of their queue as one batch, then `relay` takes rows from the outbox until it is
 empty: events to `events`, replies to `replies`, delayed messages to `delayed`, calls of providers to `provider_calls`,
-all others as JSON to the handler of their queue. `events_of("order.paid")` are the events of one type.
+instructions for warehouses to `instructions`, all others as JSON to the handler of their queue.
+`events_of("order.paid")` are the events of one type.
 The `place_...` methods place orders and return their ids; `place_order` awaits payment, `place_paid_order` is paid.
 """
 
@@ -24,6 +25,7 @@ from messages.payments import ProgressMark
 from messages.registry import MODELS
 from messages.roles import Role
 from messages.topology import QUEUES
+from outbox.insertion import AAD
 from tests.handlers.builders import book, captured, create, receive, sku, update
 from workers import shop
 from workers.domain.shop import Policy, Shop
@@ -45,6 +47,7 @@ class HandlerHarness:
     replies: list[dict[str, Any]] = field(default_factory=list)
     delayed: list[Message] = field(default_factory=list)
     provider_calls: list[tuple[str, Message]] = field(default_factory=list)
+    instructions: list[Message] = field(default_factory=list)
     count: int = 0
 
     def envelope(
@@ -126,7 +129,8 @@ class HandlerHarness:
                 await self.relay_row(row)
 
     async def relay_row(self, row: Any) -> None:
-        body, headers = orjson.loads(row["body"]), orjson.loads(row["headers"])
+        stored = row["body"] if row["key_id"] is None else cipher.current().decrypt(row["key_id"], row["body"], AAD)
+        body, headers = orjson.loads(stored), orjson.loads(row["headers"])
         model = MODELS[row["type"]]
         parts = [part["body"] for part in body["items"]] if model.PACKABLE else [body]
         if row["destination"] == "events":
@@ -139,6 +143,9 @@ class HandlerHarness:
             messages = [model.model_validate_json(orjson.dumps(part)) for part in parts]
             if row["destination"] == "delay":
                 self.delayed += messages
+            elif row["routing_key"].startswith("warehouse."):
+                assert row["key_id"] is not None, "an instruction is stored encrypted"
+                self.instructions += messages
             elif row["destination"] == "queue" and row["routing_key"].startswith("provider-calls."):
                 self.provider_calls += [(row["routing_key"].partition(".")[2], message) for message in messages]
             else:

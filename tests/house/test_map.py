@@ -7,7 +7,7 @@ from messages.registry import MODELS
 from messages.topology import TAKEN
 from scripts.map import PARTS, ROOT
 from scripts.readmes.code_tables import ALL_REASONS, CODES, REASONS
-from scripts.readmes.event_table import event_table, reply_table
+from scripts.readmes.event_table import event_table, instruction_table, reply_table
 from scripts.readmes.markdown import inserted, summary
 from scripts.readmes.message_map import message_map
 from scripts.readmes.settings_table import settings_table
@@ -86,10 +86,10 @@ def test_numbers_have_their_unit_in_their_name() -> None:
     assert [name for name in numbers if not name.endswith(units)] == []
 
 
-def test_every_event_and_reply_has_a_row_with_a_meaning_and_its_fields() -> None:
-    rows = (event_table() + "\n" + reply_table()).splitlines()
+def test_everything_that_we_send_outside_has_a_row_with_a_meaning_and_its_fields() -> None:
+    rows = "\n".join((event_table(), reply_table(), instruction_table())).splitlines()
     for model in MODELS.values():
-        if model.KIND in (MessageKind.EVENT, MessageKind.REPLY):
+        if model.KIND in (MessageKind.EVENT, MessageKind.REPLY, MessageKind.INSTRUCTION):
             [row] = [row for row in rows if row.startswith(f"| `{model.TYPE}` |")]
             _, _, meaning, fields, _ = row.split(" | ") if row.count(" | ") == 4 else ("", *row.split(" | "), "")
             assert len(meaning) > 10

@@ -77,7 +77,7 @@ def test_every_integer_of_the_wire_refuses_floats_and_texts(type_: str, path: Pa
             model.model_validate_json(orjson.dumps(replaced(body, path, wrong)))
 
 
-OURS = (MessageKind.EVENT, MessageKind.REPLY)
+OURS = (MessageKind.EVENT, MessageKind.REPLY, MessageKind.INSTRUCTION)
 
 
 @pytest.mark.parametrize(("type_", "path"), [(t, p) for t, p in PLACES if MODELS[t].KIND not in OURS], ids=str)

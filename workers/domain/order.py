@@ -53,6 +53,10 @@ FINISHED = frozenset({State.CANCELLED, State.COMPLETED, State.REJECTED})
 """States that no timer and no event ends. Only DELETED is still possible, and it keeps the state."""
 
 
+IN_WAREHOUSE = frozenset({State.PAID, State.FULFILLING})
+"""States of a paid order of which units have not left the warehouse."""
+
+
 class Trigger(StrEnum):
     """The causes of steps. The value names S3's operate type, and `operate_type` is its number there."""
 
@@ -65,6 +69,9 @@ class Trigger(StrEnum):
     CANCEL = "cancel"
     PAYMENT_EXPIRED = "payment_expired"
     PAYMENT_FAILED = "payment_failed"
+    ACCEPTED = "accepted"
+    CANCEL_ACCEPTED = "cancel_accepted"
+    CANCEL_REFUSED = "cancel_refused"
     REST_CANCELLED = "rest_cancelled"
     SHORTAGE = "shortage"
     ALL_SHORT = "all_short"
@@ -98,6 +105,9 @@ _OPERATE_TYPES = {
     Trigger.CANCEL: 20,
     Trigger.PAYMENT_EXPIRED: 30,
     Trigger.PAYMENT_FAILED: 30,
+    Trigger.ACCEPTED: 50,
+    Trigger.CANCEL_ACCEPTED: 20,
+    Trigger.CANCEL_REFUSED: 50,
     Trigger.REST_CANCELLED: 20,
     Trigger.SHORTAGE: 120,
     Trigger.ALL_SHORT: 120,
@@ -124,6 +134,7 @@ class Effect(StrEnum):
     STOCK_RELEASE = "stock_release"
     STOCK_RESTOCK = "stock_restock"
     REFUND_ALL = "refund_all"
+    HAND_OVER = "hand_over"
     BENEFITS_USED = "benefits_used"
     BENEFITS_RETURNED = "benefits_returned"
     POINTS_AWARDED = "points_awarded"
@@ -165,7 +176,8 @@ class Transition:
 
 S, T, E = State, Trigger, Effect
 
-_PAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT, E.BENEFITS_USED)
+_PAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT, E.BENEFITS_USED, E.HAND_OVER)
+_GIVEN_BACK = (E.REFUND_ALL, E.STOCK_RESTOCK, E.BENEFITS_RETURNED, E.HAND_OVER)
 _UNPAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)
 
 TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
@@ -183,19 +195,27 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     (S.AWAITING_PAYMENT, T.MERGED): Transition(S.AWAITING_PAYMENT),
     (S.AWAITING_PAYMENT, T.ADDRESS_CHANGED): Transition(S.AWAITING_PAYMENT),
     (S.PAID, T.SPLIT): Transition(S.SPLIT),
-    (S.PAID, T.ADDRESS_CHANGED): Transition(S.PAID),
-    (S.PAID, T.CANCEL): Transition(S.CANCELLED, (E.REFUND_ALL, E.STOCK_RESTOCK, E.BENEFITS_RETURNED)),
-    (S.PAID, T.REST_CANCELLED): Transition(S.PAID),
-    (S.PAID, T.SHORTAGE): Transition(S.PAID),
-    (S.PAID, T.ALL_SHORT): Transition(S.CANCELLED, (E.BENEFITS_RETURNED,)),
-    (S.PAID, T.ALL_SHIPPED): Transition(S.SHIPPED),
+    (S.PAID, T.ADDRESS_CHANGED): Transition(S.PAID, (E.HAND_OVER,)),
+    (S.PAID, T.CANCEL): Transition(S.CANCELLED, _GIVEN_BACK),
+    (S.PAID, T.REST_CANCELLED): Transition(S.PAID, (E.HAND_OVER,)),
+    (S.PAID, T.SHORTAGE): Transition(S.PAID, (E.HAND_OVER,)),
+    (S.PAID, T.ALL_SHORT): Transition(S.CANCELLED, (E.BENEFITS_RETURNED, E.HAND_OVER)),
+    (S.PAID, T.ALL_SHIPPED): Transition(S.SHIPPED, (E.HAND_OVER,)),
+    (S.PAID, T.ACCEPTED): Transition(S.FULFILLING),
+    (S.FULFILLING, T.CANCEL): Transition(S.CANCELLING, (E.HAND_OVER,)),
+    (S.FULFILLING, T.REST_CANCELLED): Transition(S.FULFILLING, (E.HAND_OVER,)),
+    (S.FULFILLING, T.SHORTAGE): Transition(S.FULFILLING, (E.HAND_OVER,)),
+    (S.FULFILLING, T.ALL_SHORT): Transition(S.CANCELLED, (E.BENEFITS_RETURNED, E.HAND_OVER)),
+    (S.FULFILLING, T.ALL_SHIPPED): Transition(S.SHIPPED, (E.HAND_OVER,)),
+    (S.CANCELLING, T.CANCEL_ACCEPTED): Transition(S.CANCELLED, _GIVEN_BACK),
+    (S.CANCELLING, T.CANCEL_REFUSED): Transition(S.FULFILLING, (E.HAND_OVER,)),
     (S.SHIPPED, T.ALL_DELIVERED): Transition(S.DELIVERED, (E.RECEIPT_TIMER_STARTS,)),
     (S.SHIPPED, T.ALL_FAILED): Transition(S.DELIVERY_FAILED),
     (S.SHIPPED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.POINTS_AWARDED,)),
     (S.DELIVERED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS, E.POINTS_AWARDED)),
     (S.DELIVERED, T.RECEIPT_EXPIRED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS, E.POINTS_AWARDED)),
     (S.DELIVERY_FAILED, T.ALL_DELIVERED): Transition(S.DELIVERED, (E.RECEIPT_TIMER_STARTS,)),
-    (S.DELIVERY_FAILED, T.FAILURE_SETTLED): Transition(S.CANCELLED, (E.BENEFITS_RETURNED,)),
+    (S.DELIVERY_FAILED, T.FAILURE_SETTLED): Transition(S.CANCELLED, (E.BENEFITS_RETURNED, E.HAND_OVER)),
     (S.SPLIT, T.DELETED): Transition(S.SPLIT),
     (S.CANCELLED, T.DELETED): Transition(S.CANCELLED),
     (S.COMPLETED, T.DELETED): Transition(S.COMPLETED),
@@ -204,14 +224,18 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
 
 HOLDABLE = ({S.PLACING} | {transition.to for transition in TRANSITIONS.values()}) - FINISHED - {S.SPLIT}
 """The reachable states in which an order may be held: it has not ended, and its goods are not its children's."""
-TRANSITIONS |= {(state, trigger): Transition(state) for state in HOLDABLE for trigger in (T.HELD, T.RELEASED)}
+TRANSITIONS |= {
+    (state, trigger): Transition(state, (E.HAND_OVER,) if state in IN_WAREHOUSE else ())
+    for state in HOLDABLE
+    for trigger in (T.HELD, T.RELEASED)
+}
 
 COMMITS = {T.RESERVED: DeductOn.CREATE, T.NOTHING_TO_PAY: DeductOn.PAY, T.CAPTURED: DeductOn.PAY}
 """Trigger -> the policy under which this step deducts the stock.
 
 Under DeductOn.SHIP the first parcel that leaves deducts it (C-07).
 """
-_GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED})
+_GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED, E.HAND_OVER})
 _MONEY = frozenset(
     {
         E.SAGA_TIMER_ENDS,

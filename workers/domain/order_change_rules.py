@@ -49,7 +49,8 @@ def is_done(trigger: Trigger, order: Order) -> bool:
     """True if this child needs no step any more when its parent and all children are to take it."""
     if trigger is Trigger.DELETED:
         return order.deleted
-    return order.state is State.CANCELLED or (trigger is Trigger.RECEIPT_CONFIRMED and order.state is State.COMPLETED)
+    ends = {State.CANCELLED, State.CANCELLING} if trigger is Trigger.CANCEL else {State.CANCELLED}
+    return order.state in ends or (trigger is Trigger.RECEIPT_CONFIRMED and order.state is State.COMPLETED)
 
 
 def refuse_child_alone(trigger: Trigger, order: Order) -> Refusal | None:

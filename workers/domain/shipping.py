@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from workers.domain.order import Order, State, Trigger
+from workers.domain.order import IN_WAREHOUSE, Order, State, Trigger
 
 
 class ParcelState(StrEnum):
@@ -161,7 +161,9 @@ def next_trigger(order: Order, units: Mapping[int, int], parcels: Sequence[Parce
     """The step that the parcels cause now, or None. `units` maps each line number of the order to its units."""
     live = [parcel for parcel in parcels if parcel.state != ParcelState.CANCELLED]
     ended = bool(live) and all(parcel.failed or parcel.arrived for parcel in live)
-    if order.state is State.PAID and all_out(units, live):
+    if order.state is State.CANCELLING and (all_out(units, live) or any(p.out and not p.failed for p in live)):
+        return Trigger.CANCEL_REFUSED
+    if order.state in IN_WAREHOUSE and all_out(units, live):
         return Trigger.ALL_SHIPPED
     if order.state in {State.SHIPPED, State.DELIVERY_FAILED} and ended and any(parcel.arrived for parcel in live):
         return Trigger.ALL_DELIVERED

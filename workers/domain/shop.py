@@ -78,6 +78,10 @@ class Shop:
 
     Points (R-05): a buyer uses whole `points_unit`s, each worth `points_unit_minor_units`, up to `points_max_percent`
     of the amount that is left after the coupon. In a currency without a value they are refused.
+
+    `fulfilment_warehouses` get requests in queues of their own: warehouse -> the broker users that may report for it,
+    or none for every user with the role warehouse. One that does not answer a cancellation for
+    `fulfilment_cancel_seconds` raises an alert.
     """
 
     default_warehouse: str = "main"
@@ -98,6 +102,8 @@ class Shop:
     receipt_window_seconds: int = 15 * 86_400
     payment_grace_seconds: int = 60
     business_time_zone: str = "Asia/Shanghai"
+    fulfilment_warehouses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fulfilment_cancel_seconds: int = 3600
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
     retention: Retention = field(default_factory=Retention)

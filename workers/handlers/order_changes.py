@@ -7,8 +7,11 @@
                                                    its country
     paid, nothing out   cancelled, all refunded,   changed, once           rejected               rejected
                         stock back
-    paid, a parcel out  ORDER_NOT_CANCELLABLE,     ORDER_ADDRESS_LOCKED    rejected               rejected
-                        order.cancel_rest does it
+    fulfilling, nothing cancelling until its       ORDER_ADDRESS_LOCKED    rejected               rejected
+    out                 warehouses have answered
+    cancelling          ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
+    paid or fulfilling, ORDER_NOT_CANCELLABLE,     ORDER_ADDRESS_LOCKED    rejected               rejected
+    a parcel out        order.cancel_rest does it
     shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              rejected
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               hidden (all or none)
     split               each child that is left, all or none: orders.changed
@@ -22,7 +25,7 @@ Users act on their own orders, operators (broker users of that role) on any; ano
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -42,22 +45,15 @@ from messages.orders import (
     OrdersCommand,
     OrdersDeleted,
 )
-from messages.stock import StockCommit, StockRelease, StockRestock
 from workers.domain.book import Book
-from workers.domain.order import CancelType, Effect, Order, State, Trigger
+from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, unmergeable
-from workers.domain.refund_amounts import BoughtLine, RefundLine, refund_units, remaining_units
 from workers.domain.refusal import Refusal
-from workers.domain.rests import not_left
-from workers.domain.shipping import Parcel, ParcelState
-from workers.domain.shop import DeductOn
+from workers.domain.shipping import Parcel
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import attempts, authorization, benefits, commands, order_events, refunds
-from workers.services.order_events import restock_lines
+from workers.services import attempts, authorization, benefits, cancellations, commands, order_events, refunds
 from workers.store import free_texts, ids, orders, payments, shipments, timers
-from workers.store import refunds as refund_rows
-from workers.store.refunds import RefundDue
 from workers.store.timers import TimerKind
 
 OrderChange: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
@@ -124,33 +120,22 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     for item in claims.fresh:
         outcomes[commands.key_of(item.body)] = change(context, item, batch.now), item
 
-    refunded = book.ids(Effect.REFUND_ALL)
-    lines = await orders.lines(tx, refunded)
-    back = {key: refund_units(lines[key], remaining_units(lines[key])) for key in refunded}
-    dues = whole_refunds(book, await payments.kept(tx, refunded), back)
-    opened = await refund_rows.open_all(tx, dues)
+    given = await cancellations.give_back(tx, book, context.parcels)
     await orders.save(tx, book)
     await orders.change_addresses(tx, context.addresses, context.known)
     await free_texts.keep(tx, [(item, key, book[key].user_id) for key, item in cancels(outcomes)])
-    await orders.give_back_lines(tx, [(key, part) for key in refunded for part in back[key]])
     await payments.open_merged(tx, context.merged)
-    await shipments.withdraw(tx, still_booked(context, refunded))
-    applied = await benefits.apply(tx, book, batch.now, opened, causes(book))
+    applied = await benefits.apply(tx, book, batch.now, given.opened, given.causes)
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     closings = await attempts.close_superseded(tx, book)
     answers = await commands.conclude(tx, outcomes)
-    paid = [step for step in book.owing(Effect.STOCK_RESTOCK) if step.order.paid_at is not None]
-    restocks = [
-        outbox.internal(message, because=step.because)
-        for step in paid
-        for message in restock(step.order, lines[step.order.id], context)
-    ]
     news = [
         *order_events.steps(book),
         *other_events(outcomes),
+        *order_events.hand_overs(book),  # before the stock: a review may lock coupons and points
         *order_events.stock_orders(book),
-        *restocks,
-        *refunds.announcements(opened),
+        *given.restocks,
+        *refunds.announcements(given.opened),
         *benefits.announcements(applied),
         *attempts.close_calls(closings),
     ]
@@ -159,7 +144,7 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
 
 async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> ChangeContext:
     """Read what the decisions depend on besides the orders."""
-    paid = [order.id for order in book.before.values() if order.state is State.PAID]
+    paid = [order.id for order in book.before.values() if order.state in IN_WAREHOUSE]
     moving = [item.body.order_id for item in items if isinstance(item.body, OrderChangeAddress)]
     movers = [order.id for key in moving if key in book for order in book.family(key)]
     known = await orders.addresses(tx, movers) if movers else {}
@@ -255,50 +240,6 @@ def merge(context: ChangeContext, item: Item, found: Sequence[Order], now: datet
         )
         events.append(moved.event)
     return events[0]
-
-
-def restock(
-    order: Order, lines: Sequence[BoughtLine], context: ChangeContext
-) -> list[StockCommit | StockRestock | StockRelease]:
-    """Return the messages that make the units sellable again that never left the warehouse.
-
-    The units of a failed parcel come back with the parcel, or not at all; units that were short are not there. Stock
-    that is deducted on shipping is only reserved until a parcel leaves: then the reservation is released, or, if units
-    were short, deducted and what is there put back.
-    """
-    parcels, reserved = context.parcels.get(order.id, ()), order.deduct_on == DeductOn.SHIP
-    reserved = reserved and not any(parcel.out for parcel in parcels)
-    if reserved and not any(line.dropped_qty for line in lines):
-        return [StockRelease(holder_id=order.id)]
-    back = restock_lines(lines, not_left(lines, parcels))
-    restocks = [StockRestock(holder_id=order.id, ref="cancel", lines=back)] if back else []
-    return [*([StockCommit(holder_id=order.id)] if reserved else []), *restocks]
-
-
-def still_booked(context: ChangeContext, order_ids: Sequence[int]) -> list[shipments.KeptUnits]:
-    """Return what stays of the units that cancelled orders have in parcels which have not left: nothing."""
-    parts = [part for key in order_ids for part in context.parcels.get(key, ()) if part.state is ParcelState.BOOKED]
-    return [kept for part in parts for kept in shipments.kept_units(replace(part, units=dict.fromkeys(part.units, 0)))]
-
-
-def whole_refunds(
-    book: Book[Item], kept: Mapping[int, payments.Kept], back: Mapping[int, Sequence[RefundLine]]
-) -> list[RefundDue]:
-    """Refund all that is left of each cancelled order's capture. A free order has no capture."""
-    dues = []
-    for owing in book.owing(Effect.REFUND_ALL):
-        order, capture = owing.order, kept.get(owing.order.id)
-        if capture is not None:
-            cause, parts = f"cancel:{order.id}", back[order.id]
-            whole = sum(part.amount for part in parts) == capture.left  # False if an operator refunded a part before
-            lines = parts if whole else ()
-            dues.append(refunds.due(order, capture, cause, capture.left, because=owing.because, lines=lines))
-    return dues
-
-
-def causes(book: Book[Item]) -> dict[int, Item]:
-    """Order id -> the message that cancelled the order, for orders of which all units go back."""
-    return {step.order.id: step.because for step in book.owing(Effect.REFUND_ALL)}
 
 
 def other_events(outcomes: commands.Outcomes) -> list[outbox.Announcement]:

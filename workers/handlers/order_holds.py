@@ -94,7 +94,9 @@ async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease]) -
         for event, item in outcomes.values()
         if isinstance(event, CommandRejected | OrdersChanged)
     ]
-    await outbox.append(tx, [*order_events.steps(book), *others, *answers, *claims.answers])
+    await outbox.append(
+        tx, [*order_events.steps(book), *order_events.hand_overs(book), *others, *answers, *claims.answers]
+    )
 
 
 async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> HoldContext:

@@ -2,6 +2,7 @@
 
     order is                  order.cancel_rest               order.shortage.report
     ------------------------  ------------------------------  ---------------------------------------------------------
+    (paid means: paid, or fulfilling)
     paid, nothing has left    ORDER_NOT_CANCELLABLE:          the units are refunded: order.shortage_recorded;
                               order.cancel does it            if nothing else is left to ship, order.cancelled
     paid, a parcel has left   the rest is refunded and        the units are refunded: order.shortage_recorded
@@ -43,7 +44,7 @@ from messages.stock import StockCommit, StockRestock
 from workers import shop
 from workers.domain.book import SYSTEM, Book, Who
 from workers.domain.codes import Code
-from workers.domain.order import CancelType, Effect, Order, State, Trigger
+from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
 from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.rests import drop, not_left, pick, take_out, to_ship
@@ -102,12 +103,12 @@ def decide(item: Item, order: Order | None, units: Mapping[int, int], parcels: S
         return denial
     details = {"order_id": str(order.id), "state": order.state.value}
     if isinstance(body, ShortageReport):
-        if order.state is not State.PAID:
+        if order.state not in IN_WAREHOUSE:
             why = f"an order that is {order.state} has no units left to ship"
             return Refusal(Code.ORDER_STATE_INVALID, why, details)
         why = "it has fewer units of these SKUs that have not left the warehouse"
         return None if units else Refusal(Code.ORDER_SHORTAGE_INVALID, why, details)
-    if order.state is not State.PAID:
+    if order.state not in IN_WAREHOUSE:
         why = f"an order that is {order.state} has no rest that can be cancelled"
         return Refusal(Code.ORDER_NOT_CANCELLABLE, why, details)
     if not any(parcel.out for parcel in parcels):
@@ -139,14 +140,14 @@ async def drop_rests(tx: Transaction, batch: Batch[RestMessage]) -> None:
     applied = await benefits.apply(tx, book, batch.now, opened, context.causes)
     answers = await commands.conclude(tx, outcomes)
     rejections = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
-    news = [*order_events.steps(book), *rejections, *context.stock]
+    news = [*order_events.steps(book), *rejections, *context.stock, *order_events.hand_overs(book)]
     news += [*refunds.announcements(opened), *benefits.announcements(applied)]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 
 async def read(tx: Transaction, book: Book[Item], items: Sequence[Item], due: Sequence[Item]) -> RestContext:
     """Read what the decisions depend on besides the orders."""
-    paid = [order.id for order in book.before.values() if order.state is State.PAID]
+    paid = [order.id for order in book.before.values() if order.state in IN_WAREHOUSE]
     parcels: dict[int, dict[int, Parcel]] = {}
     for parcel in await shipments.of_orders(tx, paid):
         parcels.setdefault(parcel.order_id, {})[parcel.id] = parcel

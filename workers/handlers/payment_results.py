@@ -116,7 +116,12 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     events = [outbox.event(payment_event(fact), because=item, stream=root_id) for item, fact, root_id in about]
     wrong = [(item, fact) for item, fact in facts if fact.verdict is PaymentVerdict.MISMATCH]
     alerts = [outbox.event(wrong_amount(fact), because=item) for item, fact in wrong]
-    owed = [*order_events.stock_orders(book), *refunds.announcements(opened), *benefits.announcements(applied)]
+    owed = [
+        *order_events.stock_orders(book),
+        *order_events.hand_overs(book),
+        *refunds.announcements(opened),
+        *benefits.announcements(applied),
+    ]
     closes = attempts.close_calls(closings)
     await outbox.append(tx, [*notified, *events, *order_events.steps(book), *alerts, *owed, *closes])
 

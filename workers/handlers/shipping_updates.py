@@ -3,9 +3,10 @@
     order is               shipment.book                       shipment.update
     ---------------------  ----------------------------------  ----------------------------------------------------
     placing, awaiting pay  retried                             retried
-    paid                   booked, if the units are left and   the parcel moves; the last unit out: order.shipped
+    paid, fulfilling       booked, if the units are left and   the parcel moves; the last unit out: order.shipped
                            no hold is open; otherwise
                            shipment.booking_failed
+    cancelling             the same                            the same; once a parcel is out: order.cancel_refused
     shipped                shipment.booking_failed             all arrived or failed: order.delivered (receipt timer);
                                                                all failed: order.delivery_failed
     delivery failed        shipment.booking_failed             one arrives after all: order.delivered (receipt timer);
@@ -45,7 +46,7 @@ from messages.shipments import (
 from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
-from workers.domain.order import Effect, Order, State
+from workers.domain.order import IN_WAREHOUSE, Effect, Order, State
 from workers.domain.rests import pick
 from workers.domain.shipping import UNDER_WAY, Parcel, ParcelState, unpacked
 from workers.runtime.batch import Batch
@@ -58,6 +59,7 @@ from workers.store import refunds as refund_rows
 UnitsByLine = Mapping[int, int]
 """Line number -> units"""
 EARLY = (State.PLACING, State.AWAITING_PAYMENT)
+BOOKABLE = IN_WAREHOUSE | {State.CANCELLING}
 
 
 async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
@@ -109,7 +111,14 @@ async def write(tx: Transaction, context: ShipmentContext, now: datetime) -> Non
     await shipments.record_facts(tx, context.facts)
     await timers.start(tx, [timers.Timer(timers.TimerKind.RECEIPT, key, now + window) for key in delivered])
     await outbox.append(
-        tx, [*context.news, *order_events.steps(book), *refunds.announcements(opened), *benefits.announcements(applied)]
+        tx,
+        [
+            *context.news,
+            *order_events.steps(book),
+            *order_events.hand_overs(book),
+            *refunds.announcements(opened),
+            *benefits.announcements(applied),
+        ],
     )
 
 
@@ -194,7 +203,7 @@ def unbookable(
     """Return (code, details) if these orders cannot share the parcel, or None. No I/O."""
     for order in wanted:
         about = {"order_id": str(order.id), "state": order.state.value, "units_left": sum(left[order.id].values())}
-        if order.state is not State.PAID:
+        if order.state not in BOOKABLE:
             return Code.ORDER_STATE_INVALID, about
         if order.held:
             return Code.ORDER_HELD, about

@@ -80,6 +80,7 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
     await timers.change(tx, stopped=sagas, started=payment_timers(payable, tiers_seconds))
     replies = await commands.conclude(tx, commands.creations(book))
     owed = [
+        *order_events.hand_overs(book),
         *order_events.stock_orders(book),
         *wake(payable, book, tiers_seconds),
         *benefits.announcements(applied),

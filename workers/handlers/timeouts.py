@@ -10,6 +10,7 @@
     refund    any                its provider is polled for the refund's state, in the same steps
     shortage  any                partial_orders.py decides for the buyer (order.shortage_due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
+    cancelling  cancelling       an alert, and again after OMS_FULFILMENT_CANCEL_SECONDS: a warehouse has not answered
     any       in another state   the timer is dropped
     any       not due yet        woken again a second later
 
@@ -20,13 +21,14 @@ Beside that the queue's workers purge what is older than its retention (db/READM
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
+from messages.base import AlertRaised
 from messages.envelope import Envelope
 from messages.orders import OrderRejected
 from messages.payments import ProgressMark
@@ -35,9 +37,10 @@ from messages.rests import ShortageDue
 from messages.timers import TimerDue
 from outbox import backlog
 from outbox.shared_gauge import SharedGauge
+from workers import shop
 from workers.domain.book import Book, Step
 from workers.domain.codes import Code
-from workers.domain.order import CancelType, Order, Trigger
+from workers.domain.order import CancelType, Order, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import attempts, benefits, commands, order_events, retention
@@ -51,7 +54,9 @@ TRIGGERS = {
     TimerKind.PAYMENT: Trigger.PAYMENT_EXPIRED,
     TimerKind.RECEIPT: Trigger.RECEIPT_EXPIRED,
 }
-"""The timers that move an order here. The others poll a provider, or wake partial_orders.py."""
+"""The timers that move an order here."""
+OF_ORDERS = frozenset({*TRIGGERS, TimerKind.CANCELLING})
+"""The timers that this handler decides by the order. The others poll a provider, or wake partial_orders.py."""
 LOOK_AGAIN = timedelta(seconds=1)
 LOOK_AGAIN_HELD = timedelta(hours=1)  # a release starts the timer anew, so this only replaces a lost start
 RUNNING = SharedGauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
@@ -84,12 +89,12 @@ def decide(timer: Timer, order: Order | None, now: datetime, handled_until: date
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, act on the timers that are due, drop those without effect."""
     polls, polling = await poll_providers(tx, batch)
-    book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in TRIGGERS}))
+    book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in OF_ORDERS}))
     due = await timers.read(tx, [key_of(item.body) for item in batch])
     handled_until = await timers.progress(tx)
     waiting: list[timers.Key] = []
     held: list[timers.Key] = []
-    ended: list[timers.Key] = []
+    unanswered, ended = remind(batch, book, due)
 
     for item in batch:
         key = key_of(item.body)
@@ -110,6 +115,8 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     await orders.save(tx, book)
     applied = await benefits.apply(tx, book, batch.now)
     closings = await attempts.close_superseded(tx, book)
+    again = batch.now + timedelta(seconds=shop.current().fulfilment_cancel_seconds)
+    await timers.start(tx, [Timer(TimerKind.CANCELLING, key, again) for key in unanswered])
     await timers.stop(tx, ended)
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
     await timers.postpone(tx, held, batch.now + LOOK_AGAIN_HELD)
@@ -123,9 +130,34 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
             *benefits.announcements(applied),
             *attempts.close_calls(closings),
             *polls,
+            *[outbox.event(unanswered_alert(key), because=item) for key, item in unanswered.items()],
             *answers,
         ],
     )
+
+
+def remind(
+    batch: Batch[TimerDue], book: Book[Item], due: Mapping[timers.Key, datetime]
+) -> tuple[dict[int, Item], list[timers.Key]]:
+    """Return the orders that a warehouse has not answered for too long, and the timers without a purpose."""
+    unanswered: dict[int, Item] = {}
+    ended: list[timers.Key] = []
+    for item in batch:
+        key, order = key_of(item.body), book.get(item.body.key)
+        if key[0] is not TimerKind.CANCELLING or key not in due:
+            continue
+        if order is None or order.state is not State.CANCELLING:
+            ended.append(key)
+        elif due[key] <= batch.now:
+            unanswered[order.id] = item
+    return unanswered, ended
+
+
+def unanswered_alert(order_id: int) -> AlertRaised:
+    """Build alert.raised: a warehouse does not say whether it could stop, and the order stays as it is."""
+    content = "a warehouse has not answered fulfilment.cancel_requested: call it, and have it answer"
+    code = Code.FULFILMENT_CANCEL_UNANSWERED
+    return AlertRaised(title="cancellation unanswered", content=content, level="HIGH", code=code, order_id=order_id)
 
 
 def key_of(body: TimerDue) -> timers.Key:
@@ -140,7 +172,7 @@ async def poll_providers(
 
     A shortage whose time is over is passed to the handler that knows the order's lines.
     """
-    waiting = {key_of(item.body): item for item in batch if item.body.kind not in TRIGGERS}
+    waiting = {key_of(item.body): item for item in batch if item.body.kind not in OF_ORDERS}
     if not waiting:
         return [], ()
     due = await timers.read(tx, waiting)

@@ -20,11 +20,13 @@ class TopologyError(OmsError):
     """The broker lacks or refuses a part of the topology. The text says what to do."""
 
 
-async def declare(url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False) -> Topology:
+async def declare(
+    url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, warehouses: Iterable[str] = ()
+) -> Topology:
     """Declare every exchange, queue and binding. Equal ones that exist stay as they are. Raises TopologyError."""
     if delay_plugin:
         await probe_delay_plugin(url, names)
-    wanted = topology(names, tiers, delay_plugin=delay_plugin)
+    wanted = topology(names, tiers, delay_plugin=delay_plugin, warehouses=warehouses)
     async with _channel(url) as channel:
         for exchange in wanted.exchanges:
             await _declare(channel, exchange)

@@ -6,6 +6,7 @@ from typing import Any
 import outbox
 from messages.base import Actor, Event
 from messages.envelope import Envelope
+from messages.fulfilments import FulfilmentReview, OrderCancelling, OrderCancelRefused, OrderFulfilling
 from messages.orders import (
     Amounts,
     Cause,
@@ -21,6 +22,7 @@ from messages.orders import (
     OrderSplit,
 )
 from messages.stock import RestockLine, StockCommit, StockRelease, StockRestock
+from workers import shop
 from workers.domain.book import Book, Step
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.refund_amounts import BoughtLine
@@ -28,6 +30,7 @@ from workers.domain.refund_amounts import BoughtLine
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
     State.SPLIT: OrderSplit,
+    State.FULFILLING: OrderFulfilling,
     State.SHIPPED: OrderShipped,
     State.DELIVERED: OrderDelivered,
     State.COMPLETED: OrderCompleted,
@@ -78,9 +81,12 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
             return OrderAddressChanged(**common(step))
         case Trigger.DELETED:
             return OrderDeleted(**common(step))
-    if step.order.state is State.CANCELLED:
+        case Trigger.CANCEL_REFUSED:
+            return OrderCancelRefused(**common(step))
+    if step.order.state in {State.CANCELLED, State.CANCELLING}:
         cancel_type = step.order.cancel_type or CancelType.SYSTEM
-        return OrderCancelled(**common(step), cancel_type=cancel_type, reason_code=step.order.reason_code)
+        event = OrderCancelled if step.order.state is State.CANCELLED else OrderCancelling
+        return event(**common(step), cancel_type=cancel_type, reason_code=step.order.reason_code)
     return PLAIN[step.order.state](**common(step))
 
 
@@ -107,6 +113,21 @@ def restock_lines(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> tupl
         for line in lines
         if units.get(line.line_no)
     )
+
+
+def hand_overs(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
+    """Have the hand-overs of orders reviewed whose steps concern their warehouses, once for each order.
+
+    A shop without warehouses that work by requests has none.
+    """
+    owing = [step for step in book.owing(Effect.HAND_OVER) if shop.current().fulfilment_warehouses or _at_work(step)]
+    last = {step.order.id: step for step in owing}
+    return [outbox.internal(FulfilmentReview(order_id=key), because=last[key].because) for key in sorted(last)]
+
+
+def _at_work(step: Step[Envelope[Any]]) -> bool:
+    """True if a warehouse had accepted the order, so that it must hear of the step whatever the settings say now."""
+    return step.previous in {State.FULFILLING, State.CANCELLING}
 
 
 def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:

@@ -36,7 +36,7 @@ ParcelMessage: TypeAlias = ShipmentBook | ShipmentUpdate
 Item: TypeAlias = Envelope[ParcelMessage]
 Box: TypeAlias = dict[int, Parcel]
 """One parcel: order id -> what the order has in it."""
-REFUNDING = (State.PAID, State.SHIPPED)
+REFUNDING = (State.PAID, State.FULFILLING, State.CANCELLING, State.SHIPPED)
 
 
 @dataclass
@@ -231,6 +231,8 @@ def advance_order(  # noqa: PLR0917 (the order, what it ships and what it has sh
     while (trigger := next_trigger(book[order_id], units, parcels)) is not None:
         cancelled: dict[str, Any] = {"cancel_type": CancelType.DELIVERY_FAILED, "reason_code": "delivery_failed"}
         fields = cancelled if trigger is Trigger.FAILURE_SETTLED else {}
+        if trigger is Trigger.CANCEL_REFUSED:
+            fields = {"cancel_type": None, "reason_code": None}
         book.move(order_id, trigger, because=item, at=now, **fields)
 
 

@@ -18,6 +18,7 @@ class TimerKind(StrEnum):
     ATTEMPT = "attempt"
     REFUND = "refund"
     SHORTAGE = "shortage"
+    CANCELLING = "cancelling"
 
 
 Key = tuple[TimerKind, int]

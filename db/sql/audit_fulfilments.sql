@@ -1,0 +1,48 @@
+-- name: audit_fulfilments.accepted
+-- INV-20. An order that is fulfilling, or was when it was to be cancelled, has a hand-over that its warehouse has accepted.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT o.id || ' ' || o.state AS id
+    FROM orders o
+    WHERE o.state IN ('fulfilling', 'cancelling') AND NOT EXISTS (
+        SELECT FROM fulfilment_steps s
+        WHERE s.order_id = o.id AND s.cur_state IN ('accepted', 'picking', 'packed', 'handed_over'))
+) AS bad;
+
+-- name: audit_fulfilments.ended
+-- INV-20. $1 seconds of grace, because the message that withdraws them may be under way. No hand-over of a cancelled order is open.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT f.order_id || '@' || f.warehouse AS id
+    FROM fulfilments f JOIN orders o ON o.id = f.order_id
+    WHERE f.state IN ('requested', 'accepted', 'picking', 'packed') AND o.state IN ('cancelled', 'rejected')
+        AND o.updated_at <= now() - make_interval(secs => $1::float8)
+) AS bad;
+
+-- name: audit_fulfilments.addresses
+-- INV-20. $1 seconds of grace, because the new request may be under way. A warehouse that works on an order got the address that
+-- the order has.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT f.order_id || '@' || f.warehouse AS id
+    FROM fulfilments f JOIN orders o ON o.id = f.order_id LEFT JOIN order_addresses a ON a.order_id = f.order_id
+    WHERE f.state NOT IN ('refused', 'withdrawn') AND f.address_changes <> coalesce(a.modify_count, 0)
+        AND o.updated_at <= now() - make_interval(secs => $1::float8)
+) AS bad;
+
+-- name: audit_fulfilments.histories
+-- INV-20. A hand-over is where its history says, and its history has no jump.
+WITH steps AS (
+    SELECT order_id, warehouse, pre_state, cur_state, number,
+        lag(cur_state, 1, '') OVER way AS before, lead(cur_state) OVER way IS NULL AS is_last
+    FROM fulfilment_steps
+    WINDOW way AS (PARTITION BY order_id, warehouse ORDER BY id)
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT order_id || '@' || warehouse AS id FROM steps WHERE pre_state <> before
+    UNION
+    SELECT order_id || '@' || warehouse
+    FROM fulfilments f FULL JOIN (SELECT * FROM steps WHERE is_last) s USING (order_id, warehouse)
+    WHERE (f.state, f.number) IS DISTINCT FROM (s.cur_state, s.number)
+) AS bad;

@@ -1,0 +1,188 @@
+"""fulfilment.*: orders are handed over to warehouses, which report how far they are.
+
+What we ask a warehouse for comes in a queue of its own, `oms.warehouse.<warehouse>`. What it reports names the order,
+the warehouse and the `number` of the request that it answers.
+"""
+
+from typing import ClassVar
+
+from messages.base import (
+    Command,
+    Event,
+    ExternalId,
+    Fact,
+    Instruction,
+    Internal,
+    Moment,
+    OrderId,
+    Part,
+    Quantity,
+    ReasonCode,
+    RequestId,
+)
+from messages.orders import Address, OrderEvent
+from messages.roles import Role
+
+
+class FulfilmentReview(Internal):
+    """An order changed: bring its hand-overs in line with it. It does no harm if it comes twice."""
+
+    TYPE: ClassVar[str] = "fulfilment.review.v1"
+    PACKABLE: ClassVar[bool] = True
+    order_id: OrderId
+
+
+class FulfilmentLine(Part):
+    """`qty` units of one SKU that have not left yet. `line_no` is the line of the order."""
+
+    line_no: int
+    sku_id: str
+    name: str
+    qty: int
+
+
+class FulfilmentInstruction(Instruction):
+    """What we want of a warehouse, for its part of an order."""
+
+    order_id: OrderId
+    order_no: str | None
+    warehouse: str
+    number: int
+
+
+class FulfilmentRequested(FulfilmentInstruction):
+    """Please ship these lines to this address, and accept first.
+
+    If it comes again with a higher `number`, goods or address have changed, and it must be accepted anew; with the same
+    number, its lines replace those before. The highest number counts, and facts repeat it.
+    """
+
+    TYPE: ClassVar[str] = "fulfilment.requested.v1"
+    lines: tuple[FulfilmentLine, ...]
+    address: Address | None = None
+    remark: str | None = None
+
+
+class FulfilmentCancelRequested(FulfilmentInstruction):
+    """Please stop, and say whether you could: fulfilment.cancel_accepted or .cancel_refused, with this `cancel_no`."""
+
+    TYPE: ClassVar[str] = "fulfilment.cancel_requested.v1"
+    cancel_no: int
+    reason_code: str | None = None
+
+
+class FulfilmentWithdrawn(FulfilmentInstruction):
+    """The request is withdrawn: ship nothing of it. There is nothing to answer."""
+
+    TYPE: ClassVar[str] = "fulfilment.withdrawn.v1"
+
+
+class FulfilmentGet(Command):
+    """A warehouse asks for an open request again. It comes in the warehouse's queue as fulfilment.requested."""
+
+    TYPE: ClassVar[str] = "fulfilment.get.v1"
+    SCOPE: ClassVar[str] = "{command}:{warehouse}"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
+    request_id: RequestId
+    order_id: OrderId
+    warehouse: ExternalId
+
+
+class FulfilmentFact(Fact):
+    """A warehouse reports a step of its part of an order. `ref` is its own number for it."""
+
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
+    order_id: OrderId
+    warehouse: ExternalId
+    number: Quantity
+    occurred_at: Moment
+    ref: ExternalId | None = None
+
+
+class FulfilmentAccept(FulfilmentFact):
+    """The warehouse will ship it: order.fulfilling."""
+
+    TYPE: ClassVar[str] = "fulfilment.accept.v1"
+
+
+class FulfilmentRefuse(FulfilmentFact):
+    """The warehouse will not ship it. A person decides what becomes of the order."""
+
+    TYPE: ClassVar[str] = "fulfilment.refuse.v1"
+    reason_code: ReasonCode
+
+
+class FulfilmentPick(FulfilmentFact):
+    """The goods are being picked. This, .pack and .hand_over imply that the warehouse has accepted."""
+
+    TYPE: ClassVar[str] = "fulfilment.pick.v1"
+
+
+class FulfilmentPack(FulfilmentFact):
+    """The goods are packed."""
+
+    TYPE: ClassVar[str] = "fulfilment.pack.v1"
+
+
+class FulfilmentHandOver(FulfilmentFact):
+    """The goods are with the carrier, whose facts about the parcels say when they leave."""
+
+    TYPE: ClassVar[str] = "fulfilment.hand_over.v1"
+
+
+class FulfilmentCancelAccepted(FulfilmentFact):
+    """The warehouse has stopped and keeps the goods: it answers fulfilment.cancel_requested."""
+
+    TYPE: ClassVar[str] = "fulfilment.cancel_accepted.v1"
+    cancel_no: Quantity
+
+
+class FulfilmentCancelRefused(FulfilmentFact):
+    """It is too late to stop: it answers fulfilment.cancel_requested."""
+
+    TYPE: ClassVar[str] = "fulfilment.cancel_refused.v1"
+    cancel_no: Quantity
+    reason_code: ReasonCode
+
+
+class FulfilmentUpdated(Event):
+    """The hand-over of an order to a warehouse took a step. `previous` is empty when it is new."""
+
+    TYPE: ClassVar[str] = "fulfilment.updated.v1"
+    order_id: OrderId
+    warehouse: str
+    number: int
+    state: str
+    previous: str
+    reason_code: str | None = None
+
+
+class FulfilmentResent(Event):
+    """The outcome of fulfilment.get: the request is in the warehouse's queue again."""
+
+    TYPE: ClassVar[str] = "fulfilment.resent.v1"
+    order_id: OrderId
+    warehouse: str
+    number: int
+    state: str
+
+
+class OrderFulfilling(OrderEvent):
+    """A warehouse has accepted it and works on it."""
+
+    TYPE: ClassVar[str] = "order.fulfilling.v1"
+
+
+class OrderCancelling(OrderEvent):
+    """It is to be cancelled, and its warehouses have to answer. order.cancelled or order.cancel_refused follows."""
+
+    TYPE: ClassVar[str] = "order.cancelling.v1"
+    cancel_type: str
+    reason_code: str | None = None
+
+
+class OrderCancelRefused(OrderEvent):
+    """It goes on: a warehouse refused to cancel it, or a parcel of it has left."""
+
+    TYPE: ClassVar[str] = "order.cancel_refused.v1"
+    reason_code: str | None = None

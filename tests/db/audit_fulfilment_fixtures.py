@@ -1,0 +1,51 @@
+"""Orders that are handed over to a warehouse, in every state that a hand-over can have."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from messages.fulfilments import (
+    FulfilmentAccept,
+    FulfilmentCancelAccepted,
+    FulfilmentCancelRefused,
+    FulfilmentFact,
+    FulfilmentPack,
+    FulfilmentPick,
+    FulfilmentRefuse,
+)
+from tests.handlers.builders import cancel, captured, create, receive
+from tests.handlers.harness import HandlerHarness
+from workers import shop
+from workers.domain.shop import Shop
+
+
+async def hand_over(harness: HandlerHarness, rules: Shop) -> None:
+    """Requested, accepted, picked, packed, shipped, refused; cancelled before, while and after its warehouse works."""
+    asking = Shop(policy=rules.policy, fulfilment_warehouses={"main": frozenset()})
+    shop.configure(asking)
+    await harness.handle(receive("s1", 9, ref="hand-over"))
+    orders = [await _paid(harness) for _ in range(9)]
+    requested, accepted, picked, packed, shipped, refused, cancelled, stopped, gone_on = orders
+    await _report(harness, FulfilmentAccept, accepted, picked, packed, shipped, stopped, gone_on)
+    await _report(harness, FulfilmentPick, picked)
+    await _report(harness, FulfilmentPack, packed)
+    await _report(harness, FulfilmentRefuse, refused, reason_code="closed")
+    await harness.deliver(shipped)
+    for order_id in (cancelled, stopped, gone_on, packed):
+        await harness.handle(cancel(order_id, request_id=f"stop-{order_id}"))
+    numbers = {m.order_id: m.cancel_no for m in harness.instructions if hasattr(m, "cancel_no")}  # type: ignore[attr-defined]
+    await _report(harness, FulfilmentCancelAccepted, stopped, cancel_no=numbers[stopped])
+    await _report(harness, FulfilmentCancelRefused, gone_on, cancel_no=numbers[gone_on], reason_code="packed")
+    assert await harness.state(requested) == "paid"
+    shop.configure(rules)
+
+
+async def _paid(harness: HandlerHarness) -> int:
+    harness.count += 1
+    order_id = await harness.create_order(create(("s1", 1), request_id=f"hand-over-{harness.count}"))
+    await harness.handle(captured(order_id, await harness.payable(order_id), f"h-{order_id}"), trusted=True)
+    return order_id
+
+
+async def _report(harness: HandlerHarness, kind: type[FulfilmentFact], *order_ids: int, **more: Any) -> None:
+    about: dict[str, Any] = {"warehouse": "main", "number": 1, "occurred_at": datetime.now(UTC)} | more
+    await harness.handle(*(kind(order_id=order_id, **about) for order_id in order_ids))

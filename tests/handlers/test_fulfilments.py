@@ -1,0 +1,310 @@
+"""Orders are handed over to warehouses, which work on them and answer cancellations."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from messages.fulfilments import (
+    FulfilmentAccept,
+    FulfilmentCancelAccepted,
+    FulfilmentCancelRefused,
+    FulfilmentFact,
+    FulfilmentGet,
+    FulfilmentHandOver,
+    FulfilmentPack,
+    FulfilmentPick,
+    FulfilmentRefuse,
+    FulfilmentRequested,
+    FulfilmentReview,
+)
+from messages.orders import CreateLine, OrderChangeAddress
+from messages.roles import Role
+from tests.handlers.builders import ADDRESS, book, cancel, create, receive, update, user
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold, release
+from workers import shop
+from workers.domain.shop import Policy, Shop
+
+WAREHOUSES = {"main": frozenset[str](), "east": frozenset({"wms-east"})}
+
+
+@pytest.fixture(autouse=True)
+def warehouses(harness: HandlerHarness) -> Iterator[None]:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0), fulfilment_warehouses=WAREHOUSES))
+    yield
+    shop.configure(Shop())
+
+
+def fact(kind: type[FulfilmentFact], order_id: int, number: int = 1, warehouse: str = "main", **more: Any) -> Any:
+    return kind(order_id=order_id, warehouse=warehouse, number=number, occurred_at=datetime.now(UTC), **more)
+
+
+def instructions(harness: HandlerHarness) -> list[tuple[str, str, int]]:
+    """(what, warehouse, number) of every instruction."""
+    return [(m.routing_key().partition(".")[2], m.warehouse, m.number) for m in harness.instructions]  # type: ignore[attr-defined]
+
+
+def cancel_no(harness: HandlerHarness) -> int:
+    return int(harness.instructions[-1].cancel_no)  # type: ignore[attr-defined]
+
+
+async def hand_overs(harness: HandlerHarness) -> list[tuple[Any, ...]]:
+    return await harness.rows("SELECT warehouse, state, number FROM fulfilments ORDER BY warehouse")
+
+
+async def fulfilling(harness: HandlerHarness) -> int:
+    """Place and pay an order that its warehouse has accepted."""
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    return order_id
+
+
+async def cancelling(harness: HandlerHarness) -> int:
+    order_id = await fulfilling(harness)
+    await harness.handle(cancel(order_id))
+    assert await harness.state(order_id) == "cancelling"
+    return order_id
+
+
+async def in_two_warehouses(harness: HandlerHarness) -> int:
+    """Place and pay an order with a line at each of two warehouses."""
+    await harness.fill_stock()
+    await harness.handle(receive("s2", 10, ref="note-2", warehouse="east"))
+    lines = (CreateLine(sku_id="s1", qty=1), CreateLine(sku_id="s2", qty=1, warehouse="east"))
+    order_id = await harness.create_order(create(items=lines, expected_pay_amount=1000))
+    await harness.pay(order_id)
+    return order_id
+
+
+async def east(harness: HandlerHarness, *facts: FulfilmentFact) -> None:
+    """The warehouse east reports, as its own broker user."""
+    items = [harness.envelope(one) for one in facts]
+    for item in items:
+        object.__setattr__(item, "user", "wms-east")
+    batch = await harness.handle_batch(items)
+    assert not batch.verdicts
+    await harness.relay()
+
+
+async def test_a_paid_order_is_requested_with_lines_address_and_remark(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.create_order(create(("s1", 2), ("s2", 1), remark="ring twice"))
+    assert harness.instructions == []
+    await harness.pay(order_id)
+    (request,) = harness.instructions
+    assert isinstance(request, FulfilmentRequested)
+    assert (request.order_id, request.warehouse, request.number) == (order_id, "main", 1)
+    assert [(line.line_no, line.sku_id, line.qty) for line in request.lines] == [(1, "s1", 2), (2, "s2", 1)]
+    assert (request.address, request.remark) == (ADDRESS, "ring twice")
+    assert await hand_overs(harness) == [("main", "requested", 1)]
+
+
+async def test_each_warehouse_gets_its_own_lines_and_the_first_to_accept_makes_it_fulfilling(
+    harness: HandlerHarness,
+) -> None:
+    order_id = await in_two_warehouses(harness)
+    assert instructions(harness) == [("requested", "east", 1), ("requested", "main", 1)]
+    assert [[line.sku_id for line in m.lines] for m in harness.instructions] == [["s2"], ["s1"]]  # type: ignore[attr-defined]
+    await east(harness, fact(FulfilmentAccept, order_id, warehouse="east"))
+    assert await harness.state(order_id) == "fulfilling"
+
+
+async def test_a_shop_without_such_warehouses_works_as_before(harness: HandlerHarness) -> None:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.deliver(order_id)
+    assert await harness.state(order_id) == "delivered"
+    assert (harness.instructions, await hand_overs(harness)) == ([], [])
+
+
+async def test_accepting_makes_the_order_fulfilling_and_its_life_goes_on_from_there(harness: HandlerHarness) -> None:
+    order_id = await fulfilling(harness)
+    assert [event["previous"] for event in harness.events_of("order.fulfilling")] == ["paid"]
+    await harness.handle(fact(FulfilmentPick, order_id, ref="W-7"), fact(FulfilmentPack, order_id))
+    await harness.handle(fact(FulfilmentHandOver, order_id))
+    steps = await harness.rows("SELECT pre_state, cur_state FROM fulfilment_steps ORDER BY id")
+    assert [after for _, after in steps] == ["requested", "accepted", "picking", "packed", "handed_over"]
+    assert [before for before, _ in steps] == ["", "requested", "accepted", "picking", "packed"]
+    assert await harness.rows("SELECT ref FROM fulfilments") == [("W-7",)]
+    await harness.deliver(order_id)
+    assert await harness.state(order_id) == "delivered"
+
+
+async def test_facts_that_are_late_or_doubled_never_move_back(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    pack, accept = fact(FulfilmentPack, order_id), fact(FulfilmentAccept, order_id)
+    batch = await harness.handle(pack, accept, pack, fact(FulfilmentPick, order_id))
+    assert not batch.verdicts
+    assert await hand_overs(harness) == [("main", "packed", 1)]
+    assert len(harness.events_of("order.fulfilling")) == 1
+
+
+async def test_a_fact_about_an_unknown_order_or_request_or_from_another_warehouse_moves_nothing(
+    harness: HandlerHarness,
+) -> None:
+    order_id = await in_two_warehouses(harness)
+    facts = [
+        fact(FulfilmentAccept, 7),
+        fact(FulfilmentAccept, order_id, warehouse="west"),
+        fact(FulfilmentAccept, order_id, warehouse="east"),
+        fact(FulfilmentAccept, order_id, number=2),
+    ]
+    batch = await harness.handle(*facts)
+    reasons = [verdict.reason for verdict in batch.verdicts.values()]
+    assert reasons == ["order_unknown", "hand_over_unknown", "untrusted_user", "fact_differs"]
+    assert await hand_overs(harness) == [("east", "requested", 1), ("main", "requested", 1)]
+
+
+async def test_a_refusal_needs_a_person_and_contradicts_an_acceptance(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    refuse = fact(FulfilmentRefuse, order_id, reason_code="closed")
+    batch = await harness.handle(refuse, refuse, fact(FulfilmentAccept, order_id))
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["fact_differs"]
+    assert [event["code"] for event in harness.events_of("alert.raised")] == ["FULFILMENT_REFUSED"]
+    assert (await harness.state(order_id), await hand_overs(harness)) == ("paid", [("main", "refused", 1)])
+    await harness.handle(cancel(order_id))
+    assert await harness.state(order_id) == "cancelled"
+
+
+async def test_a_cancelled_order_is_withdrawn_and_a_late_fact_says_so_again(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    assert instructions(harness) == [("requested", "main", 1), ("withdrawn", "main", 1)]
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    assert instructions(harness)[2:] == [("withdrawn", "main", 1)]
+    await harness.handle(fact(FulfilmentHandOver, order_id))
+    assert [event["code"] for event in harness.events_of("alert.raised")] == ["FULFILMENT_AFTER_CANCEL"]
+    assert await harness.state(order_id) == "cancelled"
+
+
+async def test_a_cancellation_that_the_warehouse_accepts_refunds_and_restocks(harness: HandlerHarness) -> None:
+    order_id = await cancelling(harness)
+    assert (await harness.stock(), harness.events_of("refund.requested")) == ((8, 0), [])
+    assert instructions(harness)[-1] == ("cancel_requested", "main", 1)
+    answer = fact(FulfilmentCancelAccepted, order_id, cancel_no=cancel_no(harness))
+    await harness.handle(answer, answer)
+    assert await harness.state(order_id) == "cancelled"
+    assert [event["amount"] for event in harness.events_of("refund.requested")] == [1000]
+    assert await harness.stock() == (10, 0)
+    assert [event["cancel_type"] for event in harness.events_of("order.cancelled")] == ["user"]
+    assert await harness.rows("SELECT kind FROM timers") == []
+    assert await hand_overs(harness) == [("main", "withdrawn", 1)]
+
+
+async def test_a_cancellation_that_the_warehouse_refuses_leaves_the_order_fulfilling(harness: HandlerHarness) -> None:
+    order_id = await cancelling(harness)
+    await harness.handle(
+        fact(FulfilmentCancelRefused, order_id, cancel_no=cancel_no(harness), reason_code="packed_already")
+    )
+    assert await harness.state(order_id) == "fulfilling"
+    assert [event["reason_code"] for event in harness.events_of("order.cancel_refused")] == ["packed_already"]
+    assert await harness.rows("SELECT cancel_type, reason_code FROM orders") == [(None, None)]
+    first = cancel_no(harness)
+    await harness.handle(cancel(order_id, request_id="x2"))
+    await harness.handle(fact(FulfilmentCancelRefused, order_id, cancel_no=first, reason_code="late"))
+    assert await harness.state(order_id) == "cancelling"
+    await harness.handle(fact(FulfilmentCancelAccepted, order_id, cancel_no=cancel_no(harness)))
+    assert await harness.state(order_id) == "cancelled"
+
+
+@pytest.mark.parametrize("how", ["parcel", "hand_over"])
+async def test_goods_that_leave_answer_a_cancellation(harness: HandlerHarness, how: str) -> None:
+    order_id = await cancelling(harness)
+    if how == "parcel":
+        await harness.handle(book(order_id, "T1", ("s1", 1)))
+        assert await harness.state(order_id) == "cancelling"
+        await harness.handle(update(order_id, "T1", "outbound"))
+    else:
+        await harness.handle(fact(FulfilmentHandOver, order_id))
+    assert await harness.state(order_id) == "fulfilling"
+    assert len(harness.events_of("order.cancel_refused")) == 1
+    assert harness.events_of("refund.requested") == []
+
+
+async def test_a_parcel_with_everything_ships_an_order_that_is_being_cancelled(harness: HandlerHarness) -> None:
+    order_id = await cancelling(harness)
+    await harness.deliver(order_id)
+    assert await harness.state(order_id) == "delivered"
+    assert await hand_overs(harness) == [("main", "handed_over", 1)]
+
+
+async def test_one_warehouse_that_goes_on_has_the_other_one_start_again(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    await east(harness, fact(FulfilmentAccept, order_id, warehouse="east"))
+    await harness.handle(cancel(order_id))
+    number = cancel_no(harness)
+    await harness.handle(fact(FulfilmentCancelAccepted, order_id, cancel_no=number))
+    assert await harness.state(order_id) == "cancelling"
+    await east(harness, fact(FulfilmentCancelRefused, order_id, warehouse="east", cancel_no=number, reason_code="gone"))
+    assert await harness.state(order_id) == "fulfilling"
+    assert await hand_overs(harness) == [("east", "accepted", 1), ("main", "requested", 2)]
+    assert instructions(harness)[-1] == ("requested", "main", 2)
+
+
+async def test_an_address_changes_until_a_warehouse_accepts_and_then_it_is_locked(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    moved = ADDRESS.model_copy(update={"detail": "Huaihai Road 2"})
+    await harness.handle(OrderChangeAddress(request_id="a1", actor=user(), order_id=order_id, address=moved))
+    assert instructions(harness) == [("requested", "main", 1), ("requested", "main", 2)]
+    assert harness.instructions[-1].address == moved  # type: ignore[attr-defined]
+    await harness.handle(fact(FulfilmentAccept, order_id, number=1))
+    assert await harness.state(order_id) == "paid"
+    await harness.handle(fact(FulfilmentAccept, order_id, number=2))
+    await harness.handle(OrderChangeAddress(request_id="a2", actor=user(), order_id=order_id, address=ADDRESS))
+    assert [code for code, _ in harness.rejections()] == ["ORDER_ADDRESS_LOCKED"]
+
+
+async def test_a_held_order_is_not_handed_over_until_it_is_released(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(hold(order_id), trusted=True)
+    await harness.pay(order_id)
+    assert harness.instructions == []
+    await harness.handle(release(order_id), trusted=True)
+    await harness.handle(FulfilmentReview(order_id=order_id), FulfilmentReview(order_id=order_id))
+    assert instructions(harness) == [("requested", "main", 1)]
+    await harness.handle(hold(order_id, request_id="h2"), trusted=True)
+    assert instructions(harness)[1:] == [("withdrawn", "main", 1)]
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    assert await harness.state(order_id) == "paid"
+
+
+async def test_a_warehouse_asks_for_its_own_open_requests_again(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    harness.instructions.clear()
+
+    async def get(request_id: str, key: int, warehouse: str = "main", role: Role = Role.WAREHOUSE) -> None:
+        body = FulfilmentGet(request_id=request_id, order_id=key, warehouse=warehouse)
+        await harness.handle(body, roles=frozenset({role}))
+
+    await get("g1", order_id)
+    assert instructions(harness) == [("requested", "main", 1)]
+    await get("g2", order_id, "east")
+    await get("g3", 7)
+    await get("g4", order_id, role=Role.CARRIER)
+    await harness.handle(cancel(order_id))
+    await get("g5", order_id)
+    codes = [code for code, _ in harness.rejections()]
+    assert codes == ["AUTH_FORBIDDEN", "ORDER_NOT_FOUND", "AUTH_FORBIDDEN", "FULFILMENT_NOT_OPEN"]
+    assert [event["warehouse"] for event in harness.events_of("fulfilment.resent")] == ["main"]
+
+
+async def test_a_warehouse_that_does_not_answer_raises_an_alert_again_and_again(harness: HandlerHarness) -> None:
+    order_id = await cancelling(harness)
+    for _ in range(2):
+        await harness.sweep("cancelling")
+    codes = [event["code"] for event in harness.events_of("alert.raised")]
+    assert codes == ["FULFILMENT_CANCEL_UNANSWERED"] * 2
+    assert await harness.state(order_id) == "cancelling"
+    await harness.handle(fact(FulfilmentCancelAccepted, order_id, cancel_no=cancel_no(harness)))
+    await harness.sweep("cancelling")
+    assert len(harness.events_of("alert.raised")) == 2

@@ -1,0 +1,132 @@
+"""What a batch about hand-overs reads and changes, and the messages to the warehouses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import outbox
+from messages.base import AlertRaised
+from messages.envelope import Envelope
+from messages.fulfilments import (
+    FulfilmentCancelRequested,
+    FulfilmentInstruction,
+    FulfilmentLine,
+    FulfilmentRequested,
+    FulfilmentUpdated,
+    FulfilmentWithdrawn,
+)
+from messages.topology import warehouse_queue
+from workers import shop
+from workers.domain.book import Book
+from workers.domain.codes import Code
+from workers.domain.hand_overs import Ask, HandOver, HandOverState, WarehouseShare
+from workers.store.fulfilments import HandOverKey, HandOverStep, Papers
+
+Item: TypeAlias = Envelope[Any]
+
+
+@dataclass
+class HandOverContext:
+    """What one batch reads and decides with: orders and their hand-overs as its messages change them, and the effects.
+
+    `cancelling` are the orders whose warehouses have to answer a cancellation.
+    """
+
+    book: Book[Item]
+    papers: Mapping[int, Papers]
+    shares: Mapping[HandOverKey, WarehouseShare]
+    lines: Mapping[HandOverKey, Sequence[FulfilmentLine]]
+    before: Mapping[HandOverKey, HandOver]
+    after: dict[HandOverKey, HandOver] = field(init=False)
+    steps: list[HandOverStep] = field(default_factory=list)
+    cancelling: set[int] = field(default_factory=set)
+    news: list[outbox.Announcement] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.after = dict(self.before)
+
+    def of(self, order_id: int) -> list[HandOver]:
+        """Return all hand-overs of an order, as the batch has changed them, also those that are to begin.
+
+        A warehouse that does not work by requests has none. One that begins has the number 0, and is withdrawn.
+        """
+        at_work = {warehouse for key, warehouse in self.after if key == order_id}
+        configured = shop.current().fulfilment_warehouses
+        named = at_work | {warehouse for key, warehouse in self.shares if key == order_id and warehouse in configured}
+        new = HandOver(order_id, "", HandOverState.WITHDRAWN, 0, 0, 0)
+        return [self.after.get((order_id, name), replace(new, warehouse=name)) for name in sorted(named)]
+
+    def share(self, hand_over: HandOver) -> WarehouseShare:
+        """Return what the order has at the hand-over's warehouse now."""
+        nothing = WarehouseShare(0, 0, self.papers[hand_over.order_id].address_changes)
+        return self.shares.get((hand_over.order_id, hand_over.warehouse), nothing)
+
+    def move(self, after: HandOver, item: Item) -> None:
+        """Change a hand-over. A new state or a new request is a step of its history, and is announced."""
+        key = after.order_id, after.warehouse
+        before = self.after.get(key)
+        self.after[key] = after
+        if before is not None and (before.state, before.number) == (after.state, after.number):
+            return
+        previous = before.state.value if before else ""
+        happened_at = getattr(item.body, "occurred_at", item.occurred_at)
+        self.steps.append(
+            HandOverStep(
+                *key,
+                previous,
+                after.state,
+                after.number,
+                item.body.TYPE,
+                item.id,
+                after.reason_code,
+                happened_at,
+            )
+        )
+        event = FulfilmentUpdated(
+            order_id=after.order_id,
+            warehouse=after.warehouse,
+            number=after.number,
+            state=after.state.value,
+            previous=previous,
+            reason_code=after.reason_code,
+        )
+        self.news.append(outbox.event(event, because=item, stream=self.book[after.order_id].root_id))
+
+    def changed(self) -> list[HandOver]:
+        """Return the hand-overs that must be written."""
+        return [one for key, one in sorted(self.after.items()) if one != self.before.get(key)]
+
+
+def ask(context: HandOverContext, hand_over: HandOver, wanted: Ask, item: Item) -> None:
+    """Ask the warehouse for it, in its own queue. What concerns one order comes there in its order."""
+    order, papers = context.book[hand_over.order_id], context.papers[hand_over.order_id]
+    about: dict[str, Any] = {
+        "order_id": order.id,
+        "order_no": order.order_no,
+        "warehouse": hand_over.warehouse,
+        "number": hand_over.number,
+    }
+    message: FulfilmentInstruction
+    match wanted:
+        case Ask.SHIP:
+            lines = tuple(context.lines.get((order.id, hand_over.warehouse), ()))
+            message = FulfilmentRequested(**about, lines=lines, address=papers.address(), remark=papers.remark())
+        case Ask.CANCEL:
+            assert hand_over.cancel_no is not None, "a cancellation has a number"
+            message = FulfilmentCancelRequested(**about, cancel_no=hand_over.cancel_no, reason_code=order.reason_code)
+        case Ask.WITHDRAW:
+            message = FulfilmentWithdrawn(**about)
+    queue = warehouse_queue(hand_over.warehouse)
+    context.news.append(outbox.instruction(message, queue=queue, stream=-order.id, because=item))
+
+
+def may_report(item: Item, warehouse: str) -> bool:
+    """True if the sender may report for the warehouse: its users are named in the settings, or none of them is."""
+    users = shop.current().fulfilment_warehouses.get(warehouse)
+    return not users or item.user in users
+
+
+def alert(hand_over: HandOver, what: str, code: Code) -> AlertRaised:
+    """Build alert.raised: a person must look at a hand-over."""
+    content = f"the warehouse {hand_over.warehouse} {what}"
+    return AlertRaised(title="hand-over", content=content, level="HIGH", code=code, order_id=hand_over.order_id)
