@@ -9,7 +9,8 @@ one user could bind `oms.events` to `oms.commands`.
     oms-<role>          publishes. It declares nothing but queues that the broker names, and reads no exchange, so it
                         can neither declare nor bind one. Its replies come to such a queue, or by direct reply-to.
     oms-<role>-events   subscribes. It declares queues `client.<role>.*`, binds them to `oms.events`, and reads the
-                        replies that the other user asks for there. It writes to no exchange of ours.
+                        replies that the other user asks for there. It writes to no exchange of ours. That of the
+                        warehouse also reads what we send to warehouses, in the queues `oms.warehouse.*`.
 """
 
 import re
@@ -97,7 +98,9 @@ def _all_but(keys: list[str]) -> str:
 def _subscriber(role: Role, ours: str) -> Permission:
     """Return the permission to subscribe. A queue that the broker names is exclusive to one connection if used so."""
     mine = rf"client\.{role}\..*|amq\.gen.*"
-    return Permission(configure=rf"^({mine})$", write=rf"^({mine})$", read=rf"^({ours}\.events|{mine})$")
+    instructions = rf"|{ours}\.warehouse\..*" if role is Role.WAREHOUSE else ""
+    read = rf"^({ours}\.events|{mine}{instructions})$"
+    return Permission(configure=rf"^({mine})$", write=rf"^({mine})$", read=read)
 
 
 def user_name(prefix: str, user: str) -> str:

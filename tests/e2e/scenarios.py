@@ -1,7 +1,6 @@
 """For every kind of message: what must be there before n of them make sense, and the n messages."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -10,18 +9,6 @@ from uuid import uuid4
 
 from messages.base import Message
 from messages.carts import CartPut, CartRemove
-from messages.fulfilments import (
-    FulfilmentAccept,
-    FulfilmentCancelAccepted,
-    FulfilmentCancelRefused,
-    FulfilmentFact,
-    FulfilmentGet,
-    FulfilmentHandOver,
-    FulfilmentPack,
-    FulfilmentPick,
-    FulfilmentRefuse,
-    FulfilmentReview,
-)
 from messages.orders import (
     OrderChangeAddress,
     OrderConfirmReceipt,
@@ -81,37 +68,6 @@ async def paid(harness: HandlerHarness, n: int) -> list[int]:
     ids = await placed(harness, n)
     await harness.handle(*(captured(key, 1000, f"t{key}") for key in ids), trusted=True)
     return ids
-
-
-async def requested(harness: HandlerHarness, n: int) -> list[int]:
-    """Paid orders that are requested from a warehouse."""
-    rules = shop.current()
-    shop.configure(replace(rules, fulfilment_warehouses={"main": frozenset()}))
-    ids = await paid(harness, n)
-    harness.instructions.clear()
-    shop.configure(rules)
-    return ids
-
-
-def report(kind: type[FulfilmentFact], key: int, **more: Any) -> FulfilmentFact:
-    about: dict[str, Any] = {"warehouse": "main", "number": 1, "occurred_at": datetime.now(UTC)}
-    return kind(order_id=key, **about | more)
-
-
-async def accepted(harness: HandlerHarness, n: int) -> list[int]:
-    ids = await requested(harness, n)
-    await harness.handle(*(report(FulfilmentAccept, key) for key in ids))
-    return ids
-
-
-async def cancelling(harness: HandlerHarness, n: int) -> list[int]:
-    ids = await accepted(harness, n)
-    await harness.handle(*(cancel(key, unique()) for key in ids))
-    return ids
-
-
-async def overdue(harness: HandlerHarness, n: int) -> Sequence[Message]:
-    return await timers(harness, await cancelling(harness, n), "cancelling")
 
 
 async def booked(harness: HandlerHarness, n: int) -> list[int]:
@@ -467,19 +423,6 @@ SCENARIOS: dict[str, Arrange] = {
     "order.shortage.decide cancel": per(in_question, answered("cancel_rest")),
     "order.shortage_due": over,
     "timer.due shortage": unanswered_shortages,
-    "fulfilment.review": per(paid, lambda key: FulfilmentReview(order_id=key)),
-    "fulfilment.get": per(requested, lambda key: FulfilmentGet(
-        request_id=unique(), order_id=key, warehouse="main")),
-    "fulfilment.accept": per(requested, lambda key: report(FulfilmentAccept, key)),
-    "fulfilment.refuse": per(requested, lambda key: report(FulfilmentRefuse, key, reason_code="closed")),
-    "fulfilment.pick": per(requested, lambda key: report(FulfilmentPick, key)),
-    "fulfilment.pack": per(requested, lambda key: report(FulfilmentPack, key)),
-    "fulfilment.hand_over": per(requested, lambda key: report(FulfilmentHandOver, key)),
-    "fulfilment.cancel_accepted": per(cancelling, lambda key: report(FulfilmentCancelAccepted, key, cancel_no=5)),
-    "fulfilment.cancel_refused": per(cancelling, lambda key: report(
-        FulfilmentCancelRefused, key, cancel_no=5, reason_code="packed")),
-    "order.cancel fulfilling": per(accepted, lambda key: cancel(key, unique())),
-    "timer.due cancelling": overdue,
     "shipment.book": per(paid, lambda key: book(key, f"T{key}")),
     "shipment.book shared": shared,
     "shipment.update shared": shared_arrived,

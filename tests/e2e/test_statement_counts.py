@@ -22,8 +22,11 @@ from messages.registry import MODELS
 from messages.roles import EVERY_ROLE
 from messages.topology import QUEUES, Names
 from messages.user_roles import Trust
+from outbox.insertion import AAD
+from tests.e2e.fulfilment_scenarios import FULFILMENT
 from tests.e2e.payment_scenarios import PAYING, PaymentHarness, Scenario
-from tests.e2e.scenarios import SCENARIOS, issues, placed, reserves, unique
+from tests.e2e.scenarios import SCENARIOS as OTHERS
+from tests.e2e.scenarios import issues, placed, reserves, unique
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
 from tests.runtime.builders import delivery
 from tests.scripts.gateways.merchant import open_merchant
@@ -39,6 +42,7 @@ from workers.runtime.route import Route
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
+SCENARIOS = OTHERS | FULFILMENT
 MANY = 50
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")
@@ -192,7 +196,8 @@ def assert_each_causes_the_same(works: Sequence[Work], rows: Sequence[Any]) -> N
     items = {item.id: item for arrived in works for item in arrived.envelopes}
     caused: dict[str, Counter[str]] = {item_id: Counter() for item_id in items}
     for row in rows:
-        headers, body = orjson.loads(row["headers"]), orjson.loads(row["body"])
+        stored = row["body"] if row["key_id"] is None else cipher.current().decrypt(row["key_id"], row["body"], AAD)
+        headers, body = orjson.loads(row["headers"]), orjson.loads(stored)
         packed = body["items"] if MODELS[row["type"]].PACKABLE else None
         alone = {"correlation_id": row["correlation_id"], "causation_id": headers.get("causation-id")}
         for one in packed or [alone]:
@@ -221,7 +226,7 @@ async def compare(
             works = [work(body, provider=provider) for body in bodies]
             taken.append(await statements(pool, works, queue_of(bodies[0], provider)))
             rows = await harness.pool.fetch(
-                "DELETE FROM outbox RETURNING type, destination, correlation_id, headers, body"
+                "DELETE FROM outbox RETURNING type, destination, correlation_id, headers, body, key_id"
             )
             announced = [row["type"] for row in rows if row["destination"] != "reply"]
             assert_each_causes_the_same(works, rows)

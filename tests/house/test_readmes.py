@@ -15,7 +15,7 @@ from tests.house.sources import python, text, tracked
 from workers.domain.order import TRANSITIONS, State
 from workers.settings import Settings
 
-README_LINES_MAX = 150
+README_LINES_MAX = 160
 PAGES = [name for name in tracked() if name.endswith(".md")]
 READMES = [name for name in PAGES if name.endswith("README.md")]
 FOLDERS = ("messages", "workers", "outbox", "db", "scripts", "tests")

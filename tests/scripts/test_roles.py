@@ -286,3 +286,11 @@ async def test_a_client_receives_events_on_its_own_queue(declared_broker: Broker
 
 def get(url: str, queue: str) -> bool:
     return attempt(url, lambda channel: channel.basic_get(queue, auto_ack=True))
+
+
+def test_only_the_warehouse_reads_what_warehouses_get() -> None:
+    queue = "oms.warehouse.main"
+    readers = {user for user, allowed in permissions("oms").items() if re.match(allowed.read, queue)}
+    writers = {user for user, allowed in permissions("oms").items() if re.match(allowed.write, queue)}
+    assert readers == {"warehouse-events", "worker", "topology"}
+    assert writers == {"topology"}

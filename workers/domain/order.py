@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from workers.domain.operate_types import OPERATE_TYPES
 from workers.domain.shop import DeductOn, OnPaymentFailure, OnShortage
 
 
@@ -92,39 +93,7 @@ class Trigger(StrEnum):
     @property
     def operate_type(self) -> int:
         """The number of the trigger in the operate log."""
-        return _OPERATE_TYPES[self]
-
-
-_OPERATE_TYPES = {
-    Trigger.CREATED: 10,
-    Trigger.RESERVED: 10,
-    Trigger.REFUSED: 30,
-    Trigger.PLACING_EXPIRED: 30,
-    Trigger.NOTHING_TO_PAY: 40,
-    Trigger.CAPTURED: 40,
-    Trigger.CANCEL: 20,
-    Trigger.PAYMENT_EXPIRED: 30,
-    Trigger.PAYMENT_FAILED: 30,
-    Trigger.ACCEPTED: 50,
-    Trigger.CANCEL_ACCEPTED: 20,
-    Trigger.CANCEL_REFUSED: 50,
-    Trigger.REST_CANCELLED: 20,
-    Trigger.SHORTAGE: 120,
-    Trigger.ALL_SHORT: 120,
-    Trigger.ALL_SHIPPED: 60,
-    Trigger.ALL_DELIVERED: 80,
-    Trigger.ALL_FAILED: 30,
-    Trigger.FAILURE_SETTLED: 30,
-    Trigger.RECEIPT_CONFIRMED: 90,
-    Trigger.RECEIPT_EXPIRED: 90,
-    Trigger.RISK_REJECTED: 30,
-    Trigger.SPLIT: 130,
-    Trigger.MERGED: 140,
-    Trigger.ADDRESS_CHANGED: 100,
-    Trigger.HELD: 180,
-    Trigger.RELEASED: 190,
-    Trigger.DELETED: 150,
-}
+        return OPERATE_TYPES[self]
 
 
 class Effect(StrEnum):

@@ -11,7 +11,8 @@
 
     the warehouse sends               then
     --------------------------------  -----------------------------------------------------------------------------
-    fulfilment.accept, .pick, .pack   the hand-over moves on, never back; a paid order becomes order.fulfilling
+    fulfilment.accept,                the hand-over moves on, never back; a paid order becomes order.fulfilling
+    fulfilment.pick, fulfilment.pack
     fulfilment.hand_over              the same; if the order is cancelling: order.cancel_refused
     fulfilment.refuse                 the hand-over is refused, and an alert has a person decide
     fulfilment.cancel_accepted        the hand-over is withdrawn; with the last of them the order is cancelled: all

@@ -1,0 +1,33 @@
+"""The numbers that the operate log has for the triggers of an order's steps, those of S3."""
+
+OPERATE_TYPES = {
+    "created": 10,
+    "reserved": 10,
+    "refused": 30,
+    "placing_expired": 30,
+    "nothing_to_pay": 40,
+    "captured": 40,
+    "cancel": 20,
+    "payment_expired": 30,
+    "payment_failed": 30,
+    "accepted": 50,
+    "cancel_accepted": 20,
+    "cancel_refused": 50,
+    "rest_cancelled": 20,
+    "shortage": 120,
+    "all_short": 120,
+    "all_shipped": 60,
+    "all_delivered": 80,
+    "all_failed": 30,
+    "failure_settled": 30,
+    "receipt_confirmed": 90,
+    "receipt_expired": 90,
+    "risk_rejected": 30,
+    "split": 130,
+    "merged": 140,
+    "address_changed": 100,
+    "held": 180,
+    "released": 190,
+    "deleted": 150,
+}
+"""Trigger -> its number."""
