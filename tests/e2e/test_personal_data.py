@@ -144,6 +144,8 @@ def _texts(order_id: str, paid_id: str, refund_no: str) -> dict[str, tuple[str, 
         "refund.result": ("payments", {"refund_no": refund_no, "status": "failed"} | money),
         "risk.result": ("operator", {"order_id": order_id, "verdict": "passed", "reason": SAYS}),
         "refund.request": ("operator", requested | {"order_id": paid_id, "amount": PRICE}),
+        "order.hold": ("operator", requested | {"order_id": paid_id, "reason_code": "ADDRESS_UNCLEAR"}),
+        "order.release": ("operator", requested | {"order_id": paid_id}),
         "points.grant": ("upstream", {"request_id": "g1", "user_id": "u1", "points": 5, "reason": SAYS}),
         "stock.adjust": (
             "upstream",
@@ -179,10 +181,19 @@ async def test_what_people_write_in_messages_is_in_clear_nowhere(deployment: Dep
             await deployment.publish(texts[type_][0], [(type_, texts[type_][1])])
         await deployment.wait_until("SELECT count(*) = 1 FROM refunds")
         texts = _texts(order_id, paid_id, await deployment.query("SELECT refund_no FROM refunds"))
-        for type_ in ("refund.result", "risk.result", "points.grant", "stock.adjust", "revision.reset", "order.cancel"):
+        for type_ in (
+            "order.hold",
+            "order.release",
+            "refund.result",
+            "risk.result",
+            "points.grant",
+            "stock.adjust",
+            "revision.reset",
+            "order.cancel",
+        ):
             await deployment.publish(texts[type_][0], [(type_, texts[type_][1])])
         await deployment.wait_until("SELECT count(*) = 1 FROM orders WHERE state = 'cancelled'")
-        kept = "SELECT count(*) = 6 AND (SELECT count(*) FROM revision_resets) = 1 FROM free_texts"
+        kept = "SELECT count(*) = 8 AND (SELECT count(*) FROM revision_resets) = 1 FROM free_texts"
         await deployment.wait_until(kept, what="all texts but the risk check's, which the shop did not want")
         await deployment.wait_until("SELECT count(*) = 0 FROM outbox")
         assert set(await deployment.stop()) == {0}
