@@ -14,7 +14,7 @@ from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, member, p
 from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.shop import Policy, Shop
-from workers.store import benefits, new_orders, timers
+from workers.store import benefits, new_orders
 
 Refusal = tuple[str, dict[str, Any]]
 LAST_YEAR = {"valid_from": NOW - timedelta(days=9), "valid_to": NOW - timedelta(days=8)}
@@ -240,9 +240,8 @@ async def test_no_number_of_the_clients_enters_the_price(harness: HandlerHarness
 
 
 STEPS = {
-    "orders": (new_orders, "insert"),
+    "orders": (new_orders, "insert_with_saga_timers"),
     "benefits": (benefits, "save"),
-    "timers": (timers, "start"),
     "events": (outbox, "append"),
 }
 
