@@ -147,4 +147,5 @@ def test_only_types_that_are_marked_are_packable() -> None:
         "stock.reserved.v1",
         "stock.refused.v1",
         "timer.due.v1",
+        "fulfilment.review.v1",
     }
