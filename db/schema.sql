@@ -881,7 +881,7 @@ CREATE TABLE shipments (
 );
 COMMENT ON COLUMN shipments.ended IS 'it arrived, came back, was confirmed lost or cancelled: its number may be used again';
 CREATE UNIQUE INDEX shipments_live ON shipments (carrier, tracking_no) WHERE NOT ended;
-CREATE INDEX shipments_number ON shipments (carrier, tracking_no, id);
+CREATE INDEX shipments_number ON shipments (tracking_no, carrier, id);
 
 CREATE TABLE shipment_items (
     shipment_id bigint   NOT NULL REFERENCES shipments (id) ON DELETE CASCADE,

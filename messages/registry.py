@@ -9,6 +9,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     catalogue,
     fulfilments,
     holds,
+    order_queries,
     orders,
     payments,
     promotions,

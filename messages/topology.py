@@ -10,6 +10,7 @@ from messages import (
     catalogue,
     fulfilments,
     holds,
+    order_queries,
     orders,
     payments,
     promotions,
@@ -116,7 +117,16 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
 }
 """Work queue, without the prefix -> the messages it takes. Each queue has one handler file."""
 
-QUESTIONS: dict[str, tuple[type[Message], ...]] = {"queries": (queries.OrderPreview, subjects.SubjectExport)}
+QUESTIONS: dict[str, tuple[type[Message], ...]] = {
+    "queries": (
+        queries.OrderPreview,
+        order_queries.OrderGet,
+        order_queries.OrderHistory,
+        order_queries.OrderList,
+        order_queries.OrderTrack,
+        subjects.SubjectExport,
+    )
+}
 """Queue of queries -> the queries it takes. They have neither retries nor dead letters: the caller repeats them."""
 
 TAKEN = QUEUES | QUESTIONS

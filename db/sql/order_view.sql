@@ -1,11 +1,15 @@
 -- Reads for people and for the source documents' views. No statement here locks anything or shows ciphertext.
 
 -- name: order_view.find
--- $1 an order's number, $2 an id or null. The id of the order; an id wins over a number that looks like it.
-SELECT id FROM orders WHERE order_no = $1 OR id = $2::bigint ORDER BY id = $2::bigint DESC NULLS LAST LIMIT 1;
+-- $1 names, $2 the id that each name may be, or null. The ids of the orders; an id wins over an order number that looks like it.
+SELECT n.name, o.id
+FROM unnest($1::text[], $2::bigint[]) AS n (name, key)
+CROSS JOIN LATERAL (
+    SELECT id FROM orders WHERE order_no = n.name OR id = n.key ORDER BY id = n.key DESC NULLS LAST LIMIT 1
+) AS o;
 
 -- name: order_view.order
--- $1 order id. Its row, without the encrypted columns.
+-- $1 order ids. Their rows, without the encrypted columns. Unknown ids are missing.
 SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, request_id, user_id, seller_id, channel, source,
     business_type, order_type, business_order_id, state, version, cancel_type, reason_code, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, adjustment_amount, shipping_fee, box_fee, tax_amount, payable_amount, captured_amount,
@@ -13,18 +17,19 @@ SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, r
     deleted, commented, held, ext::text AS ext, created_at, updated_at, expire_at, paid_at, shipped_at, delivered_at, completed_at,
     cancelled_at
 FROM orders
-WHERE id = $1;
+WHERE id = ANY($1::bigint[])
+ORDER BY id;
 
 -- name: order_view.parent
--- $1 order id. The order that this one was split from.
-SELECT p.id, p.order_no, p.state, p.payable_amount FROM orders c JOIN orders p ON p.id = c.parent_id WHERE c.id = $1;
+-- $1 order ids. The orders that these were split from.
+SELECT c.id AS order_id, p.id, p.order_no, p.state, p.payable_amount FROM orders c JOIN orders p ON p.id = c.parent_id WHERE c.id = ANY($1::bigint[]);
 
 -- name: order_view.children
--- $1 order id. The orders that this one was split into.
-SELECT c.id, c.order_no, c.seller_id, c.state, c.payable_amount, c.refunded_amount,
+-- $1 order ids. The orders that these were split into.
+SELECT c.parent_id AS order_id, c.id, c.order_no, c.seller_id, c.state, c.payable_amount, c.refunded_amount,
     ARRAY(SELECT i.line_no || 'x' || i.qty FROM order_items i WHERE i.order_id = c.id ORDER BY i.line_no) AS units
 FROM orders c
-WHERE c.root_id = $1 AND c.root_id <> c.id AND c.parent_id = $1
+WHERE c.root_id = ANY($1::bigint[]) AND c.root_id <> c.id AND c.parent_id = c.root_id
 ORDER BY c.id;
 
 -- name: order_view.items
@@ -38,23 +43,23 @@ WHERE order_id = ANY($1::bigint[])
 ORDER BY line_no;
 
 -- name: order_view.snapshots
--- $1 order id. The order's own copies of coupon, amounts, lines and rules, as JSON.
-SELECT type, data::text AS data, created_at FROM snapshots WHERE order_id = $1 ORDER BY type;
+-- $1 order ids. Each order's own copies of coupon, amounts, lines and rules, as JSON.
+SELECT order_id, type, data::text AS data, created_at FROM snapshots WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, type;
 
 -- name: order_view.address
--- $1 order id. The address as ciphertext, with the id of its key, and the user's data key unless that was erased.
-SELECT a.country, a.key_id, a.ciphertext, a.modify_count, k.shop_key_id, k.wrapped
+-- $1 order ids. Their addresses as ciphertext, with the id of the key, and the user's data key unless that was erased.
+SELECT a.order_id, a.country, a.key_id, a.ciphertext, a.modify_count, k.shop_key_id, k.wrapped
 FROM order_addresses a LEFT JOIN user_keys k ON k.key_id = a.key_id
-WHERE a.order_id = $1;
+WHERE a.order_id = ANY($1::bigint[]);
 
 -- name: order_view.payments
--- $1 order id. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or
+-- $1 order ids. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or
 -- several merged orders.
-SELECT f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
+SELECT o.id AS order_id, f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
     f.currency, f.intent_id, f.verdict, f.reason_code, f.occurred_at, f.recorded_at
 FROM orders o
 JOIN payment_facts f ON f.order_id = o.id OR (f.intent_id = o.intent_id AND f.verdict = 'kept')
-WHERE o.id = $1
+WHERE o.id = ANY($1::bigint[])
 ORDER BY f.recorded_at, f.trade_no, f.kind;
 
 -- name: order_view.refunds
@@ -75,14 +80,14 @@ WHERE s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_
 ORDER BY s.id;
 
 -- name: order_view.parcels
--- $1 order id. Its parcels with its own lines in them and the units of each. Units that it withdrew are left out, unless it withdrew
--- all: to the order, such a parcel is cancelled.
+-- $1 order ids. Their parcels, each with the order's own lines in them and the units of each. Units that it withdrew are left out, unless it
+-- withdrew all: to the order, such a parcel is cancelled.
 SELECT s.id, i.order_id, s.carrier, s.tracking_no, CASE WHEN bool_and(i.withdrawn) THEN 'cancelled' ELSE s.state END AS state,
     s.delayed, s.booked_at, s.outbound_at, s.delivered_at, bool_or(i.given_up) AS given_up, s.ended,
     coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
     coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
 FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
-WHERE i.order_id = $1
+WHERE i.order_id = ANY($1::bigint[]) AND s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[])))
 GROUP BY s.id, i.order_id
 ORDER BY s.id;
 
@@ -114,9 +119,9 @@ FROM orders o JOIN promotion_uses u ON u.order_id = o.root_id
 WHERE o.id = $1 ORDER BY u.promo_id;
 
 -- name: order_view.log
--- $1 order id. Its operate log, oldest first.
-SELECT version, operate_type, pre_state, cur_state, remark, actor_type, actor_id, cause_type, cause_id, at
-FROM operate_logs WHERE order_id = $1 ORDER BY version;
+-- $1 order ids. Their operate logs, oldest first.
+SELECT order_id, version, operate_type, pre_state, cur_state, remark, actor_type, actor_id, cause_type, cause_id, at
+FROM operate_logs WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, version;
 
 -- name: order_view.timers
 -- $1 order id. Its timers.

@@ -45,6 +45,8 @@ PARTS = (
 )
 PARTS_WITH_CHILDREN = frozenset({"items", "refunds", "shipments", "stock"})
 """These parts are read for an order and its children: the children of a split order carry its goods."""
+PARTS_OF_MANY = frozenset({"parent", "children", "snapshots", "payments", "log"})
+"""The statements of these parts take the ids of many orders."""
 SNAPSHOTS = {number: name for name, number in SNAPSHOT_TYPE.items()}
 
 
@@ -130,9 +132,9 @@ async def read(order: str) -> dict[str, Any]:
     """Read the order and all that belongs to it, as of one moment. Raises CommandError if there is no such order."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         key = await _find(tx, order)
-        (row,) = await _rows(tx, "order_view.order", key)
+        (row,) = await _rows(tx, "order_view.order", [key])
         facets = views.facets_of(await stored.read(tx, key))
-        family = sorted({key, *(child["id"] for child in await tx.fetch(SQL["order_view.children"], key))})
+        family = sorted({key, *(child["id"] for child in await tx.fetch(SQL["order_view.children"], [key]))})
         parts = {part: await _part(tx, part, key, family) for part in PARTS}
         stream = str(row["root_id"])
         waiting = await _rows(tx, "order_view.outbox", stream, shard_of(stream))
@@ -175,10 +177,16 @@ async def _rows(tx: Transaction, statement: str, *arguments: object) -> list[dic
 
 async def _part(tx: Transaction, part: str, key: int, family: Sequence[int]) -> list[dict[str, Any]]:
     """Read one part. Rows have a column order_id only if the order has children."""
-    rows = await _rows(tx, f"order_view.{part}", family if part in PARTS_WITH_CHILDREN else key)
+    rows = await _rows(tx, f"order_view.{part}", _given(part, key, family))
     if part == "snapshots":
         return [_snapshot(row) for row in rows]
     return rows if len(family) > 1 else [{k: v for k, v in row.items() if k != "order_id"} for row in rows]
+
+
+def _given(part: str, key: int, family: Sequence[int]) -> int | Sequence[int]:
+    if part in PARTS_WITH_CHILDREN:
+        return family
+    return [key] if part in PARTS_OF_MANY else key
 
 
 def _snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +196,7 @@ def _snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
     """Read the address and mask it. Without its key only the parts that are stored in clear are returned."""
-    row = await tx.fetchrow(SQL["order_view.address"], order_id)
+    row = await tx.fetchrow(SQL["order_view.address"], [order_id])
     if row is None:
         return {}
     stored_clear = {"country": row["country"], "changes": row["modify_count"], "key_id": row["key_id"]}

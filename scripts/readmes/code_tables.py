@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     Code.ORDER_SAGA_TIMEOUT: "Not everything could be reserved in time",
     Code.ORDER_SHORTAGE_INVALID: "Fewer units of the SKU are in the warehouse, or no shortage waits for an answer",
     Code.ORDER_STATE_INVALID: "The state of the order does not allow this",
+    Code.ORDER_VERSION_BEHIND: "The order has not yet reached the version that `min_version` names; ask again",
     Code.SUBJECT_CURSOR_INVALID: "`cursor` is not the `next` of a part of an export",
     Code.SUBJECT_HAS_LIVE_ORDERS: "The user cannot be erased yet; `details` lists what is under way",
     Code.COUPON_ALREADY_LOCKED: "The coupon is held by another order",

@@ -104,7 +104,7 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
     assert carrying == {"order.create.v1", "order.change_address.v1", *MASKED, *INSTRUCTIONS}
 
 
-MASKED = {"order.previewed.v1"}
+MASKED = {"order.previewed.v1", "order.described.v1"}
 """Messages that show their buyer's addresses, masked."""
 
 INSTRUCTIONS = {"fulfilment.requested.v1"}

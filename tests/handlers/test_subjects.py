@@ -53,7 +53,7 @@ async def test_what_was_stored_before_users_had_keys_stays_readable_and_is_erase
     await as_before_user_keys(harness)
     assert seen(await readable(harness.pool)) == set(FIELDS)
     async with harness.pool.acquire() as tx:
-        (row,) = (await tx.fetch(SQL["order_view.address"], await tx.fetchval("SELECT min(id) FROM orders")),)
+        (row,) = (await tx.fetch(SQL["order_view.address"], [await tx.fetchval("SELECT min(id) FROM orders")]),)
         assert row
     await harness.handle(erase(), trusted=True)
     assert seen(await readable(harness.pool)) == set()
@@ -101,7 +101,7 @@ async def test_a_user_who_comes_back_gets_another_key(harness: HandlerHarness) -
     await harness.handle(erase(), erase(request_id="e2"), trusted=True)
     order_id = await harness.place_order(("s1", 1))
     async with harness.pool.acquire() as tx:
-        row = await tx.fetchrow(SQL["order_view.address"], order_id)
+        row = await tx.fetchrow(SQL["order_view.address"], [order_id])
         assert row is not None
         assert b"Wang Fang" in orders.decrypt_address(order_id, row)
     assert await harness.rows("SELECT user_id, erased_at IS NULL FROM user_keys ORDER BY created_at") == [

@@ -9,16 +9,29 @@
     for another user, or from a broker user       query.rejected with AUTH_FORBIDDEN
     without the role
 
+    about orders that exist                       then
+    --------------------------------------------  -------------------------------------------------------------------
+    order.get                                     order.described: all about the order, its address masked
+    order.track                                   order.tracked: its parcels, and what their carriers reported
+    order.history                                 order.history_listed: its steps
+    order.list                                    order.listed: a page of orders, the newest first
+    about an unknown order or another user's      query.rejected with ORDER_NOT_FOUND
+    with a version that the order has not yet     query.rejected with ORDER_VERSION_BEHIND
+    a wrong limit, state or cursor                query.rejected with ORDER_PARAM_INVALID and the field's path
+
 The function that prices orders makes the price. Limited things (a coupon, points, units at a limited price) are read
 without a lock, so another order may take them between this answer and the order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from db.pool import Transaction
-from messages.base import QueryRejected, Reply
+from messages.base import Query, QueryRejected, Reply
+from messages.envelope import Envelope
+from messages.order_queries import OrderList, OrderQuery
 from messages.orders import LINES_MAX, Amounts
 from messages.queries import (
     OrderPreview,
@@ -40,7 +53,7 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
 from workers.runtime.batch import Batch
 from workers.runtime.route import QueryRoute
-from workers.services import authorization, subject_exports
+from workers.services import authorization, order_answers, order_pages, subject_exports
 from workers.store import preview
 from workers.store.preview import PreviewContext
 
@@ -121,21 +134,41 @@ def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
     return taken if isinstance(taken, Refusal) else None
 
 
-async def answer(tx: Transaction, batch: Batch[OrderPreview | SubjectExport]) -> list[Reply]:
-    """Answer each query of the batch, in order."""
-    refusals = [authorization.unvouched(item) for item in batch]
-    allowed = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
-    previews = [item.body for item in allowed if isinstance(item.body, OrderPreview)]
-    known = await preview.read(tx, previews, batch.now) if previews else None
-    replies: list[Reply] = []
-    for item, refusal in zip(batch, refusals, strict=True):
-        if refusal is not None:
-            replies.append(QueryRejected(code=refusal.code, message=refusal.message))
-        elif isinstance(item.body, SubjectExport):
-            replies.append(await subject_exports.answer(tx, item.body, item.user))
-        elif known is not None:
-            replies.append(previewed(item.body, known, decide(item.body, known, shop.current(), batch.now)))
-    return replies
+async def answer(tx: Transaction, batch: Batch[Query]) -> list[Reply]:
+    """Answer each query of the batch, in order. Queries of one kind are answered together."""
+    answers: dict[int, Reply] = {}
+    allowed: list[Envelope[Any]] = []
+    for item in batch:
+        if refusal := authorization.unvouched(item):
+            answers[id(item)] = QueryRejected(code=refusal.code, message=refusal.message)
+        else:
+            allowed.append(item)
+    for model, answer_kind in KINDS.items():
+        items = [item for item in allowed if isinstance(item.body, model)]
+        if items:
+            replies = await answer_kind(tx, items, batch.now)
+            answers |= {id(item): reply for item, reply in zip(items, replies, strict=True)}
+    return [answers[id(item)] for item in batch]
+
+
+async def answer_previews(tx: Transaction, items: Sequence[Envelope[OrderPreview]], now: datetime) -> list[Reply]:
+    """Answer each order.preview, in order."""
+    known = await preview.read(tx, [item.body for item in items], now)
+    return [previewed(item.body, known, decide(item.body, known, shop.current(), now)) for item in items]
+
+
+async def answer_exports(tx: Transaction, items: Sequence[Envelope[SubjectExport]], _: datetime) -> list[Reply]:
+    """Answer each subject.export, in order. Exports are rare and large, so each is read alone."""
+    return [await subject_exports.answer(tx, item.body, item.user) for item in items]
+
+
+KINDS: Mapping[type[Query], Callable[[Transaction, Sequence[Envelope[Any]], datetime], Awaitable[list[Reply]]]] = {
+    OrderPreview: answer_previews,
+    OrderQuery: lambda tx, items, _: order_answers.answer_about_orders(tx, items),
+    SubjectExport: answer_exports,
+    OrderList: lambda tx, items, _: order_pages.answer_lists(tx, items),
+}
+"""The kinds of queries, and who answers them."""
 
 
 def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> OrderPreviewed:

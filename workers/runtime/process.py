@@ -313,7 +313,8 @@ async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Tr
 @asynccontextmanager
 async def _begun(connection: Transaction, readonly: bool) -> AsyncIterator[None]:
     """Begin, and commit or roll back. A connection that may never answer again is closed instead of rolled back."""
-    block = connection.transaction(readonly=readonly)
+    # All that one answer shows is of one moment.
+    block = connection.transaction(readonly=readonly, isolation="repeatable_read" if readonly else None)
     try:
         await block.start()
         try:

@@ -1,8 +1,9 @@
-"""Reads one order with everything that its views show. It locks nothing, so call it in a read-only transaction."""
+"""Reads orders with everything that their views show. It locks nothing: call it in one read-only transaction."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import orjson
 
@@ -14,22 +15,52 @@ from workers.views.keys import id_of
 from workers.views.whole import Head, Line, RecordedPayment, Refund, Shipment, Snapshot, Whole
 
 T = TypeVar("T")
+Rows: TypeAlias = Mapping[int, Sequence[Any]]
+"""Order id -> its rows of one statement, in their order."""
 SNAPSHOT_ITEM = 3
+PARTS = ("snapshots", "items", "payments", "refunds", "parcels", "stock", "parent", "address")
 
 
 async def find(tx: Transaction, name: str) -> int | None:
     """The id of the order that an id, a UUID or an order number names (C-05), or None."""
-    found: int | None = await tx.fetchval(SQL["order_view.find"], name, id_of(name))
-    return found
+    return (await find_all(tx, [name])).get(name)
+
+
+async def find_all(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+    """Name -> id of the order that it names; names of no order are missing."""
+    wanted = sorted(set(names))
+    rows = await tx.fetch(SQL["order_view.find"], wanted, [id_of(name) for name in wanted])
+    return {row["name"]: row["id"] for row in rows}
 
 
 async def read(tx: Transaction, order_id: int) -> Whole:
     """The order, which must exist, with its children and without addresses, which only some callers may decrypt."""
-    found = await _read(tx, order_id)
-    rows = await tx.fetch(SQL["order_view.children"], order_id)
-    if not rows:
+    found = await read_all(tx, [order_id])
+    assert order_id in found, f"there is no order {order_id}"
+    return found[order_id]
+
+
+async def read_all(tx: Transaction, ids: Iterable[int]) -> dict[int, Whole]:
+    """Order id -> order, as `read` returns one; unknown ids are missing. It takes as many statements as for one."""
+    wanted = sorted(set(ids))
+    children = await rows_of(tx, "order_view.children", wanted)
+    family = sorted({*wanted, *(row["id"] for rows in children.values() for row in rows)})
+    alone = await _read(tx, family)
+    parts = {key: tuple(alone[row["id"]] for row in rows) for key, rows in children.items()}
+    return {key: _with_children(alone[key], parts.get(key, ())) for key in wanted if key in alone}
+
+
+async def rows_of(tx: Transaction, statement: str, ids: Sequence[int]) -> Rows:
+    """Read the rows of a statement that takes order ids, by order."""
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in await tx.fetch(SQL[statement], ids):
+        found[row["order_id"]].append(row)
+    return found
+
+
+def _with_children(found: Whole, children: tuple[Whole, ...]) -> Whole:
+    if not children:
         return found
-    children = tuple([await _read(tx, row["id"]) for row in rows])
     lines = sorted((line for child in children for line in child.lines), key=lambda line: line.line_no)
     return replace(
         found,
@@ -40,24 +71,26 @@ async def read(tx: Transaction, order_id: int) -> Whole:
     )
 
 
-async def _read(tx: Transaction, order_id: int) -> Whole:
-    row = await tx.fetchrow(SQL["order_view.order"], order_id)
-    assert row is not None, f"there is no order {order_id}"
-    snapshots = [_make(Snapshot, one) for one in await tx.fetch(SQL["order_view.snapshots"], order_id)]
-    payments = await tx.fetch(SQL["order_view.payments"], order_id)
-    held = await tx.fetch(SQL["order_view.stock"], [order_id])
-    parent = await tx.fetchrow(SQL["order_view.parent"], order_id)
-    address = await tx.fetchrow(SQL["order_view.address"], order_id)
+async def _read(tx: Transaction, ids: Sequence[int]) -> dict[int, Whole]:
+    heads = await tx.fetch(SQL["order_view.order"], ids)
+    parts = {part: await rows_of(tx, f"order_view.{part}", ids) for part in PARTS}
+    return {
+        head["id"]: _whole(head, {part: rows.get(head["id"], ()) for part, rows in parts.items()}) for head in heads
+    }
+
+
+def _whole(head: Any, rows: Mapping[str, Sequence[Any]]) -> Whole:
+    snapshots = tuple(_make(Snapshot, row) for row in rows["snapshots"])
     return Whole(
-        head=_make(Head, dict(row) | {"state": State(row["state"])}),
-        lines=_lines(await tx.fetch(SQL["order_view.items"], [order_id]), snapshots),
-        facts=tuple(_make(RecordedPayment, dict(one) | {"amount": one["part"]}) for one in payments),
-        refunds=tuple(_make(Refund, one) for one in await tx.fetch(SQL["order_view.refunds"], [order_id])),
-        shipments=tuple(_shipment(one) for one in await tx.fetch(SQL["order_view.parcels"], order_id)),
-        snapshots=tuple(snapshots),
-        address_changes=address["modify_count"] if address else 0,
-        stock=held[0]["state"] if held else None,
-        parent_no=parent["order_no"] if parent else None,
+        head=_make(Head, dict(head) | {"state": State(head["state"])}),
+        lines=_lines(rows["items"], snapshots),
+        facts=tuple(_make(RecordedPayment, dict(row) | {"amount": row["part"]}) for row in rows["payments"]),
+        refunds=tuple(_make(Refund, row) for row in rows["refunds"]),
+        shipments=tuple(_shipment(row) for row in rows["parcels"]),
+        snapshots=snapshots,
+        address_changes=next((row["modify_count"] for row in rows["address"]), 0),
+        stock=next((row["state"] for row in rows["stock"]), None),
+        parent_no=next((row["order_no"] for row in rows["parent"]), None),
     )
 
 

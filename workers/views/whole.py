@@ -63,6 +63,9 @@ class Head:
     delivered_at: datetime | None
     completed_at: datetime | None
     cancelled_at: datetime | None
+    version: int = 0
+    request_id: str = ""
+    reason_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ class Line:
     specs: Mapping[str, str] = field(default_factory=dict)
     image_url: str | None = None
     unit: str | None = None
+    warehouse: str = ""
+    short_qty: int = 0
+    cancelled_qty: int = 0
 
 
 class AttemptFacet(StrEnum):
@@ -131,6 +137,11 @@ class Refund:
     state: str
     finished_at: datetime | None
     excess_amount: int = 0
+    order_id: int = 0
+    refund_no: str = ""
+    cause: str = ""
+    reason_code: str | None = None
+    requested_at: datetime | None = None
 
     @property
     def gone(self) -> int:

@@ -1,0 +1,93 @@
+-- Reads for the queries about orders. No statement here locks anything.
+
+-- name: order_queries.of_users
+-- One element of each array per page: $1 user ids, $2 whether deleted orders are shown, $3 states with commas between them (empty: all),
+-- $4 from and $5 before when they were created, $6 and $7 creation time and id of the last order of the page before, $8 how many.
+-- Returns place in the arrays and order id, the newest first.
+SELECT q.place, o.id
+FROM unnest($1::text[], $2::boolean[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
+    WITH ORDINALITY AS q (user_id, with_deleted, states, since, before, last_at, last_id, size, place)
+CROSS JOIN LATERAL (
+    SELECT r.id, r.created_at
+    FROM orders r
+    WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
+        AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
+        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT q.size
+) AS o
+ORDER BY q.place, o.created_at DESC, o.id DESC;
+
+-- name: order_queries.of_states
+-- The same for orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page
+-- of each element, by which the rows are sorted.
+SELECT q.page AS place, o.id
+FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[])
+    AS q (state, page, since, before, last_at, last_id, size)
+CROSS JOIN LATERAL (
+    SELECT r.id, r.created_at
+    FROM orders r
+    WHERE r.state = q.state AND r.parent_id IS NULL
+        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT q.size
+) AS o
+ORDER BY q.page, o.created_at DESC, o.id DESC;
+
+-- name: order_queries.of_skus
+-- The same for orders with a line of $1 SKU ids; of a split order the child that carries it. Ids grow with time, so they are the order.
+SELECT q.place, o.id
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::integer[])
+    WITH ORDINALITY AS q (sku_id, since, before, last_id, size, place)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT i.order_id AS id
+    FROM order_items i JOIN orders r ON r.id = i.order_id
+    WHERE i.sku_id = q.sku_id AND i.order_id < q.last_id AND r.created_at >= q.since AND r.created_at < q.before
+    ORDER BY i.order_id DESC
+    LIMIT q.size
+) AS o
+ORDER BY q.place, o.id DESC;
+
+-- name: order_queries.named
+-- Root orders by the names that others have for them: $1 kinds (trade_no, tracking_no, order_no, request_id), $2 names, $3 the user of a
+-- request id, else empty, $4 all providers. A trade number is the provider's, or the one that we gave to it.
+SELECT DISTINCT q.place, r.root_id AS id
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS q (kind, name, user_id, place)
+CROSS JOIN LATERAL (
+    SELECT f.order_id AS id FROM payment_facts f
+    WHERE q.kind = 'trade_no' AND f.provider = ANY($4::text[]) AND f.trade_no = q.name
+    UNION ALL
+    SELECT a.order_id FROM payment_attempts a WHERE q.kind = 'trade_no' AND a.out_trade_no = q.name
+    UNION ALL
+    SELECT i.order_id FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+    WHERE q.kind = 'tracking_no' AND s.tracking_no = q.name
+    UNION ALL
+    SELECT o.id FROM orders o WHERE q.kind = 'order_no' AND o.order_no = q.name
+    UNION ALL
+    SELECT c.order_id FROM commands c
+    WHERE q.kind = 'request_id' AND c.scope = 'order.create:' || q.user_id AND c.request_id = q.name
+) AS found
+JOIN orders r ON r.id = found.id
+ORDER BY q.place, id DESC;
+
+-- name: order_queries.summaries
+-- $1 order ids. What a list shows of each. The lines of a split order are those of its children.
+SELECT o.id AS order_id, o.order_no, o.user_id, o.state, o.version, o.channel, o.currency, o.payable_amount, o.created_at, o.paid_at,
+    o.shipped_at, o.delivered_at, o.held, o.deleted, i.lines, i.units, i.first_line
+FROM orders o
+CROSS JOIN LATERAL (
+    SELECT count(*) AS lines, coalesce(sum(l.qty), 0) AS units, (array_agg(l.name ORDER BY l.line_no))[1] AS first_line
+    FROM order_items l
+    WHERE l.order_id = o.id OR l.order_id = ANY(ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id))
+) AS i
+WHERE o.id = ANY($1::bigint[]);
+
+-- name: order_queries.attempts
+-- $1 order ids. Their attempts to pay, oldest first, without the encrypted details.
+SELECT order_id, id, provider, scene, amount, currency, state, reason_code, started_at, expire_at
+FROM payment_attempts WHERE order_id = ANY($1::bigint[]) ORDER BY started_at, id;
+
+-- name: order_queries.facts
+-- $1 shipment ids. What carriers reported, in the order of its happening.
+SELECT shipment_id, status, place, occurred_at, stale
+FROM shipment_facts WHERE shipment_id = ANY($1::bigint[]) ORDER BY shipment_id, occurred_at, recorded_at;

@@ -1,0 +1,287 @@
+"""Queries about orders that exist, and their replies.
+
+A buyer's system asks in the name of a user, who sees only orders of that user. An operator sees all. Another user's
+order is answered like an unknown one (S1-46). Addresses are masked.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from messages.base import Actor, Amount, AnyInt, ExternalId, Moment, OrderId, Part, Query, Reply, RequestId
+from messages.orders import Amounts
+from messages.roles import FOR_BUYERS, Role
+
+PAGE_MAX_ORDERS = 100  # a page of them takes some milliseconds; a longer list is read page by page
+STATES_MAX = 20
+
+
+class OrderQuery(Query):
+    """A query about one order, which an id, an order number or a UUID names.
+
+    With `min_version` the reply is not older than a version that the caller knows from an event.
+    """
+
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
+    actor: Actor
+    order: ExternalId
+    min_version: Annotated[AnyInt, Field(ge=0)] = 0
+
+
+class OrderGet(OrderQuery):
+    """Ask for everything about one order (S0-27)."""
+
+    TYPE: ClassVar[str] = "order.get.v1"
+
+
+class OrderHistory(OrderQuery):
+    """Ask what has happened to an order: every step, who took it and why."""
+
+    TYPE: ClassVar[str] = "order.history.v1"
+
+
+class OrderTrack(OrderQuery):
+    """Ask where the parcels of an order are (S0-12)."""
+
+    TYPE: ClassVar[str] = "order.track.v1"
+
+
+class OrderList(Query):
+    """Ask for a page of orders, the newest first (S1-07).
+
+    A user's own orders have `user_id`; deleted ones are left out. An operator may leave `user_id` out, and may instead
+    name the order by what another system calls it.
+    """
+
+    TYPE: ClassVar[str] = "order.list.v1"
+    SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
+    actor: Actor
+    user_id: ExternalId | None = None
+    states: Annotated[tuple[ExternalId, ...], Field(max_length=STATES_MAX)] = ()
+    created_from: Moment | None = None
+    created_before: Moment | None = None
+    trade_no: ExternalId | None = None
+    tracking_no: ExternalId | None = None
+    request_id: RequestId | None = None
+    order_no: ExternalId | None = None
+    sku_id: ExternalId | None = None
+    limit: AnyInt = 20
+    cursor: ExternalId | None = None
+
+
+class MoneyShown(Part):
+    """An amount in minor units, and as people write it: 1234 is "12.34" in EUR and "1234" in JPY."""
+
+    minor: AnyInt
+    currency: str
+    text: str
+
+
+class OrderSummary(Part):
+    """One order in a list. `units` counts what was bought, `lines` the different things."""
+
+    order_id: OrderId
+    order_no: str | None
+    user_id: str
+    state: str
+    version: int
+    channel: str
+    payable: MoneyShown
+    lines: int
+    units: int
+    first_line: str | None
+    created_at: Moment
+    paid_at: Moment | None
+    shipped_at: Moment | None
+    delivered_at: Moment | None
+    held: bool
+    deleted: bool
+
+
+class OrderListed(Reply):
+    """The answer to order.list. `next_cursor` is the cursor of the next page, or null after the last one."""
+
+    TYPE: ClassVar[str] = "order.listed.v1"
+    orders: tuple[OrderSummary, ...]
+    next_cursor: str | None
+
+
+class LineShown(Part):
+    """One line as it was sold, and what has gone back of it. A split order shows which child carries it."""
+
+    order_id: OrderId
+    line_no: int
+    sku_id: str
+    name: str
+    warehouse: str
+    qty: int
+    unit_price: Amount
+    payable: Amount
+    refunded_qty: int
+    refunded: Amount
+    short_qty: int
+    cancelled_qty: int
+
+
+class PaymentShown(Part):
+    """What a provider reported: `kind` is captured or failed, `verdict` what it was for us."""
+
+    provider: str
+    trade_no: str
+    kind: str
+    amount: MoneyShown
+    verdict: str
+    reason_code: str | None
+    occurred_at: Moment
+
+
+class AttemptShown(Part):
+    """One attempt to pay through a provider."""
+
+    attempt_id: OrderId
+    provider: str
+    scene: str
+    amount: MoneyShown
+    state: str
+    reason_code: str | None
+    started_at: Moment
+    expire_at: Moment
+
+
+class RefundShown(Part):
+    """One refund, under way or ended."""
+
+    order_id: OrderId
+    refund_no: str
+    provider: str
+    amount: MoneyShown
+    state: str
+    cause: str
+    reason_code: str | None
+    requested_at: Moment | None
+    finished_at: Moment | None
+
+
+class TrackedFact(Part):
+    """What the carrier reported: the parcel's state, where and when. `stale` came after a later one."""
+
+    status: str
+    place: str | None
+    occurred_at: Moment
+    stale: bool
+
+
+class ParcelLine(Part):
+    """Units of one line in a parcel."""
+
+    order_id: OrderId
+    line_no: int
+    qty: int
+
+
+class ParcelShown(Part):
+    """One parcel, with the units of this order in it and what its carrier reported, in the order of its happening."""
+
+    carrier: str
+    tracking_no: str
+    state: str
+    delayed: bool
+    booked_at: Moment | None
+    outbound_at: Moment | None
+    delivered_at: Moment | None
+    lines: tuple[ParcelLine, ...]
+    facts: tuple[TrackedFact, ...]
+
+
+class AddressShown(Part):
+    """The masked delivery address. `changes` counts how often the buyer changed it."""
+
+    country: str
+    receiver: str
+    phone: str
+    detail: str
+    changes: int
+
+
+class FacetsShown(Part):
+    """What the state alone does not say: money, goods, stock, each computed from its rows."""
+
+    payment: str
+    fulfilment: str
+    aftersale: str
+    stock: str
+    hold: str
+
+
+class OrderDescribed(Reply):
+    """The answer to order.get. A split order has the lines, parcels and refunds of its children."""
+
+    TYPE: ClassVar[str] = "order.described.v1"
+    order_id: OrderId
+    order_no: str | None
+    order_uuid: str
+    user_id: str
+    request_id: str
+    channel: str
+    business_type: str
+    state: str
+    version: int
+    reason_code: str | None
+    amounts: Amounts
+    payable: MoneyShown
+    captured: MoneyShown
+    refunded: MoneyShown
+    facets: FacetsShown
+    lines: tuple[LineShown, ...]
+    payments: tuple[PaymentShown, ...]
+    attempts: tuple[AttemptShown, ...]
+    refunds: tuple[RefundShown, ...]
+    parcels: tuple[ParcelShown, ...]
+    address: AddressShown | None
+    children: tuple[OrderId, ...]
+    held: bool
+    deleted: bool
+    created_at: Moment
+    expire_at: Moment
+    paid_at: Moment | None
+    shipped_at: Moment | None
+    delivered_at: Moment | None
+    completed_at: Moment | None
+    cancelled_at: Moment | None
+
+
+class OrderTracked(Reply):
+    """The answer to order.track (S0-12)."""
+
+    TYPE: ClassVar[str] = "order.tracked.v1"
+    order_id: OrderId
+    order_no: str | None
+    state: str
+    version: int
+    parcels: tuple[ParcelShown, ...]
+
+
+class HistoryStep(Part):
+    """One step. `cause_type` and `cause_id` name the message that caused it, which its sender knows."""
+
+    version: int
+    operate_type: int
+    previous: str
+    state: str
+    trigger: str
+    actor_type: str
+    actor_id: str
+    cause_type: str
+    cause_id: str
+    at: Moment
+
+
+class OrderHistoryListed(Reply):
+    """The answer to order.history: the steps of the order, oldest first. A buyer does not see who of the shop acted."""
+
+    TYPE: ClassVar[str] = "order.history_listed.v1"
+    order_id: OrderId
+    order_no: str | None
+    state: str
+    version: int
+    steps: tuple[HistoryStep, ...]

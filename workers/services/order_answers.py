@@ -1,0 +1,267 @@
+"""Answers queries about single orders. One batch takes a fixed number of statements, whatever it asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from db import cipher
+from db.pool import Transaction
+from messages.base import QueryRejected, Reply
+from messages.envelope import Envelope
+from messages.order_queries import (
+    AddressShown,
+    AttemptShown,
+    FacetsShown,
+    HistoryStep,
+    LineShown,
+    MoneyShown,
+    OrderDescribed,
+    OrderGet,
+    OrderHistory,
+    OrderHistoryListed,
+    OrderQuery,
+    OrderTrack,
+    OrderTracked,
+    ParcelLine,
+    ParcelShown,
+    PaymentShown,
+    RefundShown,
+    TrackedFact,
+)
+from messages.orders import Amounts
+from workers import views
+from workers.domain.codes import Code
+from workers.domain.masking import MASK, masked
+from workers.domain.money import render
+from workers.store import order_lists, orders
+from workers.views import loading
+from workers.views.facets import captured
+from workers.views.keys import uuid_of
+from workers.views.whole import Whole
+
+ADDRESS_FIELDS = ("receiver", "phone", "detail")
+NOT_FOUND = QueryRejected(code=Code.ORDER_NOT_FOUND, message="there is no such order", path="$.order")
+"""The same for an unknown order and for another user's, so that nothing is given away (S1-46)."""
+
+
+@dataclass(frozen=True)
+class OrdersRead:
+    """What one batch has read of the orders that it asks about, by order id."""
+
+    ids: Mapping[str, int]
+    wholes: Mapping[int, Whole]
+    rows: Mapping[str, loading.Rows] = field(default_factory=dict)
+    attempts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    facts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+
+
+async def answer_about_orders(tx: Transaction, items: Sequence[Envelope[OrderQuery]]) -> list[Reply]:
+    """Answer each query about one order, in order."""
+    read = await _read(tx, [item.body for item in items])
+    return [_about_one(item.body, read) for item in items]
+
+
+async def _read(tx: Transaction, bodies: Sequence[OrderQuery]) -> OrdersRead:
+    if not bodies:
+        return OrdersRead({}, {})
+    ids = await loading.find_all(tx, {body.order for body in bodies})
+    wholes = await loading.read_all(tx, ids.values())
+    known = sorted(wholes)
+    rows = {name: await loading.rows_of(tx, f"order_view.{name}", known) for name in ("log", "address")}
+    parcels = [parcel.id for whole in wholes.values() for parcel in whole.shipments]
+    return OrdersRead(
+        ids, wholes, rows, await order_lists.attempts(tx, known), await order_lists.carrier_facts(tx, parcels)
+    )
+
+
+def _about_one(body: OrderQuery, read: OrdersRead) -> Reply:
+    whole = read.wholes.get(read.ids.get(body.order, 0))
+    if whole is None or (body.actor.type == "user" and whole.head.user_id != body.actor.id):
+        return NOT_FOUND
+    if whole.head.version < body.min_version:
+        message = f"the order is at version {whole.head.version}, which is not yet the version that you name"
+        return QueryRejected(code=Code.ORDER_VERSION_BEHIND, message=message, path="$.min_version")
+    match body:
+        case OrderGet():
+            return described(whole, read)
+        case OrderTrack():
+            return OrderTracked(**_named(whole), parcels=_parcels(whole, read.facts))
+        case OrderHistory():
+            steps = read.rows["log"].get(whole.head.id, ())
+            return OrderHistoryListed(**_named(whole), steps=tuple(_step(row, body.actor.type) for row in steps))
+    raise AssertionError(f"{body.TYPE} is no query about one order")
+
+
+def described(whole: Whole, read: OrdersRead) -> OrderDescribed:
+    """Build order.described: everything about the order, with its address masked."""
+    head, facets = whole.head, views.facets_of(whole)
+    times = {name: getattr(head, name) for name in TIMES}
+    returned = sum(refund.gone for refund in whole.refunds if refund.currency == head.currency)
+    return OrderDescribed(
+        **_named(whole),
+        **times,
+        order_uuid=uuid_of(head.id),
+        user_id=head.user_id,
+        request_id=head.request_id,
+        channel=head.channel,
+        business_type=head.business_type,
+        reason_code=head.reason_code,
+        amounts=Amounts(
+            currency=head.currency,
+            origin=head.origin_amount,
+            promotion=head.promotion_amount,
+            coupon=head.coupon_amount,
+            points=head.points_amount,
+            shipping=head.shipping_fee,
+            tax=head.tax_amount,
+            payable=head.payable_amount,
+        ),
+        payable=money(head.payable_amount, head.currency),
+        captured=money(captured(whole), head.currency),
+        refunded=money(returned, head.currency),
+        facets=FacetsShown(
+            payment=facets.payment,
+            fulfilment=facets.fulfilment,
+            aftersale=facets.aftersale,
+            stock=facets.stock,
+            hold=facets.hold,
+        ),
+        lines=tuple(_line(one.head.id, line) for one in whole.children or (whole,) for line in one.lines),
+        payments=tuple(_payment(fact, head.currency) for fact in whole.facts),
+        attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
+        refunds=tuple(_refund(refund) for refund in whole.refunds),
+        parcels=_parcels(whole, read.facts),
+        address=next((_address(row) for row in read.rows["address"].get(head.id, ())), None),
+        children=tuple(child.head.id for child in whole.children),
+        held=head.held,
+        deleted=head.deleted,
+    )
+
+
+TIMES = (
+    "created_at",
+    "expire_at",
+    "paid_at",
+    "shipped_at",
+    "delivered_at",
+    "completed_at",
+    "cancelled_at",
+)
+
+
+def money(amount: int, currency: str) -> MoneyShown:
+    """An amount in both forms."""
+    return MoneyShown(minor=amount, currency=currency, text=render(amount, currency))
+
+
+def _named(whole: Whole) -> dict[str, Any]:
+    head = whole.head
+    return {"order_id": head.id, "order_no": head.order_no, "state": head.state.value, "version": head.version}
+
+
+def _line(order_id: int, line: Any) -> LineShown:
+    return LineShown(
+        order_id=order_id,
+        line_no=line.line_no,
+        sku_id=line.sku_id,
+        name=line.name,
+        warehouse=line.warehouse,
+        qty=line.qty,
+        unit_price=line.unit_price,
+        payable=line.payable_amount,
+        refunded_qty=line.refunded_qty,
+        refunded=line.refunded_amount,
+        short_qty=line.short_qty,
+        cancelled_qty=line.cancelled_qty,
+    )
+
+
+def _payment(fact: Any, currency: str) -> PaymentShown:
+    return PaymentShown(
+        provider=fact.provider,
+        trade_no=fact.trade_no,
+        kind=fact.kind,
+        amount=money(fact.amount, currency),
+        verdict=fact.verdict,
+        reason_code=fact.reason_code,
+        occurred_at=fact.occurred_at,
+    )
+
+
+def _attempt(row: Any) -> AttemptShown:
+    return AttemptShown(
+        attempt_id=row["id"],
+        amount=money(row["amount"], row["currency"]),
+        **{name: row[name] for name in ("provider", "scene", "state", "reason_code", "started_at", "expire_at")},
+    )
+
+
+def _refund(refund: Any) -> RefundShown:
+    return RefundShown(
+        order_id=refund.order_id,
+        refund_no=refund.refund_no,
+        provider=refund.provider,
+        amount=money(refund.amount, refund.currency),
+        state=refund.state,
+        cause=refund.cause,
+        reason_code=refund.reason_code,
+        requested_at=refund.requested_at,
+        finished_at=refund.finished_at,
+    )
+
+
+def _parcels(whole: Whole, facts: Mapping[int, Sequence[Any]]) -> tuple[ParcelShown, ...]:
+    owners: dict[int, list[ParcelLine]] = {}
+    for one in whole.children or (whole,):
+        for parcel in one.shipments:
+            lines = [ParcelLine(order_id=one.head.id, line_no=no, qty=qty) for no, qty in sorted(parcel.units.items())]
+            owners.setdefault(parcel.id, []).extend(lines)
+    return tuple(
+        ParcelShown(
+            carrier=parcel.carrier,
+            tracking_no=parcel.tracking_no,
+            state=parcel.state,
+            delayed=parcel.delayed,
+            booked_at=parcel.booked_at,
+            outbound_at=parcel.outbound_at,
+            delivered_at=parcel.delivered_at,
+            lines=tuple(owners.get(parcel.id, ())),
+            facts=tuple(_fact(row) for row in facts.get(parcel.id, ())),
+        )
+        for parcel in whole.shipments
+    )
+
+
+def _fact(row: Any) -> TrackedFact:
+    return TrackedFact(**{name: row[name] for name in TrackedFact.model_fields})
+
+
+def _address(row: Any) -> AddressShown:
+    """Mask the address. Of an erased user, or with a key that is not configured any more, only the country is left."""
+    try:
+        plain = masked(orjson.loads(orders.decrypt_address(row["order_id"], row)))
+    except cipher.ErasedError:
+        plain = dict.fromkeys(ADDRESS_FIELDS, cipher.ERASED)
+    except cipher.CipherError:
+        plain = dict.fromkeys(ADDRESS_FIELDS, MASK)
+    shown = {name: plain[name] for name in ADDRESS_FIELDS}
+    return AddressShown(country=row["country"], changes=row["modify_count"], **shown)
+
+
+def _step(row: Any, asks: str) -> HistoryStep:
+    """Show one step. A buyer does not see which of the shop's people or systems acted, nor its messages."""
+    theirs = asks != "user" or row["actor_type"] == "user"
+    return HistoryStep(
+        version=row["version"],
+        operate_type=row["operate_type"],
+        previous=row["pre_state"],
+        state=row["cur_state"],
+        trigger=row["remark"],
+        actor_type=row["actor_type"],
+        actor_id=row["actor_id"] if theirs else "shop",
+        cause_type=row["cause_type"],
+        cause_id=row["cause_id"] if theirs else "",
+        at=row["at"],
+    )

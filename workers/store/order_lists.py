@@ -1,0 +1,102 @@
+"""Finds the orders of a page, and reads what lists and tracking show of orders. It locks nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from db.pool import Transaction
+from db.statements import SQL, columns
+from workers.domain.pages import PageStart
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which orders a page shows: `size` of those that fit, after `start`, from new to old.
+
+    `names` are (kind, name) that other systems have for the order; each must lead to it.
+    """
+
+    user_id: str | None
+    with_deleted: bool
+    states: tuple[str, ...]
+    since: datetime
+    before: datetime
+    sku_id: str | None
+    names: tuple[tuple[str, str], ...]
+    start: PageStart
+    size: int
+
+
+async def of_users(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
+    """The order ids of each page of one user's orders."""
+    rows = [
+        (page.user_id, page.with_deleted, ",".join(page.states), page.since, page.before, *_tail(page))
+        for page in pages
+    ]
+    return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_users"], *columns(rows)) if rows else [])
+
+
+async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
+    """The order ids of each page of all users' orders in the page's states, which it must name."""
+    rows = [
+        (state, place, page.since, page.before, *_tail(page))
+        for place, page in enumerate(pages, start=1)
+        for state in page.states
+    ]
+    found = _by_place(len(pages), await tx.fetch(SQL["order_queries.of_states"], *columns(rows)) if rows else [])
+    return [ids[: page.size] for page, ids in zip(pages, found, strict=True)]
+
+
+async def of_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
+    """The order ids of each page of orders with a line of the page's SKU."""
+    rows = [(page.sku_id, page.since, page.before, page.start.id, page.size) for page in pages]
+    return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_skus"], *columns(rows)) if rows else [])
+
+
+async def named(tx: Transaction, pages: Sequence[Page], providers: Sequence[str]) -> list[list[int]]:
+    """The ids of the orders to which all names of each page lead."""
+    rows = [(kind, name, page.user_id or "", place) for place, page in enumerate(pages) for kind, name in page.names]
+    kinds, names, users, places = columns(rows, 4)
+    found = _by_place(len(rows), await tx.fetch(SQL["order_queries.named"], kinds, names, users, providers))
+    sets: list[list[set[int]]] = [[] for _ in pages]
+    for place, ids in zip(places, found, strict=True):
+        sets[place].append(set(ids))
+    each = [(page, set.intersection(*known)) for page, known in zip(pages, sets, strict=True)]
+    return [sorted((key for key in ids if key < page.start.id), reverse=True)[: page.size] for page, ids in each]
+
+
+async def summaries(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
+    """Order id -> what a list shows of it."""
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["order_queries.summaries"], wanted) if wanted else []
+    return {row["order_id"]: row for row in rows}
+
+
+async def attempts(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    """Order id -> its attempts to pay."""
+    return await _by(tx, "order_queries.attempts", "order_id", ids)
+
+
+async def carrier_facts(tx: Transaction, shipment_ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    """Shipment id -> what its carrier reported, in the order of its happening."""
+    return await _by(tx, "order_queries.facts", "shipment_id", shipment_ids)
+
+
+async def _by(tx: Transaction, statement: str, key: str, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    wanted, found = sorted(set(ids)), defaultdict[int, list[Any]](list)
+    for row in await tx.fetch(SQL[statement], wanted) if wanted else []:
+        found[row[key]].append(row)
+    return found
+
+
+def _tail(page: Page) -> tuple[Any, ...]:
+    return page.start.at, page.start.id, page.size
+
+
+def _by_place(count: int, rows: Iterable[Any]) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in range(count)]
+    for row in rows:
+        found[row["place"] - 1].append(row["id"])
+    return found
