@@ -66,6 +66,39 @@ async def test_pika_gets_a_preview_and_orders_at_its_price(system: RunningSystem
     assert (created["state"], created["amounts"]) == ("awaiting_payment", preview["amounts"])
 
 
+def order_then_read(system: RunningSystem) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    checkout = Checkout(system.broker["upstream"])
+    order = order_body((SKU, 1), user_id=f"u-{uuid4().hex}")
+    _, created = checkout.request(system.broker.names.commands, "order.create", order, delivery_mode=2)
+    actor = order["actor"]
+    found = []
+    for key, body in (
+        ("order.get", {"order": created["order_id"], "min_version": created["version"]}),
+        ("order.history", {"order": created["order_no"]}),
+        ("order.list", {"user_id": order["user_id"]}),
+        ("order.get", {"order": created["order_id"], "actor": {"type": "user", "id": "a-stranger"}}),
+    ):
+        about, answer = checkout.request(system.broker.names.queries, key, {"actor": actor} | body)
+        found.append((about.type, answer))
+    checkout.close()
+    return created, found
+
+
+async def test_pika_reads_the_order_that_it_placed(system: RunningSystem) -> None:
+    created, found = await asyncio.to_thread(order_then_read, system)
+    (_, described), (_, history), (_, listed), (_, denied) = found
+    assert [type_ for type_, _ in found] == [
+        "order.described.v1",
+        "order.history_listed.v1",
+        "order.listed.v1",
+        "query.rejected.v1",
+    ]
+    assert (described["state"], described["amounts"]) == ("awaiting_payment", created["amounts"])
+    assert [step["state"] for step in history["steps"]] == ["placing", "awaiting_payment"]
+    assert [order["order_id"] for order in listed["orders"]] == [created["order_id"]]
+    assert denied["code"] == "ORDER_NOT_FOUND"
+
+
 def send_wrong_question(system: RunningSystem, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:
     checkout = Checkout(system.broker[role])
     about, answer = checkout.request(system.broker.names.queries, key, body, **properties)
