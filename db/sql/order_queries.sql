@@ -2,11 +2,11 @@
 
 -- name: order_queries.of_users
 -- One element of each array per page: $1 user ids, $2 whether deleted orders are shown, $3 states with commas between them (empty: all),
--- $4 from and $5 before when they were created, $6 and $7 creation time and id of the last order of the page before, $8 how many.
--- Returns place in the arrays and order id, the newest first.
+-- $4 from and $5 before when they were created, $6 the id of the last order of the page before, $7 how many, $8 the creation time of that
+-- last order. Returns place in the arrays and order id, the newest first.
 SELECT q.place, o.id
-FROM unnest($1::text[], $2::boolean[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
-    WITH ORDINALITY AS q (user_id, with_deleted, states, since, before, last_at, last_id, size, place)
+FROM unnest($1::text[], $2::boolean[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[], $8::timestamptz[])
+    WITH ORDINALITY AS q (user_id, with_deleted, states, since, before, last_id, size, last_at, place)
 CROSS JOIN LATERAL (
     SELECT r.id, r.created_at
     FROM orders r
@@ -22,8 +22,8 @@ ORDER BY q.place, o.created_at DESC, o.id DESC;
 -- The same for orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page
 -- of each element, by which the rows are sorted.
 SELECT q.page AS place, o.id
-FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[])
-    AS q (state, page, since, before, last_at, last_id, size)
+FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
+    AS q (state, page, since, before, last_id, size, last_at)
 CROSS JOIN LATERAL (
     SELECT r.id, r.created_at
     FROM orders r
@@ -35,40 +35,53 @@ CROSS JOIN LATERAL (
 ORDER BY q.page, o.created_at DESC, o.id DESC;
 
 -- name: order_queries.of_skus
--- The same for orders with a line of $1 SKU ids; of a split order the child that carries it. Ids grow with time, so they are the order.
+-- $1 SKU ids, then $2 to $8 as $1 to $7 of of_users; an empty user stands for all. Orders with a line of the SKU; of a split order the
+-- child that carries it. Ids grow with time, so they are the order.
 SELECT q.place, o.id
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::integer[])
-    WITH ORDINALITY AS q (sku_id, since, before, last_id, size, place)
+FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
+    WITH ORDINALITY AS q (sku_id, user_id, with_deleted, states, since, before, last_id, size, place)
 CROSS JOIN LATERAL (
     SELECT DISTINCT i.order_id AS id
     FROM order_items i JOIN orders r ON r.id = i.order_id
-    WHERE i.sku_id = q.sku_id AND i.order_id < q.last_id AND r.created_at >= q.since AND r.created_at < q.before
+    WHERE i.sku_id = q.sku_id AND i.order_id < q.last_id AND (q.user_id = '' OR r.user_id = q.user_id)
+        AND (q.with_deleted OR NOT r.deleted) AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
+        AND r.created_at >= q.since AND r.created_at < q.before
     ORDER BY i.order_id DESC
     LIMIT q.size
 ) AS o
 ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.named
--- Root orders by the names that others have for them: $1 kinds (trade_no, tracking_no, order_no, request_id), $2 names, $3 the user of a
--- request id, else empty, $4 all providers. A trade number is the provider's, or the one that we gave to it.
-SELECT DISTINCT q.place, r.root_id AS id
-FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS q (kind, name, user_id, place)
+-- Root orders by the names that others have for them: $1 kinds (trade_no, tracking_no, order_no, request_id), $2 names, then $3 to $8 as
+-- $1 to $6 of of_users, of the page that the name belongs to; $9 all providers, $10 the SKU of which the order has a line (empty: any). A
+-- trade number is the provider's, or the one that we gave to it.
+SELECT DISTINCT q.place, o.id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $10::text[])
+    WITH ORDINALITY AS q (kind, name, user_id, with_deleted, states, since, before, last_id, sku_id, place)
 CROSS JOIN LATERAL (
     SELECT f.order_id AS id FROM payment_facts f
-    WHERE q.kind = 'trade_no' AND f.provider = ANY($4::text[]) AND f.trade_no = q.name
+    WHERE q.kind = 'trade_no' AND f.provider = ANY($9::text[]) AND f.trade_no = q.name
     UNION ALL
     SELECT a.order_id FROM payment_attempts a WHERE q.kind = 'trade_no' AND a.out_trade_no = q.name
     UNION ALL
     SELECT i.order_id FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
     WHERE q.kind = 'tracking_no' AND s.tracking_no = q.name
     UNION ALL
-    SELECT o.id FROM orders o WHERE q.kind = 'order_no' AND o.order_no = q.name
+    SELECT n.id FROM orders n WHERE q.kind = 'order_no' AND n.order_no = q.name
     UNION ALL
     SELECT c.order_id FROM commands c
     WHERE q.kind = 'request_id' AND c.scope = 'order.create:' || q.user_id AND c.request_id = q.name
 ) AS found
 JOIN orders r ON r.id = found.id
-ORDER BY q.place, id DESC;
+JOIN orders o ON o.id = r.root_id
+WHERE (q.user_id = '' OR o.user_id = q.user_id) AND (q.with_deleted OR NOT o.deleted)
+    AND (q.states = '' OR o.state = ANY(string_to_array(q.states, ',')))
+    AND o.created_at >= q.since AND o.created_at < q.before AND o.id < q.last_id
+    AND (q.sku_id = '' OR EXISTS (
+        SELECT FROM order_items l
+        WHERE l.sku_id = q.sku_id
+            AND l.order_id = ANY(o.id || ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id))))
+ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.summaries
 -- $1 order ids. What a list shows of each. The lines of a split order are those of its children.

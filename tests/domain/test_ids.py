@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.ids import EPOCH_MS, USER_SHARDS, make_id, order_number, user_shard
+from workers.domain.ids import EPOCH_MS, ID_MAX, USER_SHARDS, is_id, make_id, order_number, user_shard
 from workers.domain.shop import CHANNELS
 
 GRAMMAR = re.compile(r"^\d{8}\d{2}\d{2}\d{6,}$")
@@ -82,3 +82,13 @@ def test_order_numbers_differ_where_day_source_or_sequence_do(several: set[tuple
 def test_an_order_number_reads_day_source_unknown_pay_type_and_sequence() -> None:
     assert order_number("20260131", "01", 42) == "202601310100000042"
     assert order_number("20260131", "01", 1_234_567) == "2026013101001234567"
+
+
+@given(parts)
+def test_every_id_is_read_as_one(part: tuple[int, int, int]) -> None:
+    assert is_id(str(make_id(*part)))
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.0", "u-7", "\u0661", "9" * 19, str(ID_MAX + 1), "1" * 30])
+def test_what_the_database_takes_for_no_number_is_no_id(text: str) -> None:
+    assert not is_id(text)

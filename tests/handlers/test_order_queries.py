@@ -205,14 +205,40 @@ async def test_an_operator_finds_an_order_by_the_names_that_others_have_for_it(h
         {"request_id": request_id, "user_id": "u1"},
         {"sku_id": "s2"},
         {"tracking_no": "T1", "trade_no": trade_no},
+        {"tracking_no": "T1", "sku_id": "s2"},
         {},
     )
     for way in ways:
         assert [o.order_id for o in (await page(harness, actor=OPERATOR, **way)).orders] == [order_id], way
-    for way in ({"tracking_no": "T2"}, {"tracking_no": "T1", "trade_no": "other"}, {"sku_id": "s9"}):
+    for way in ({"tracking_no": "T2"}, {"tracking_no": "T1", "trade_no": "other"}, {"sku_id": "s9"}, BESIDE):
         assert (await page(harness, actor=OPERATOR, **way)).orders == (), way
 
 
+@pytest.mark.parametrize("size", [1, 2, 100])
+async def test_a_buyer_who_names_a_sku_or_a_parcel_sees_own_orders_and_no_trace_of_others(
+    harness: HandlerHarness, size: int
+) -> None:
+    await harness.fill_stock(qty=100)
+    mine, _ = await many_orders(harness, 2, "u1"), await many_orders(harness, 3, "u2")
+    theirs = (await many_orders(harness, 1, "u3"))[0]
+    await harness.handle(captured(theirs, 500), trusted=True)
+    await harness.handle(book(theirs, "T9"))
+    found: list[int] = []
+    cursor = None
+    for _ in mine:
+        one = await page(harness, user_id="u1", sku_id="s1", limit=size, cursor=cursor)
+        found += [order.order_id for order in one.orders]
+        cursor = one.next_cursor
+        if cursor is None:
+            break
+    assert (found, cursor) == (mine, None)
+    stranger = await page(harness, user_id="u9", sku_id="s1", limit=size)
+    assert (stranger.orders, stranger.next_cursor) == ((), None)
+    parcel = await page(harness, user_id="u1", tracking_no="T9", limit=size)
+    assert (parcel.orders, parcel.next_cursor) == ((), None)
+
+
+BESIDE = {"tracking_no": "T1", "sku_id": "s9"}
 INVALID: list[tuple[str, dict[str, Any], str]] = [
     ("an endless page", {"user_id": "u1", "limit": 101}, "$.limit"),
     ("an empty page", {"user_id": "u1", "limit": 0}, "$.limit"),
@@ -251,17 +277,22 @@ async def test_another_users_list_is_refused(harness: HandlerHarness) -> None:
 
 
 async def test_many_queries_take_no_more_statements_than_one_of_each_kind(harness: HandlerHarness) -> None:
-    order_id = await shipped(harness)
-    one_of_each: list[Query] = [
-        OrderGet(actor=user(), order=str(order_id)),
-        OrderTrack(actor=user(), order=str(order_id)),
-        OrderHistory(actor=user(), order=str(order_id)),
-        OrderList(actor=user(), user_id="u1"),
-        OrderList(actor=OPERATOR),
-        OrderList(actor=OPERATOR, tracking_no="T1"),
-        OrderList(actor=OPERATOR, sku_id="s1"),
-    ]
+    orders = [await shipped(harness), *await many_orders(harness, 4, "u2"), *await many_orders(harness, 4, "u3")]
+
+    def of_each_kind(order_id: int, user_id: str) -> list[Query]:
+        return [
+            OrderGet(actor=OPERATOR, order=str(order_id)),
+            OrderTrack(actor=OPERATOR, order=str(order_id)),
+            OrderHistory(actor=OPERATOR, order=str(order_id)),
+            OrderList(actor=user(user_id), user_id=user_id),
+            OrderList(actor=OPERATOR),
+            OrderList(actor=OPERATOR, tracking_no="T1"),
+            OrderList(actor=OPERATOR, sku_id="s1"),
+        ]
+
     once, often = list[str](), list[str]()
-    await ask(harness, *one_of_each, statements=once)
-    await ask(harness, *(10 * one_of_each), statements=often)
+    await ask(harness, *of_each_kind(orders[0], "u1"), statements=once)
+    many = [query for n, order_id in enumerate(orders) for query in of_each_kind(order_id, f"u{n % 3 + 1}")]
+    replies = await ask(harness, *many, statements=often)
+    assert len({reply.order_id for reply in replies if isinstance(reply, OrderDescribed)}) == len(orders)
     assert len(often) == len(once)

@@ -4,6 +4,8 @@ from zlib import crc32
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 USER_SHARDS = 64
+ID_MAX = 2**63 - 1
+ID_DIGITS_MAX = 19  # from 2032 on ids have so many
 
 
 def user_shard(user_id: str) -> int:
@@ -17,6 +19,11 @@ def make_id(at_ms: int, shard: int, sequence: int) -> int:
     It is unique if one shard gets fewer than 65,536 ids in one millisecond; the primary key refuses a duplicate.
     """
     return ((at_ms - EPOCH_MS) << 22) | (shard << 16) | (sequence & 0xFFFF)
+
+
+def is_id(text: str) -> bool:
+    """True if the text may be one of our ids: a number of 63 bits, which the database takes."""
+    return text.isdecimal() and text.isascii() and len(text) <= ID_DIGITS_MAX and int(text) <= ID_MAX
 
 
 def order_number(day: str, source: str, sequence: int, pay_type: str = "00") -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+from workers.domain.ids import ID_MAX
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM = struct.Struct(">qq4s")  # microseconds since 1970, id, hash of the filter
 _HASH_BYTES = 4
@@ -20,7 +22,7 @@ class PageStart:
     id: int
 
 
-FIRST = PageStart(datetime(9999, 1, 1, tzinfo=UTC), 2**63 - 1)
+FIRST = PageStart(datetime(9999, 1, 1, tzinfo=UTC), ID_MAX)
 """The start of the first page."""
 
 

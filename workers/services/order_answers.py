@@ -68,12 +68,18 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery]) -> OrdersRead:
         return OrdersRead({}, {})
     ids = await loading.find_all(tx, {body.order for body in bodies})
     wholes = await loading.read_all(tx, ids.values())
-    known = sorted(wholes)
-    rows = {name: await loading.rows_of(tx, f"order_view.{name}", known) for name in ("log", "address")}
-    parcels = [parcel.id for whole in wholes.values() for parcel in whole.shipments]
-    return OrdersRead(
-        ids, wholes, rows, await order_lists.attempts(tx, known), await order_lists.carrier_facts(tx, parcels)
-    )
+
+    def needed(*models: type[OrderQuery]) -> list[int]:
+        wanted = {ids.get(body.order, 0) for body in bodies if isinstance(body, models)}
+        return sorted(wanted & wholes.keys())
+
+    parcels = [parcel.id for key in needed(OrderGet, OrderTrack) for parcel in wholes[key].shipments]
+    rows = {
+        "log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory)),
+        "address": await loading.rows_of(tx, "order_view.address", needed(OrderGet)),
+    }
+    attempts = await order_lists.attempts(tx, needed(OrderGet))
+    return OrdersRead(ids, wholes, rows, attempts, await order_lists.carrier_facts(tx, parcels))
 
 
 def _about_one(body: OrderQuery, read: OrdersRead) -> Reply:

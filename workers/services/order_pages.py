@@ -28,7 +28,7 @@ async def answer_lists(tx: Transaction, items: Sequence[Envelope[OrderList]]) ->
     ids = [next(found) if isinstance(page, Page) else [] for page in wanted]
     shown = await order_lists.summaries(tx, {key for each in ids for key in each})
     return [
-        listed(item.body, page, each, shown) if isinstance(page, Page) else page
+        listed(item.body, each, shown) if isinstance(page, Page) else page
         for item, page, each in zip(items, wanted, ids, strict=True)
     ]
 
@@ -84,22 +84,13 @@ async def _find(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     return [found[place] for place in range(len(pages))]
 
 
-def listed(body: OrderList, page: Page, ids: Sequence[int], rows: Mapping[int, Any]) -> OrderListed:
-    """Build order.listed. A page that was found by SKU may be shorter than its limit although there are more."""
-    window = [rows[key] for key in ids[: body.limit]]
+def listed(body: OrderList, ids: Sequence[int], rows: Mapping[int, Any]) -> OrderListed:
+    """Build order.listed. `ids` has one more than the page shows if another page follows."""
+    shown = [rows[key] for key in ids[: body.limit]]
     cursor = None
     if len(ids) > body.limit:
-        cursor = cursor_of(PageStart(window[-1]["created_at"], window[-1]["order_id"]), _filter(body))
-    return OrderListed(orders=tuple(_summary(row) for row in window if _fits(page, row)), next_cursor=cursor)
-
-
-def _fits(page: Page, row: Any) -> bool:
-    """Check what the statements for names and SKUs leave to us."""
-    states = not page.states or row["state"] in page.states
-    own = page.user_id in (None, row["user_id"])
-    return (
-        states and own and (page.with_deleted or not row["deleted"]) and page.since <= row["created_at"] < page.before
-    )
+        cursor = cursor_of(PageStart(shown[-1]["created_at"], shown[-1]["order_id"]), _filter(body))
+    return OrderListed(orders=tuple(_summary(row) for row in shown), next_cursor=cursor)
 
 
 def _summary(row: Any) -> OrderSummary:

@@ -7,6 +7,7 @@ from db.pool import Transaction
 from messages.base import QueryRejected, Reply
 from messages.subjects import SubjectExport, SubjectExported
 from workers.domain.codes import Code
+from workers.domain.ids import is_id
 from workers.store import exports
 
 ROWS_MAX = 20  # of one statement: an order with everything is a few KB
@@ -18,15 +19,11 @@ async def answer(tx: Transaction, body: SubjectExport, broker_user: str | None) 
     """Return the part that the cursor names. The log keeps who exported whom, since it shows everything in clear."""
     section, _, after = (body.cursor or exports.SECTIONS[0]).partition(".")
     numeric = section in ("orders", "notifications", "letters")
-    if section not in exports.SECTIONS or (numeric and after and not _is_id(after)):
+    if section not in exports.SECTIONS or (numeric and after and not is_id(after)):
         why = "no part has this cursor: send the `next` of a part"
         return QueryRejected(code=Code.SUBJECT_CURSOR_INVALID, message=why, path="cursor")
     log.info("personal data exported", actor=body.actor.id, user_id=body.user_id, broker_user=broker_user)
     return await part(tx, body.user_id, section, after or None)
-
-
-def _is_id(text: str) -> bool:
-    return text.isdecimal() and text.isascii() and len(text) <= 18
 
 
 async def part(tx: Transaction, user_id: str, section: str, after: str | None) -> SubjectExported:

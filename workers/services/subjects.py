@@ -2,10 +2,9 @@
 
 import outbox
 from db.pool import Transaction
+from workers.domain.ids import is_id
 from workers.domain.subjects import subjects_of
 from workers.store import subjects
-
-ID_DIGITS_MAX = 18
 
 
 async def waiting(tx: Transaction) -> dict[str, set[str]]:
@@ -17,13 +16,9 @@ async def waiting(tx: Transaction) -> dict[str, set[str]]:
     named = [
         (name, row["type"]) for row in await subjects.unpublished(tx) for name in subjects_of(outbox.in_clear(row))
     ]
-    orders = {int(name[6:]) for name, _ in named if name.startswith("order:") and _is_id(name[6:])}
+    orders = {int(name[6:]) for name, _ in named if name.startswith("order:") and is_id(name[6:])}
     users = {f"order:{key}": user for key, user in (await subjects.users_of(tx, orders)).items()}
     found: dict[str, set[str]] = {}
     for name, type_ in named:
         found.setdefault(users.get(name) or name.removeprefix("user:"), set()).add(type_)
     return found
-
-
-def _is_id(text: str) -> bool:
-    return text.isdecimal() and text.isascii() and len(text) <= ID_DIGITS_MAX

@@ -31,17 +31,14 @@ class Page:
 
 async def of_users(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of one user's orders."""
-    rows = [
-        (page.user_id, page.with_deleted, ",".join(page.states), page.since, page.before, *_tail(page))
-        for page in pages
-    ]
+    rows = [(*_filters(page), page.size, page.start.at) for page in pages]
     return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_users"], *columns(rows)) if rows else [])
 
 
 async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of all users' orders in the page's states, which it must name."""
     rows = [
-        (state, place, page.since, page.before, *_tail(page))
+        (state, place, page.since, page.before, page.start.id, page.size, page.start.at)
         for place, page in enumerate(pages, start=1)
         for state in page.states
     ]
@@ -51,20 +48,18 @@ async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
 
 async def of_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of orders with a line of the page's SKU."""
-    rows = [(page.sku_id, page.since, page.before, page.start.id, page.size) for page in pages]
+    rows = [(page.sku_id, *_filters(page), page.size) for page in pages]
     return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_skus"], *columns(rows)) if rows else [])
 
 
 async def named(tx: Transaction, pages: Sequence[Page], providers: Sequence[str]) -> list[list[int]]:
-    """The ids of the orders to which all names of each page lead."""
-    rows = [(kind, name, page.user_id or "", place) for place, page in enumerate(pages) for kind, name in page.names]
-    kinds, names, users, places = columns(rows, 4)
-    found = _by_place(len(rows), await tx.fetch(SQL["order_queries.named"], kinds, names, users, providers))
-    sets: list[list[set[int]]] = [[] for _ in pages]
-    for place, ids in zip(places, found, strict=True):
-        sets[place].append(set(ids))
-    each = [(page, set.intersection(*known)) for page, known in zip(pages, sets, strict=True)]
-    return [sorted((key for key in ids if key < page.start.id), reverse=True)[: page.size] for page, ids in each]
+    """The ids of the orders to which all names of each page lead, and which fit its filters."""
+    names = [(page, kind, name) for page in pages for kind, name in page.names]
+    rows = columns((kind, name, *_filters(page)) for page, kind, name in names)
+    skus = [page.sku_id or "" for page, *_ in names]
+    found = iter(_by_place(len(names), await tx.fetch(SQL["order_queries.named"], *rows, providers, skus)))
+    each = [set.intersection(*(set(next(found)) for _ in page.names)) for page in pages]
+    return [sorted(ids, reverse=True)[: page.size] for page, ids in zip(pages, each, strict=True)]
 
 
 async def summaries(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
@@ -91,8 +86,9 @@ async def _by(tx: Transaction, statement: str, key: str, ids: Iterable[int]) -> 
     return found
 
 
-def _tail(page: Page) -> tuple[Any, ...]:
-    return page.start.at, page.start.id, page.size
+def _filters(page: Page) -> tuple[Any, ...]:
+    states = ",".join(page.states)
+    return page.user_id or "", page.with_deleted, states, page.since, page.before, page.start.id
 
 
 def _by_place(count: int, rows: Iterable[Any]) -> list[list[int]]:

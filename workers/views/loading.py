@@ -53,7 +53,7 @@ async def read_all(tx: Transaction, ids: Iterable[int]) -> dict[int, Whole]:
 async def rows_of(tx: Transaction, statement: str, ids: Sequence[int]) -> Rows:
     """Read the rows of a statement that takes order ids, by order."""
     found: dict[int, list[Any]] = defaultdict(list)
-    for row in await tx.fetch(SQL[statement], ids):
+    for row in await tx.fetch(SQL[statement], ids) if ids else ():
         found[row["order_id"]].append(row)
     return found
 
