@@ -48,9 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("servers")
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)  # only long tests have their own timeout
     if config.getoption("--quick"):
-        left_out = [item for item in items if any(item.iter_markers("servers")) or any(item.iter_markers("processes"))]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        slow = {item for item in items if any(item.iter_markers("servers")) or any(item.iter_markers("processes"))}
+        config.hook.pytest_deselected(items=[item for item in items if item in slow])
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")

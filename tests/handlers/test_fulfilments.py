@@ -198,6 +198,16 @@ async def test_a_cancellation_that_the_warehouse_accepts_refunds_and_restocks(ha
     assert await hand_overs(harness) == [("main", "withdrawn", 1)]
 
 
+async def test_a_cancellation_takes_the_units_out_of_parcels_that_wait(harness: HandlerHarness) -> None:
+    order_id = await fulfilling(harness)
+    await harness.handle(book(order_id, "T1"))
+    await harness.handle(cancel(order_id))
+    await harness.handle(fact(FulfilmentCancelAccepted, order_id, cancel_no=cancel_no(harness)))
+    assert await harness.state(order_id) == "cancelled"
+    assert await harness.rows("SELECT withdrawn FROM shipment_items") == [(True,)]
+    assert await harness.stock() == (10, 0)
+
+
 async def test_a_cancellation_that_the_warehouse_refuses_leaves_the_order_fulfilling(harness: HandlerHarness) -> None:
     order_id = await cancelling(harness)
     await harness.handle(

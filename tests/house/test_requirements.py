@@ -79,7 +79,7 @@ def printable(name: str) -> list[str]:
     """The texts of a file that a program can print. Docstrings are, in scripts/commands: they are its help."""
     nodes = [*ast.walk(tree(name))]
     helps = name.startswith("scripts/commands/")
-    silent = [] if helps else [node.value for node in nodes if isinstance(node, ast.Expr)]
+    silent = set() if helps else {node.value for node in nodes if isinstance(node, ast.Expr)}
     texts = [node for node in nodes if isinstance(node, ast.Constant) and node not in silent]
     return [node.value for node in texts if isinstance(node.value, str)]
 
