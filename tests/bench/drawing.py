@@ -4,6 +4,7 @@ The same figures give the same bytes: there is no date, and identifiers are hash
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,7 @@ BAR = 0.8
 
 def available() -> bool:
     """Whether matplotlib can be imported."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("matplotlib") is not None
 
 
 def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:

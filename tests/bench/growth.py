@@ -52,7 +52,7 @@ class Bodies:
         return replace(self._given, bodies=self._given.bodies[self._next - orders : self._next])
 
 
-async def compare(  # noqa: PLR0917
+async def compare(  # noqa: PLR0917 (what is compared, and how much of it)
     servers: Servers,
     contender: Contender,
     bodies: Bodies,
