@@ -296,3 +296,11 @@ async def test_many_queries_take_no_more_statements_than_one_of_each_kind(harnes
     replies = await ask(harness, *many, statements=often)
     assert len({reply.order_id for reply in replies if isinstance(reply, OrderDescribed)}) == len(orders)
     assert len(often) == len(once)
+
+
+async def test_what_an_order_has_is_read_once(harness: HandlerHarness) -> None:
+    order_id, sent = await shipped(harness), list[str]()
+    [reply] = await ask(harness, OrderGet(actor=OPERATOR, order=str(order_id)), statements=sent)
+    assert isinstance(reply, OrderDescribed)
+    assert reply.address is not None
+    assert sorted(sent) == sorted(set(sent))

@@ -74,10 +74,7 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery]) -> OrdersRead:
         return sorted(wanted & wholes.keys())
 
     parcels = [parcel.id for key in needed(OrderGet, OrderTrack) for parcel in wholes[key].shipments]
-    rows = {
-        "log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory)),
-        "address": await loading.rows_of(tx, "order_view.address", needed(OrderGet)),
-    }
+    rows = {"log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory))}
     attempts = await order_lists.attempts(tx, needed(OrderGet))
     return OrdersRead(ids, wholes, rows, attempts, await order_lists.carrier_facts(tx, parcels))
 
@@ -139,7 +136,7 @@ def described(whole: Whole, read: OrdersRead) -> OrderDescribed:
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
         parcels=_parcels(whole, read.facts),
-        address=next((_address(row) for row in read.rows["address"].get(head.id, ())), None),
+        address=_address(whole.sealed_address) if whole.sealed_address is not None else None,
         children=tuple(child.head.id for child in whole.children),
         held=head.held,
         deleted=head.deleted,

@@ -88,6 +88,7 @@ def _whole(head: Any, rows: Mapping[str, Sequence[Any]]) -> Whole:
         refunds=tuple(_make(Refund, row) for row in rows["refunds"]),
         shipments=tuple(_shipment(row) for row in rows["parcels"]),
         snapshots=snapshots,
+        sealed_address=next(iter(rows["address"]), None),
         address_changes=next((row["modify_count"] for row in rows["address"]), 0),
         stock=next((row["state"] for row in rows["stock"]), None),
         parent_no=next((row["order_no"] for row in rows["parent"]), None),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from workers.domain.masking import MASK
 from workers.domain.order import State
@@ -184,7 +185,8 @@ class Case:
 class Whole:
     """An order with everything that belongs to it. A split order has the lines, parcels and refunds of its children.
 
-    `address` is as it may be shown. `stock` is the state of what stock holds for the order, where it is known.
+    `address` is as it may be shown; `sealed_address` is its encrypted row of order_view.address. `stock` is the state
+    of what stock holds for the order, where it is known.
     """
 
     head: Head
@@ -195,6 +197,7 @@ class Whole:
     snapshots: tuple[Snapshot, ...] = ()
     cases: tuple[Case, ...] = ()
     address: Mapping[str, str] = field(default_factory=dict)
+    sealed_address: Any = None
     address_changes: int = 0
     stock: str | None = None
     parent_no: str | None = None
