@@ -280,6 +280,7 @@ CREATE TABLE user_keys (
 );
 COMMENT ON TABLE user_keys IS 'the data key of each user, encrypted with the key shop_key_id of the shop; an erased one is gone, and its id stays';
 CREATE UNIQUE INDEX user_keys_live ON user_keys (user_id) WHERE erased_at IS NULL;
+CREATE INDEX user_keys_dropped ON user_keys (user_id) WHERE erased_at IS NOT NULL;
 
 CREATE TABLE coupon_templates (
     template_id    text        PRIMARY KEY,

@@ -1,6 +1,7 @@
 -- Everything that is kept about a user, as JSON. Ciphertexts are hexadecimal digits there; workers/services/subject_exports.py opens them.
 -- Each statement takes $1 a user id, $2 the place after which it goes on (null: from the start) and $3 how many rows at most, and returns
--- rows with their places, in order. Locks: none.
+-- rows with their places, in order. $4 is the scopes of commands. Locks: none. tests/db/test_subject_tables.py says of every table
+-- which statement has it, or why none does.
 
 -- name: exports.key
 -- $1 a user id. The user's data key, if there is one.
@@ -11,10 +12,15 @@ SELECT '1' AS place, jsonb_build_object('user_id', $1::text,
     'membership', (SELECT to_jsonb(m) FROM members m WHERE m.user_id = $1),
     'points', (SELECT to_jsonb(p) FROM points_accounts p WHERE p.user_id = $1),
     'cart', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.sku_id) FROM cart_lines c WHERE c.user_id = $1),
-    'key_since', (SELECT k.created_at FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NULL))::text AS row
+    'level_resets', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.at) FROM revision_resets r WHERE r.kind = 'member' AND r.id = $1),
+    'key_since', (SELECT k.created_at FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NULL),
+    'erased_at', (SELECT jsonb_agg(k.erased_at ORDER BY k.erased_at) FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NOT NULL)
+)::text AS row
 WHERE $2::text IS NULL AND $3::integer > 0;
 
 -- name: exports.orders
+-- $4 the scopes of commands about one order, with {order_id}, {actor.type} and {actor.id}. The actors are the user, and those who
+-- moved or held the order.
 SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'items', (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.line_no) FROM order_items i WHERE i.order_id = o.id),
     'address', (SELECT to_jsonb(a) FROM order_addresses a WHERE a.order_id = o.id),
@@ -22,6 +28,20 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.version) FROM operate_logs l WHERE l.order_id = o.id),
     'holds', (SELECT jsonb_agg(to_jsonb(h)) FROM order_holds h WHERE h.order_id = o.id),
     'dropped_units', (SELECT jsonb_agg(to_jsonb(d)) FROM dropped_units d WHERE d.order_id = o.id),
+    'hand_overs', (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('steps',
+        (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM fulfilment_steps p WHERE p.order_id = o.id AND p.warehouse = f.warehouse))
+        ORDER BY f.warehouse) FROM fulfilments f WHERE f.order_id = o.id),
+    'repairs', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM repairs r WHERE r.order_id = o.id),
+    'commands', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.received_at, c.scope)
+        FROM (
+            SELECT DISTINCT replace(replace(replace(t.scope, '{order_id}', o.id::text), '{actor.type}', a.type), '{actor.id}', a.id) AS scope
+            FROM unnest($4::text[]) AS t (scope)
+            CROSS JOIN (SELECT 'user' AS type, o.user_id AS id
+                UNION SELECT l.actor_type, l.actor_id FROM operate_logs l WHERE l.order_id = o.id
+                UNION SELECT h.placed_by_type, h.placed_by FROM order_holds h WHERE h.order_id = o.id
+                UNION SELECT h.released_by_type, h.released_by FROM order_holds h WHERE h.order_id = o.id AND h.released_by IS NOT NULL) AS a
+        ) AS s
+        CROSS JOIN LATERAL (SELECT * FROM commands k WHERE k.scope = s.scope OFFSET 0) AS c),
     'issued_number', (SELECT jsonb_agg(to_jsonb(n)) FROM issued_order_numbers n WHERE n.order_id = o.id),
     'limited_prices', (SELECT jsonb_agg(to_jsonb(u)) FROM promotion_uses u WHERE u.order_id = o.id),
     'intent', (SELECT to_jsonb(p) FROM payment_intents p WHERE p.id = o.intent_id),
@@ -62,6 +82,7 @@ FROM (
     SELECT concat_ws(' ', t.about, t.type, t.field, t.message_id) AS place, to_jsonb(t)::text AS row
     FROM (SELECT o.id::text AS about FROM orders o WHERE o.user_id = $1
           UNION SELECT unnest(ARRAY[r.refund_no, r.provider_no]) FROM orders o JOIN refunds r ON r.order_id = o.id WHERE o.user_id = $1
+          UNION SELECT t.out_trade_no FROM orders o JOIN payment_attempts t ON t.order_id = o.id WHERE o.user_id = $1
           UNION SELECT p.provider || '/' || p.trade_no FROM orders o JOIN payment_facts p ON p.order_id = o.id WHERE o.user_id = $1) AS a
     JOIN free_texts t ON t.about = a.about
     WHERE t.type <> 'points.grant'
@@ -85,7 +106,8 @@ ORDER BY n.id
 LIMIT $3::integer;
 
 -- name: exports.letters
-SELECT d.id::text AS place, to_jsonb(d)::text AS row
+SELECT d.id::text AS place, (to_jsonb(d) || jsonb_build_object('decisions',
+    (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.id) FROM dead_letter_actions a WHERE a.dead_letter_id = d.id)))::text AS row
 FROM dead_letters d
 WHERE d.id IN (
         SELECT l.id FROM dead_letters l
@@ -97,9 +119,11 @@ ORDER BY d.id
 LIMIT $3::integer;
 
 -- name: exports.commands
+-- $4 the scopes of commands that a user gives or that are about one user, with {user_id}, {actor.type} and {actor.id}.
 SELECT c.scope || ' ' || c.request_id AS place, to_jsonb(c)::text AS row
 FROM commands c
-WHERE c.scope IN ('order.create:' || $1, 'cart:' || $1, 'subject.erase:' || $1)
+WHERE c.scope = ANY(ARRAY(
+        SELECT replace(replace(replace(t.scope, '{actor.type}', 'user'), '{user_id}', $1), '{actor.id}', $1) FROM unnest($4::text[]) AS t (scope)))
     AND ($2::text IS NULL OR (c.scope || ' ' || c.request_id) COLLATE "C" > $2::text COLLATE "C")
 ORDER BY (c.scope || ' ' || c.request_id) COLLATE "C"
 LIMIT $3::integer;

@@ -42,7 +42,8 @@ WHERE d.id = n.id;
 
 -- name: subjects.erase
 -- $1 user ids (locked), of whom nothing is under way. Drops their data keys, removes what is encrypted with a key of the shop (dead letters,
--- notifications, and all that is older than data keys), and empties their carts. Returns for each user how many orders stay.
+-- notifications, and all that is older than data keys), what people of the shop wrote about their orders and letters, and where their parcels
+-- were, and empties their carts. Returns for each user how many orders stay.
 -- Locks: the rows that it changes. Nothing else changes those: the orders have ended.
 WITH owned AS MATERIALIZED (
     SELECT id, user_id, conversation_id FROM orders WHERE user_id = ANY($1::text[])
@@ -79,12 +80,22 @@ WITH owned AS MATERIALIZED (
 ), notifications AS (
     UPDATE payment_notifications SET key_id = 'erased', notification = ''
     WHERE about = ANY(ARRAY(SELECT number FROM numbers)) AND key_id <> 'erased'
+), letters_about AS MATERIALIZED (
+    SELECT id FROM dead_letters WHERE about && (ARRAY(SELECT 'user:' || u FROM unnest($1::text[]) AS u) || ARRAY(SELECT 'order:' || id FROM owned))
+    UNION
+    SELECT d.id FROM owned o JOIN dead_letters d ON d.correlation_id = o.conversation_id
 ), letters AS (
     UPDATE dead_letters SET key_id = 'erased', body = '', headers = ''
-    WHERE key_id <> 'erased' AND id IN (
-        SELECT id FROM dead_letters WHERE about && (ARRAY(SELECT 'user:' || u FROM unnest($1::text[]) AS u) || ARRAY(SELECT 'order:' || id FROM owned))
-        UNION
-        SELECT d.id FROM owned o JOIN dead_letters d ON d.correlation_id = o.conversation_id)
+    WHERE key_id <> 'erased' AND id IN (SELECT id FROM letters_about)
+), decisions AS (
+    UPDATE dead_letter_actions SET reason = 'erased' WHERE dead_letter_id IN (SELECT id FROM letters_about)
+), mended AS (
+    UPDATE repairs SET reason = 'erased' WHERE order_id IN (SELECT id FROM owned)
+), resets AS (
+    UPDATE revision_resets SET key_id = 'erased', reason = '' WHERE kind = 'member' AND id = ANY($1::text[])
+), places AS (
+    UPDATE shipment_facts SET place = NULL
+    WHERE shipment_id IN (SELECT i.shipment_id FROM shipment_items i WHERE i.order_id IN (SELECT id FROM owned)) AND place IS NOT NULL
 ), carts AS (
     DELETE FROM cart_lines WHERE user_id = ANY($1::text[])
 )

@@ -65,6 +65,13 @@ async def test_an_export_has_every_personal_field_of_the_user_and_none_of_anothe
     parts = ("items", "address", "log", "attempts", "payments", "refunds", "parcels", "intent")
     assert all(completed[part] for part in parts)
     assert isinstance(completed["id"], str)
+    order_id = completed["id"]
+    assert {command["scope"] for command in completed["commands"]} == {
+        f"payment.start:{order_id}:user:u1",
+        f"order.confirm_receipt:{order_id}:user:u1",
+        f"refund.request:{order_id}",
+    }
+    assert {command["scope"] for command in whole["commands"]} >= {"order.create:u1", "points.grant:u1"}
     assert {"user", "orders", "points", "texts", "notifications", "letters", "commands"} <= set(whole)
 
 

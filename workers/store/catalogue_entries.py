@@ -76,5 +76,10 @@ async def reset_revisions(tx: Transaction, kind: str, scope: str, resets: Sequen
 
 def _logged(each: Reset) -> tuple[Any, ...]:
     body = each.body
-    sealed = cipher.current().encrypt(body.reason.encode(), f"revision_reset:{body.kind}:{body.id}".encode())
+    sealed = cipher.current().encrypt(body.reason.encode(), reset_aad(body.kind, body.id))
     return body.kind, body.id, each.previous, body.revision, each.user, *sealed
+
+
+def reset_aad(kind: str, entry: str) -> bytes:
+    """The place that the reason of a reset is bound to."""
+    return f"revision_reset:{kind}:{entry}".encode()

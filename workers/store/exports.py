@@ -9,10 +9,22 @@ import orjson
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
-from workers.store import attempts, dead_letters, free_texts, new_orders, notifications, orders
+from messages.base import Command
+from messages.registry import MODELS
+from workers.store import attempts, catalogue_entries, dead_letters, free_texts, new_orders, notifications, orders
 
 SECTIONS = ("user", "orders", "points", "coupons", "texts", "notifications", "letters", "commands")
 """The parts of an export, in order. Each is a statement of db/sql/exports.sql."""
+_SCOPES = {
+    model.SCOPE.replace("{command}", model.routing_key()) for model in MODELS.values() if issubclass(model, Command)
+}
+SCOPES = {
+    "orders": sorted(scope for scope in _SCOPES if "{order_id}" in scope),
+    "commands": sorted(
+        scope for scope in _SCOPES if "{user_id}" in scope or scope.endswith(":{actor.type}:{actor.id}")
+    ),
+}
+"""Section -> the scopes of the commands that it has: those about one order, and those of or about one user."""
 Row = dict[str, Any]
 EXACT_MAX = 2**53 - 1
 
@@ -61,7 +73,8 @@ async def opener(tx: Transaction, user_id: str) -> Opener:
 
 async def read(tx: Transaction, section: str, opened: Opener, *, after: str | None, rows_max: int) -> list[ExportRow]:
     """Return the next rows of a section, in clear. Numbers that JavaScript cannot hold become texts, as our ids do."""
-    rows = await tx.fetch(SQL[f"exports.{section}"], opened.user_id, after, rows_max)
+    given = [opened.user_id, after, rows_max, *([SCOPES[section]] if section in SCOPES else [])]
+    rows = await tx.fetch(SQL[f"exports.{section}"], *given)
     in_clear = IN_CLEAR.get(section, _as_it_is)
     return [ExportRow(row["place"], _exact(in_clear(orjson.loads(row["row"]), opened))) for row in rows]
 
@@ -79,6 +92,14 @@ def _exact(value: Any) -> Any:
         case int() if abs(value) > EXACT_MAX:
             return str(value)
     return value
+
+
+def _user(row: Row, opened: Opener) -> Row:
+    for reset in row["level_resets"] or ():
+        reset["reason"] = opened.open(
+            reset, "reason", "key_id", catalogue_entries.reset_aad(reset["kind"], reset["id"])
+        )
+    return row
 
 
 def _order(row: Row, opened: Opener) -> Row:
@@ -113,6 +134,7 @@ def _letter(row: Row, opened: Opener) -> Row:
 
 
 IN_CLEAR: dict[str, Callable[[Row, Opener], Row]] = {
+    "user": _user,
     "orders": _order,
     "texts": _text,
     "notifications": _notification,

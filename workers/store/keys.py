@@ -7,7 +7,7 @@ from typing import Any
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
-from workers.store import attempts, dead_letters, free_texts, new_orders, notifications, orders
+from workers.store import attempts, catalogue_entries, dead_letters, free_texts, new_orders, notifications, orders
 
 OUTBOX_AAD = b"outbox"  # what outbox/insertion.py binds bodies to; a test rotates a row of the outbox
 Row = Any
@@ -36,7 +36,7 @@ PLACES: dict[str, Callable[[Row], bytes]] = {
     "free_texts": _text,
     "payment_notifications": lambda _: notifications.AAD,
     "dead_letters": lambda _: dead_letters.AAD,
-    "revision_resets": lambda row: f"revision_reset:{row['kind']}:{row['id']}".encode(),
+    "revision_resets": lambda row: catalogue_entries.reset_aad(row["kind"], row["id"]),
     "outbox": lambda _: OUTBOX_AAD,
     "outbox_held": lambda _: OUTBOX_AAD,
 }
