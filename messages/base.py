@@ -246,6 +246,7 @@ class MessageCode(StrEnum):
     Codes of the business are in workers/domain/codes.py.
     """
 
+    AUTH_REQUIRED = "AUTH_REQUIRED"  # also a code of the business: a handler may find that the sender is unknown
     MESSAGE_INVALID = "MESSAGE_INVALID"
     MESSAGE_EXPIRED = "MESSAGE_EXPIRED"
     QUERY_INVALID = "QUERY_INVALID"

@@ -4,12 +4,14 @@ Readers of JSON differ in which of two equal names counts, so such a body says t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
+
+from messages.base import MessageCode
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,6 +57,23 @@ def read(model: type[M], body: bytes) -> Reading[M]:
     if not equal and (twice := repeated_names(body)):
         return Reading(None, faults=tuple(twice[:FAULTS_MAX]))
     return Reading(message, form or body)
+
+
+NO_ACTOR = "it does not say on whose behalf it comes: send an actor with type and id"
+
+
+def why_unread(faults: Sequence[Fault], otherwise: MessageCode) -> tuple[MessageCode, str]:
+    """Return the code and the message of the answer to a message with these faults.
+
+    One that acts for somebody and names no actor, or one without type or id, is answered with AUTH_REQUIRED, whatever
+    else is wrong with it (S0-31); `otherwise` is the code of all others.
+    """
+    no_actor = any(
+        (fault.path == "$.actor" and fault.error != "extra_forbidden")
+        or (fault.path.startswith("$.actor.") and fault.error == "missing")
+        for fault in faults
+    )
+    return (MessageCode.AUTH_REQUIRED, NO_ACTOR) if no_actor else (otherwise, faults[0].message)
 
 
 def repeated_names(body: bytes) -> list[Fault]:

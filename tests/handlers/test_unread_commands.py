@@ -27,7 +27,7 @@ from workers.services.unread_commands import ANSWERED
 OURS = "oms-worker"
 TRUST = Trust(frozenset({OURS}), {"checkout": frozenset({Role.STOREFRONT})})
 INBOX = "client.storefront.a"
-WRONG = b'{"request_id":"13812345678","order_ids":["x"],"order_ids":["1"]}'
+WRONG = b'{"request_id":"13812345678","order_ids":["x"],"order_ids":["1"],"actor":{"type":"god","id":"u"}}'
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,20 @@ async def test_it_is_rejected_on_events_and_at_its_reply_to_with_every_fault(poo
     assert (body["details"]["error"], body["details"]["path"]) == ("repeated_name", "$.order_ids")
     assert {(fault["error"], fault["path"]) for fault in body["details"]["faults"]} == {
         ("repeated_name", "$.order_ids"),
-        ("missing", "$.actor"),
+        ("literal_error", "$.actor.type"),
     }
     assert b"13812345678" not in orjson.dumps([event["body"], event["correlation_id"]])
+
+
+@pytest.mark.parametrize("actor", [None, b"null", b"{}", b'{"type":"user"}', b'"u1"'], ids=str)
+async def test_a_command_that_says_not_on_whose_behalf_it_comes_is_answered_with_auth_required(
+    pool: Pool, actor: bytes | None
+) -> None:
+    body = b'{"order_ids":["x"]%b}' % (b"" if actor is None else b',"actor":' + actor)
+    event, reply = await keep(pool, dead(sent(body)))
+    assert event["body"] == reply["body"]
+    assert event["body"]["code"] == "AUTH_REQUIRED"
+    assert {fault["path"] for fault in event["body"]["details"]["faults"]} >= {"$.request_id"}
 
 
 async def test_without_a_reply_to_it_is_on_events_all_the_same(pool: Pool) -> None:
@@ -101,7 +112,7 @@ async def test_a_mistyped_routing_key_is_answered_with_the_right_one_and_the_fau
     event, reply = await keep(pool, unrouted(sent(key="order.delte")))
     assert (event["destination"], reply["routing_key"]) == ("events", INBOX)
     faults = event["body"]["details"]["faults"]
-    assert [fault["error"] for fault in faults] == ["unroutable", "wrong_routing_key", "repeated_name", "missing"]
+    assert [fault["error"] for fault in faults] == ["unroutable", "wrong_routing_key", "repeated_name", "literal_error"]
     assert faults[1]["message"] == "this type needs the routing key order.delete"
 
 

@@ -143,6 +143,7 @@ async def test_a_repeated_query_is_answered_again(harness: WorkerHarness, client
 
 UNREADABLE: list[tuple[str, bytes | dict[str, Any], str, str | None]] = [
     ("no JSON", b"{", PREVIEW, "$"),
+    ("no actor", {"user_id": "u1"}, PREVIEW, "$.actor"),
     ("a field that is none", preview(use_points="1"), PREVIEW, "$.use_points"),
     ("an unknown field", preview(colour="red"), PREVIEW, "$.colour"),
     ("an unknown query", {}, "order.fortune.v1", "$"),
@@ -162,7 +163,7 @@ async def test_an_invalid_query_is_rejected_and_its_neighbours_are_answered(
     async with harness.running(QueryRoute(QUEUE, echo), body_max_bytes=1500):
         replies = {m.header.properties.correlation_id: answer for m, answer in await client.replies(3)}
     refused = replies.pop("wrong")
-    assert (refused["code"], refused["path"]) == ("QUERY_INVALID", path)
+    assert (refused["code"], refused["path"]) == ("AUTH_REQUIRED" if path == "$.actor" else "QUERY_INVALID", path)
     assert {answer["message"] for answer in replies.values()} == {"before", "after"}
     await client.nothing_is_left()
 

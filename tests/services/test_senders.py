@@ -3,14 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from messages import registry
-from messages.base import Actor, MessageKind
+from messages.base import Actor, MessageCode, MessageKind
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role
+from messages.strict_json import read, why_unread
 from messages.topology import TAKEN
 from messages.user_roles import Trust
 from tests.golden.examples import example
@@ -160,9 +162,33 @@ def test_a_message_that_names_no_sender_ends_the_import(monkeypatch: pytest.Monk
         registry._registry()
 
 
-def test_every_message_that_acts_for_somebody_names_an_actor() -> None:
-    """What a storefront sends for a buyer, or operators alone send, says who acts; a machine's own messages do not."""
-    for model in MODELS.values():
-        if model.KIND in (MessageKind.COMMAND, MessageKind.QUERY):
-            acts = Role.STOREFRONT in model.SENDERS or {Role.OPERATOR} == model.SENDERS
-            assert not acts or model.model_fields["actor"].is_required(), f"{model.TYPE} names no actor"
+ACTING = sorted(
+    model.TYPE
+    for model in MODELS.values()
+    if model.KIND in (MessageKind.COMMAND, MessageKind.QUERY)
+    and (Role.STOREFRONT in model.SENDERS or {Role.OPERATOR} == model.SENDERS)
+)
+"""What a storefront sends for a buyer, or operators alone send, acts for somebody; a machine's own messages do not."""
+
+
+@pytest.mark.parametrize("type_", ACTING)
+def test_every_message_that_acts_for_somebody_names_an_actor(type_: str) -> None:
+    """Without one it is refused with AUTH_REQUIRED; as an operator without that role with AUTH_FORBIDDEN (S0-31)."""
+    model, body = MODELS[type_], example(type_)
+    operator = body | {"actor": {"type": "operator", "id": "ops-7"}}
+    assert [
+        sent(model.model_validate_json(orjson.dumps(operator)), role) for role in (Role.STOREFRONT, Role.OPERATOR)
+    ] == [
+        Code.AUTH_FORBIDDEN,
+        None,
+    ]
+    for actor in ({}, {"actor": None}, {"actor": {"id": "u1"}}, {"actor": {"type": "user"}}):
+        without = {name: value for name, value in body.items() if name != "actor"} | actor
+        faults = read(model, orjson.dumps(without)).faults
+        assert why_unread(faults, MessageCode.MESSAGE_INVALID)[0] == MessageCode.AUTH_REQUIRED, actor
+
+
+def test_a_machine_that_sends_an_actor_is_not_to_name_one() -> None:
+    """Its message is invalid as with any unknown field."""
+    faults = read(MODELS["stock.receive.v1"], orjson.dumps(example("stock.receive.v1") | {"actor": None})).faults
+    assert why_unread(faults, MessageCode.MESSAGE_INVALID)[0] == MessageCode.MESSAGE_INVALID

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from messages.base import Message, MessageCode, QueryRejected
+from messages.strict_json import why_unread
 from messages.topology import RETRY_TIERS_SECONDS
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
@@ -44,10 +45,11 @@ def fail(work: Work, failure: Failure, attempts_max: int) -> Outcome:
 
 
 def reject_query(work: Work, failure: Failure) -> Outcome:
-    """Answer a query that failed. The code says whether to correct the query or to send it again."""
+    """Answer a query that failed. The code says whether to name an actor, to correct the query or to send it again."""
     reply = QueryRejected(code=MessageCode.SYSTEM_ERROR, message="the query failed inside the system; send it again")
     if work.failure is not None:
-        reply = QueryRejected(code=MessageCode.QUERY_INVALID, message=failure.message, path=failure.path)
+        code, message = why_unread(work.failure.faults, MessageCode.QUERY_INVALID)
+        reply = QueryRejected(code=code, message=message, path=failure.path)
     return Outcome(work, Kind.REFUSED, reply=reply)
 
 

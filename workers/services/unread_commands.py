@@ -15,7 +15,7 @@ import outbox
 from messages.base import CommandRejected, MessageCode
 from messages.reasons import Reason
 from messages.reply_addresses import refusal
-from messages.strict_json import FAULTS_MAX, Fault
+from messages.strict_json import FAULTS_MAX, Fault, why_unread
 from messages.topology import TAKEN, Names
 from messages.user_roles import Trust
 from workers.runtime.decode import Decoder
@@ -53,11 +53,13 @@ def answer(
 
 def _rejected(letter: Letter, faults: Sequence[Fault]) -> CommandRejected:
     type_, first = letter.type or "", faults[0]
+    expired = letter.reason == EXPIRED
+    code, message = why_unread(faults, MessageCode.MESSAGE_EXPIRED if expired else MessageCode.MESSAGE_INVALID)
     return CommandRejected(
         command_id=letter.message_id or "",
         type=type_ if _TYPE.fullmatch(type_) else "",
-        code=MessageCode.MESSAGE_EXPIRED if letter.reason == EXPIRED else MessageCode.MESSAGE_INVALID,
-        message=first.message,
+        code=code,
+        message=message,
         details={"error": first.error, "path": first.path, "faults": [asdict(fault) for fault in faults]},
     )
 
