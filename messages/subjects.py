@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints
 
-from messages.base import Actor, Command, Event, ExternalId, Query, Reply, RequestId
+from messages.base import Actor, Command, Event, ExternalId, Query, ReasonCode, Reply, RequestId
 from messages.roles import Role
 
 
@@ -12,7 +12,7 @@ class SubjectErase(Command):
     """Make everything that a user entered or that names the user unreadable. History and sums stay.
 
     It is refused while an order, a payment, a refund or a dispute of the user is under way: SUBJECT_HAS_LIVE_ORDERS
-    lists them. Ask again, with another request_id, when they have ended.
+    lists them. Ask again, with another request_id, when they have ended. `reason_code` is announced.
     """
 
     TYPE: ClassVar[str] = "subject.erase.v1"
@@ -21,6 +21,7 @@ class SubjectErase(Command):
     request_id: RequestId
     actor: Actor
     user_id: ExternalId
+    reason_code: ReasonCode | None = None
 
 
 class SubjectErased(Event):
@@ -32,6 +33,7 @@ class SubjectErased(Event):
     TYPE: ClassVar[str] = "subject.erased.v1"
     user_id: str
     orders: int
+    reason_code: str | None = None
 
 
 class SubjectExport(Query):

@@ -20,6 +20,7 @@ COMMANDS = {
     "repair": "Find messages and timers that were lost for good, and announce them again.",
     "publish": "Check a message, publish it, wait until the broker confirms.",
     "keys": "Make and rotate the keys that encrypt personal data.",
+    "subject": "Show, export and erase what is kept about a user.",
     "topology": "Show or declare exchanges, queues and bindings.",
     "order": "Look into one order.",
     "payments": "Compare provider statements, show provider notifications.",

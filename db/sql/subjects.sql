@@ -101,3 +101,21 @@ WITH owned AS MATERIALIZED (
 )
 SELECT u.user_id, (SELECT count(*) FROM owned o WHERE o.user_id = u.user_id) AS orders
 FROM unnest($1::text[]) AS u (user_id);
+
+-- name: subjects.kept
+-- $1 a user id. How much is kept about the user, and since when; no personal data. Locks: none.
+SELECT count(o.id) AS orders, min(o.created_at) AS first_order_at, max(o.created_at) AS last_order_at,
+    (SELECT k.created_at FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NULL) AS key_since,
+    (SELECT max(k.erased_at) FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NOT NULL) AS erased_at,
+    (SELECT m.level FROM members m WHERE m.user_id = $1) AS member_level,
+    (SELECT p.balance FROM points_accounts p WHERE p.user_id = $1) AS points,
+    (SELECT count(*) FROM coupons c WHERE c.user_id = $1) AS coupons,
+    (SELECT count(*) FROM cart_lines c WHERE c.user_id = $1) AS cart_lines,
+    (SELECT count(*) FROM dead_letters d
+     WHERE d.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || n.id FROM orders n WHERE n.user_id = $1))) AS dead_letters
+FROM orders o
+WHERE o.user_id = $1;
+
+-- name: subjects.outcome
+-- $1 a scope, $2 a request id. The event that the command ended with, as JSON. Locks: none.
+SELECT c.outcome_type, c.outcome::text AS outcome FROM commands c WHERE c.scope = $1 AND c.request_id = $2 AND c.outcome_type IS NOT NULL;

@@ -69,6 +69,20 @@ def publish(
     if dry_run:
         say(f"{model.TYPE} is valid; dry run: nothing was published")
         return
+    sent = send(model, body, message_id=message_id, correlation_id=correlation_id, reply_to=reply_to)
+    write_json(sent) if output is Format.JSON else write_table([sent])
+    say("the broker confirmed the message")
+
+
+def send(
+    model: type[Message],
+    body: bytes,
+    *,
+    message_id: str | None = None,
+    correlation_id: str | None = None,
+    reply_to: str | None = None,
+) -> dict[str, str | None]:
+    """Publish a valid body and wait until the broker confirms. Returns what was sent, and as which broker user."""
     senders = _senders(model, body)
     settings = _settings(senders)
     exchange = Names(settings.prefix).exchange_of(model.KIND)
@@ -78,9 +92,7 @@ def publish(
         run(_send(settings, exchange, model.routing_key(), message))
     except ChannelAccessRefused as error:
         raise _refused(model, senders, message.user_id) from error
-    sent = {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange, "user": message.user_id}
-    write_json(sent) if output is Format.JSON else write_table([sent])
-    say("the broker confirmed the message")
+    return {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange, "user": message.user_id}
 
 
 def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], output: Format) -> None:

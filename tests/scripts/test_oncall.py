@@ -43,6 +43,7 @@ def order_id(database_url: str) -> int:
 def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, database_url: str) -> None:
     user = URL(ana).user
     assert oms("order", "show", str(order_id), database_url=ana).code == 0
+    assert oms("subject", "status", "u1").code == 0
     assert oms("audit").code in (0, 3)  # it could check
     assert oms("payments", "notifications", "--about", "nothing").code in (0, 2)
     assert oms("outbox", "list").code == 0

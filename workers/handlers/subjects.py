@@ -62,8 +62,11 @@ async def erase_subjects(tx: Transaction, batch: Batch[SubjectErase]) -> None:
     for item in claims.fresh:
         user = item.body.user_id
         refusal = refusals[user]
-        event = commands.rejected(item, refusal) if refusal else SubjectErased(user_id=user, orders=left[user])
-        outcomes[commands.key_of(item.body)] = event, item
+        if refusal:
+            outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+            continue
+        erased = SubjectErased(user_id=user, orders=left[user], reason_code=item.body.reason_code)
+        outcomes[commands.key_of(item.body)] = erased, item
 
     answers = await commands.conclude(tx, outcomes)
     events = [outbox.event(event, because=item) for event, item in outcomes.values()]

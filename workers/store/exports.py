@@ -25,6 +25,8 @@ SCOPES = {
     ),
 }
 """Section -> the scopes of the commands that it has: those about one order, and those of or about one user."""
+UNREADABLE = "unreadable: "
+"""Begins what stands in place of a value whose key this process does not have."""
 Row = dict[str, Any]
 EXACT_MAX = 2**53 - 1
 
@@ -54,7 +56,7 @@ class Opener:
         except cipher.ErasedError:
             return cipher.ERASED
         except cipher.CipherError as error:
-            return f"unreadable: {error}"
+            return f"{UNREADABLE}{error}"
         return _value(plain)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import orjson
+
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
@@ -21,6 +23,13 @@ class LiveMatter(NamedTuple):
     user_id: str
     order_id: int
     state: str
+
+
+class CommandOutcome(NamedTuple):
+    """The event that a command ended with: its type and its body."""
+
+    type: str
+    event: dict[str, Any]
 
 
 async def live(tx: Transaction, users: Iterable[str]) -> list[LiveMatter]:
@@ -58,3 +67,16 @@ async def erase(tx: Transaction, users: Iterable[str]) -> dict[str, int]:
     wanted = sorted(set(users))
     rows = await tx.fetch(SQL["subjects.erase"], wanted) if wanted else []
     return {row["user_id"]: row["orders"] for row in rows}
+
+
+async def kept(tx: Transaction, user_id: str) -> dict[str, Any]:
+    """Return in numbers what is kept about a user. All are empty for a user who is not known."""
+    row = await tx.fetchrow(SQL["subjects.kept"], user_id)
+    assert row is not None
+    return dict(row)
+
+
+async def outcome(tx: Transaction, scope: str, request_id: str) -> CommandOutcome | None:
+    """Return what a command ended with; None while it has not ended."""
+    row = await tx.fetchrow(SQL["subjects.outcome"], scope, request_id)
+    return None if row is None else CommandOutcome(row["outcome_type"], orjson.loads(row["outcome"]))
