@@ -1,6 +1,7 @@
 """`oms keys`: makes keys for personal data, says which are in use, and encrypts everything with the current one."""
 
 import asyncio
+import time
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from db import cipher
 from db.pool import Transaction
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
-from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import keys
 from workers.store.keys import Rotated
@@ -18,6 +19,7 @@ app = command_app("Make and rotate the keys that encrypt personal data.")
 PAGES_PER_BATCH = 16  # of 8 KB: some hundred rows, which one transaction encrypts and writes within some 20 ms
 PASSES_MAX = 5  # a row that another transaction holds is skipped, and comes in the next pass
 PASS_SECONDS = 1.0
+PROGRESS_SECONDS = 5.0  # a table of millions of rows takes minutes
 STATUS_TIMEOUT_SECONDS = 600  # it reads all rows of ten tables
 
 
@@ -75,7 +77,7 @@ def rotate(
     """Encrypt again, with the first key of OMS_ENCRYPTION_KEYS, what its other keys encrypt.
 
     The keys of users are wrapped again; what they encrypt stays as it is. It works in small transactions beside
-    everything else. If it is stopped, run it again: what is done is left alone.
+    everything else, and reports on stderr how far it is. If it is stopped, run it again: what is done is left alone.
 
     All workers and relays must have the new key first, or they cannot read what this writes.
 
@@ -85,14 +87,13 @@ def rotate(
       oms keys rotate && oms keys status
     """
 
-    async def work() -> tuple[str, list[dict[str, Any]]]:
+    async def work() -> tuple[str, Rotated, list[dict[str, Any]]]:
         async with connected(statement_timeout_seconds=STATUS_TIMEOUT_SECONDS) as tx:
             current = cipher.current().current
-            if not dry_run:
-                await rotate_all(tx)
-            return current, await keys.status(tx)
+            rotated = Rotated() if dry_run else await rotate_all(tx)
+            return current, rotated, await keys.status(tx)
 
-    current, found = run(work())
+    current, rotated, found = run(work())
     left = [row for row in found if row["key"] not in (current, "users", cipher.ERASED)]
     done = {"current": current, "dry_run": dry_run, "left": left}
     write_json(done) if output is Format.JSON else write_table(left, title=f"not under {current}")
@@ -100,9 +101,21 @@ def rotate(
         raise CommandError(
             Code.FAILED,
             "some rows are still under other keys",
-            why="their key is not in OMS_ENCRYPTION_KEYS, or other transactions hold them",
+            why=_why_left(rotated),
             hint="oms keys status; then oms keys rotate again",
         )
+
+
+def _why_left(rotated: Rotated) -> str:
+    reasons = (
+        (rotated.missing, f"the key of {counted(rotated.missing, 'row')} is not in OMS_ENCRYPTION_KEYS"),
+        (
+            rotated.broken,
+            f"{counted(rotated.broken, 'row')} cannot be opened with the key of that id in OMS_ENCRYPTION_KEYS:"
+            " it is another key, or the rows were changed",
+        ),
+    )
+    return "; ".join(text for count, text in reasons if count) or "other transactions hold them"
 
 
 async def rotate_all(tx: Transaction) -> Rotated:
@@ -112,7 +125,7 @@ async def rotate_all(tx: Transaction) -> Rotated:
         found = Rotated()
         for table in keys.PLACES:
             found += await rotate_table(tx, table)
-        total += found
+        total = Rotated(total.done + found.done, found.missing, found.broken)  # what is left is found in each pass
         if not found.done:
             break
         await asyncio.sleep(PASS_SECONDS)
@@ -121,10 +134,13 @@ async def rotate_all(tx: Transaction) -> Rotated:
 
 async def rotate_table(tx: Transaction, table: str) -> Rotated:
     """Encrypt a table again, some pages in each transaction. Pages that are added meanwhile are under the new key."""
-    found, count = Rotated(), await keys.pages(tx, table)
+    found, count, reported_at = Rotated(), await keys.pages(tx, table), time.monotonic()
     for first in range(0, count, PAGES_PER_BATCH):
         async with tx.transaction():
             found += await keys.rotate(tx, table, first, first + PAGES_PER_BATCH)
+        if time.monotonic() - reported_at >= PROGRESS_SECONDS:
+            reported_at = time.monotonic()
+            say(f"{table}: {min(first + PAGES_PER_BATCH, count)} of {count} pages, {found.done} encrypted again")
     if found.done or found.unreadable:
         say(f"{table}: {found.done} encrypted again, {found.unreadable} unreadable, {count} pages")
     return found

@@ -15,13 +15,22 @@ Row = Any
 
 @dataclass(frozen=True)
 class Rotated:
-    """What became of some rows: encrypted again, or left, because this process does not have their key."""
+    """What became of some rows: encrypted again, or left.
+
+    Of those that are left this process has no key (`missing`), or the key of that id does not open them (`broken`).
+    """
 
     done: int = 0
-    unreadable: int = 0
+    missing: int = 0
+    broken: int = 0
+
+    @property
+    def unreadable(self) -> int:
+        """How many rows could not be opened."""
+        return self.missing + self.broken
 
     def __add__(self, other: "Rotated") -> "Rotated":
-        return Rotated(self.done + other.done, self.unreadable + other.unreadable)
+        return Rotated(self.done + other.done, self.missing + other.missing, self.broken + other.broken)
 
 
 def _text(row: Row) -> bytes:
@@ -57,16 +66,19 @@ async def rotate(tx: Transaction, table: str, first: int, end: int) -> Rotated:
     """Encrypt again what is in the pages from `first` to before `end`. What is done already is left alone."""
     shop, aad_of = cipher.current(), PLACES[table]
     saved: list[tuple[Any, ...]] = []
-    unreadable = 0
+    missing = broken = 0
     for row in await tx.fetch(SQL[f"keys.read_{table}"], first, end, shop.current):
         parts = [value for name, value in row.items() if name in ("first", "second")]
         try:
             plain = [shop.decrypt(row["old_key_id"], part, aad_of(row)) for part in parts]
+        except cipher.MissingKeyError:
+            missing += 1
+            continue
         except cipher.CipherError:
-            unreadable += 1
+            broken += 1
             continue
         sealed = [shop.encrypt(part, aad_of(row)) for part in plain]
         saved.append((row["place"], shop.current, *(ciphertext for _, ciphertext in sealed)))
     if saved:
         await tx.execute(SQL[f"keys.save_{table}"], *columns(saved))
-    return Rotated(len(saved), unreadable)
+    return Rotated(len(saved), missing, broken)
