@@ -7,6 +7,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     benefits,
     carts,
     catalogue,
+    explanations,
     fulfilments,
     holds,
     order_queries,

@@ -8,6 +8,7 @@ from messages import (
     benefits,
     carts,
     catalogue,
+    explanations,
     fulfilments,
     holds,
     order_queries,
@@ -124,6 +125,8 @@ QUESTIONS: dict[str, tuple[type[Message], ...]] = {
         order_queries.OrderHistory,
         order_queries.OrderList,
         order_queries.OrderTrack,
+        explanations.OrderExplain,
+        explanations.OrderAsOf,
         subjects.SubjectExport,
     )
 }

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from messages.base import Actor, Query, QueryRejected, Reply
-from messages.envelope import Envelope
+from messages.base import Actor, Query, QueryRejected
+from messages.explanations import OrderAsOf, OrderExplain
 from messages.order_queries import (
     OrderDescribed,
     OrderGet,
@@ -19,35 +19,9 @@ from messages.order_queries import (
     OrderTracked,
 )
 from messages.orders import OrderDelete
-from messages.roles import Role
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.harness import HandlerHarness
-from workers.handlers import queries
-from workers.runtime.batch import Batch
-
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
-
-
-async def ask(harness: HandlerHarness, *bodies: Query, statements: list[str] | None = None) -> list[Reply]:
-    """Answer the queries as the runtime does, in a transaction that cannot write."""
-    items: list[Envelope[Any]] = []
-    for number, body in enumerate(bodies):
-        actor: Actor = getattr(body, "actor")  # noqa: B009 (every query of this file has one)
-        role = Role.OPERATOR if actor.type == "operator" else Role.STOREFRONT
-        items.append(
-            Envelope(body=body, message_id=str(number), correlation_id="c", occurred_at=NOW, roles=frozenset({role}))
-        )
-    async with harness.pool.acquire() as tx, tx.transaction(readonly=True, isolation="repeatable_read"):
-        if statements is None:
-            return await queries.answer(tx, Batch(items, NOW))
-
-        def note(record: Any) -> None:
-            statements.append(record.query)
-
-        tx.add_query_logger(note)
-        replies = await queries.answer(tx, Batch(items, NOW))
-        tx.remove_query_logger(note)
-        return replies
+from tests.handlers.querying import ask
 
 
 async def get(harness: HandlerHarness, order: object, actor: Actor | None = None, **changes: Any) -> OrderDescribed:
@@ -284,6 +258,8 @@ async def test_many_queries_take_no_more_statements_than_one_of_each_kind(harnes
             OrderGet(actor=OPERATOR, order=str(order_id)),
             OrderTrack(actor=OPERATOR, order=str(order_id)),
             OrderHistory(actor=OPERATOR, order=str(order_id)),
+            OrderExplain(actor=OPERATOR, order=str(order_id)),
+            OrderAsOf(actor=OPERATOR, order=str(order_id), at=datetime.now(UTC)),
             OrderList(actor=user(user_id), user_id=user_id),
             OrderList(actor=OPERATOR),
             OrderList(actor=OPERATOR, tracking_no="T1"),

@@ -41,6 +41,8 @@ SENDERS: dict[str, set[Role]] = {
     "order.history": BUYERS,
     "order.list": BUYERS,
     "order.track": BUYERS,
+    "order.explain": BUYERS,
+    "order.as_of": BUYERS,
     "cart.put": BUYERS,
     "fulfilment.get": {Role.WAREHOUSE},
     "fulfilment.accept": {Role.WAREHOUSE},

@@ -14,6 +14,8 @@
     order.get                                     order.described: all about the order, its address masked
     order.track                                   order.tracked: its parcels, and what their carriers reported
     order.history                                 order.history_listed: its steps
+    order.explain                                 order.explained: what it waits for and from whom, and what died
+    order.as_of                                   order.shown_as_of: its state, money and parcels at an earlier time
     order.list                                    order.listed: a page of orders, the newest first
     about an unknown order or another user's      query.rejected with ORDER_NOT_FOUND
     with a version that the order has not yet     query.rejected with ORDER_VERSION_BEHIND

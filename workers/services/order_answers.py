@@ -10,13 +10,12 @@ from db import cipher
 from db.pool import Transaction
 from messages.base import QueryRejected, Reply
 from messages.envelope import Envelope
+from messages.explanations import OrderAsOf, OrderExplain
 from messages.order_queries import (
     AddressShown,
     AttemptShown,
     FacetsShown,
-    HistoryStep,
     LineShown,
-    MoneyShown,
     OrderDescribed,
     OrderGet,
     OrderHistory,
@@ -34,7 +33,9 @@ from messages.orders import Amounts
 from workers import views
 from workers.domain.codes import Code
 from workers.domain.masking import MASK, masked
-from workers.domain.money import render
+from workers.services import order_explanations
+from workers.services.answer_parts import money, named, step
+from workers.services.order_explanations import ExplanationContext
 from workers.store import order_lists, orders
 from workers.views import loading
 from workers.views.facets import captured
@@ -55,6 +56,7 @@ class OrdersRead:
     rows: Mapping[str, loading.Rows] = field(default_factory=dict)
     attempts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     facts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    explanation: ExplanationContext = field(default_factory=ExplanationContext)
 
 
 async def answer_about_orders(tx: Transaction, items: Sequence[Envelope[OrderQuery]]) -> list[Reply]:
@@ -76,7 +78,10 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery]) -> OrdersRead:
     parcels = [parcel.id for key in needed(OrderGet, OrderTrack) for parcel in wholes[key].shipments]
     rows = {"log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory))}
     attempts = await order_lists.attempts(tx, needed(OrderGet))
-    return OrdersRead(ids, wholes, rows, attempts, await order_lists.carrier_facts(tx, parcels))
+    facts = await order_lists.carrier_facts(tx, parcels)
+    explained, as_of = ([wholes[key] for key in needed(model)] for model in (OrderExplain, OrderAsOf))
+    explanation = await order_explanations.read(tx, explained, as_of)
+    return OrdersRead(ids, wholes, rows, attempts, facts, explanation)
 
 
 def _about_one(body: OrderQuery, read: OrdersRead) -> Reply:
@@ -86,14 +91,22 @@ def _about_one(body: OrderQuery, read: OrdersRead) -> Reply:
     if whole.head.version < body.min_version:
         message = f"the order is at version {whole.head.version}, which is not yet the version that you name"
         return QueryRejected(code=Code.ORDER_VERSION_BEHIND, message=message, path="$.min_version")
+    return _answer(body, whole, read)
+
+
+def _answer(body: OrderQuery, whole: Whole, read: OrdersRead) -> Reply:
     match body:
         case OrderGet():
             return described(whole, read)
         case OrderTrack():
-            return OrderTracked(**_named(whole), parcels=_parcels(whole, read.facts))
+            return OrderTracked(**named(whole), parcels=_parcels(whole, read.facts))
         case OrderHistory():
             steps = read.rows["log"].get(whole.head.id, ())
-            return OrderHistoryListed(**_named(whole), steps=tuple(_step(row, body.actor.type) for row in steps))
+            return OrderHistoryListed(**named(whole), steps=tuple(step(row, body.actor.type) for row in steps))
+        case OrderExplain():
+            return order_explanations.explain(whole, read.explanation, body.actor.type)
+        case OrderAsOf():
+            return order_explanations.show_as_of(whole, body, read.explanation)
     raise AssertionError(f"{body.TYPE} is no query about one order")
 
 
@@ -103,7 +116,7 @@ def described(whole: Whole, read: OrdersRead) -> OrderDescribed:
     times = {name: getattr(head, name) for name in TIMES}
     returned = sum(refund.gone for refund in whole.refunds if refund.currency == head.currency)
     return OrderDescribed(
-        **_named(whole),
+        **named(whole),
         **times,
         order_uuid=uuid_of(head.id),
         user_id=head.user_id,
@@ -152,16 +165,6 @@ TIMES = (
     "completed_at",
     "cancelled_at",
 )
-
-
-def money(amount: int, currency: str) -> MoneyShown:
-    """An amount in both forms."""
-    return MoneyShown(minor=amount, currency=currency, text=render(amount, currency))
-
-
-def _named(whole: Whole) -> dict[str, Any]:
-    head = whole.head
-    return {"order_id": head.id, "order_no": head.order_no, "state": head.state.value, "version": head.version}
 
 
 def _line(order_id: int, line: Any) -> LineShown:
@@ -251,20 +254,3 @@ def _address(row: Any) -> AddressShown:
         plain = dict.fromkeys(ADDRESS_FIELDS, MASK)
     shown = {name: plain[name] for name in ADDRESS_FIELDS}
     return AddressShown(country=row["country"], changes=row["modify_count"], **shown)
-
-
-def _step(row: Any, asks: str) -> HistoryStep:
-    """Show one step. A buyer does not see which of the shop's people or systems acted, nor its messages."""
-    theirs = asks != "user" or row["actor_type"] == "user"
-    return HistoryStep(
-        version=row["version"],
-        operate_type=row["operate_type"],
-        previous=row["pre_state"],
-        state=row["cur_state"],
-        trigger=row["remark"],
-        actor_type=row["actor_type"],
-        actor_id=row["actor_id"] if theirs else "shop",
-        cause_type=row["cause_type"],
-        cause_id=row["cause_id"] if theirs else "",
-        at=row["at"],
-    )

@@ -12,7 +12,7 @@ from messages.topology import PROVIDERS
 from workers.domain.codes import Code
 from workers.domain.order import State
 from workers.domain.pages import FIRST, PageStart, cursor_of, page_start
-from workers.services.order_answers import money
+from workers.services.answer_parts import money
 from workers.store import order_lists
 from workers.store.order_lists import Page
 

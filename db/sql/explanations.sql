@@ -1,0 +1,36 @@
+-- Reads for the explanation of orders, and for orders at an earlier time. No statement here locks anything.
+
+-- name: explanations.timers
+-- $1 order ids. Their timers, but for those of their attempts and refunds.
+SELECT key AS order_id, kind, due_at FROM timers
+WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1::bigint[]);
+
+-- name: explanations.holds
+-- $1 order ids. Their open holds, the oldest first.
+SELECT order_id, id, kind, placed_at FROM order_holds WHERE order_id = ANY($1::bigint[]) AND released_at IS NULL ORDER BY order_id, id;
+
+-- name: explanations.hand_overs
+-- $1 order ids. Their hand-overs, and since when each is in its state.
+SELECT order_id, warehouse, state, cancel_no, updated_at FROM fulfilments WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
+
+-- name: explanations.dead_letters
+-- $1 order ids. Dead letters that name the order or one of its children, and those of the conversation that placed it.
+WITH named AS (
+    SELECT o.id AS order_id, o.id, o.conversation_id FROM orders o WHERE o.id = ANY($1::bigint[])
+    UNION ALL
+    SELECT c.root_id, c.id, c.conversation_id FROM orders c WHERE c.root_id = ANY($1::bigint[]) AND c.root_id <> c.id
+), found AS (
+    SELECT n.order_id, d.id FROM named n JOIN dead_letters d ON d.about @> ARRAY['order:' || n.id]
+    UNION
+    SELECT n.order_id, d.id FROM named n JOIN dead_letters d ON d.correlation_id = n.conversation_id
+)
+SELECT f.order_id, d.id, d.queue, d.type, d.reason, d.state, d.died_at
+FROM found f JOIN dead_letters d ON d.id = f.id
+ORDER BY f.order_id, d.died_at, d.id;
+
+-- name: explanations.parcel_facts
+-- $1 order ids. What carriers reported of their parcels, and when it became known.
+SELECT DISTINCT i.order_id, s.id AS shipment_id, f.event_id, f.status, f.occurred_at, f.recorded_at
+FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
+WHERE i.order_id = ANY($1::bigint[]) AND s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[])))
+ORDER BY i.order_id, s.id;

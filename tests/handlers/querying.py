@@ -1,0 +1,35 @@
+"""Asks queries as the runtime does."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from messages.base import Actor, Query, Reply
+from messages.envelope import Envelope
+from messages.roles import Role
+from tests.handlers.harness import HandlerHarness
+from workers.handlers import queries
+from workers.runtime.batch import Batch
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+async def ask(harness: HandlerHarness, *bodies: Query, statements: list[str] | None = None) -> list[Reply]:
+    """Answer the queries as the runtime does, in a transaction that cannot write."""
+    items: list[Envelope[Any]] = []
+    for number, body in enumerate(bodies):
+        actor: Actor = getattr(body, "actor")  # noqa: B009 (every query of this file has one)
+        role = Role.OPERATOR if actor.type == "operator" else Role.STOREFRONT
+        items.append(
+            Envelope(body=body, message_id=str(number), correlation_id="c", occurred_at=NOW, roles=frozenset({role}))
+        )
+    async with harness.pool.acquire() as tx, tx.transaction(readonly=True, isolation="repeatable_read"):
+        if statements is None:
+            return await queries.answer(tx, Batch(items, NOW))
+
+        def note(record: Any) -> None:
+            statements.append(record.query)
+
+        tx.add_query_logger(note)
+        replies = await queries.answer(tx, Batch(items, NOW))
+        tx.remove_query_logger(note)
+        return replies

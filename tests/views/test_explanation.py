@@ -1,0 +1,181 @@
+"""What an order waits for, state by state, and what can move it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.views.builders import ORDER_ID, head, later, line, parcel
+from tests.views.builders import refund as any_refund
+from workers.domain.hand_overs import HandOverState
+from workers.domain.holds import HoldKind
+from workers.domain.order import State, Trigger
+from workers.domain.shipping import ParcelState
+from workers.views.explanation import (
+    AtWarehouse,
+    Awaited,
+    Awaits,
+    OpenAttempt,
+    OpenStep,
+    PlacedOn,
+    Situation,
+    Whom,
+    awaited,
+    open_steps,
+)
+from workers.views.whole import Refund, Whole
+
+S, H = State, HandOverState
+
+
+def situation(**changes: Any) -> Situation:
+    return Situation(**({"since": later(1)} | changes))
+
+
+def refund(state: str) -> Refund:
+    return replace(any_refund(500, state), order_id=ORDER_ID)
+
+
+def at_warehouse(state: HandOverState, **changes: Any) -> Situation:
+    return situation(hand_overs=[AtWarehouse("north", state, later(3), **changes)])
+
+
+ATTEMPT = OpenAttempt(7, "alipay", later(2), later(20))
+RISK, SHORT = PlacedOn(11, HoldKind.RISK, later(4)), PlacedOn(12, HoldKind.SHORTAGE, later(5))
+TIMERS = {"saga": later(10), "payment": later(30), "receipt": later(90), "shortage": later(60), "cancelling": later(70)}
+W = Whom.WAREHOUSE
+
+
+def of(what: Awaits, whom: Whom, **known: Any) -> Awaited:
+    return Awaited(ORDER_ID, what, whom, **known)
+
+
+CASES: list[tuple[str, State, Situation, list[Awaited]]] = [
+    (
+        "a new order waits for its stock, or is rejected when the timer ends",
+        S.PLACING,
+        situation(timers=TIMERS),
+        [of(Awaits.RESERVATION, Whom.STOCK, since=later(1), until=later(10), otherwise=S.REJECTED)],
+    ),
+    (
+        "an unpaid order waits for the buyer, and for the provider of each open attempt",
+        S.AWAITING_PAYMENT,
+        situation(timers=TIMERS, attempts=[ATTEMPT]),
+        [
+            of(Awaits.PAYMENT, Whom.BUYER, since=later(1), until=later(30), otherwise=S.CANCELLED),
+            of(Awaits.PAYMENT_RESULT, Whom.PROVIDER, name="alipay", ref="7", since=later(2), until=later(20)),
+        ],
+    ),
+    ("a paid order without hand-overs waits for a parcel", S.PAID, situation(), [of(Awaits.PARCEL, W, since=later(1))]),
+    (
+        "a requested hand-over waits for the warehouse to accept",
+        S.PAID,
+        at_warehouse(H.REQUESTED),
+        [of(Awaits.ACCEPTANCE, W, name="north", since=later(3))],
+    ),
+    (
+        "a refused hand-over waits for an operator",
+        S.PAID,
+        at_warehouse(H.REFUSED),
+        [of(Awaits.OTHER_WAREHOUSE, Whom.OPERATOR, name="north", since=later(3))],
+    ),
+    (
+        "a packed order waits for the warehouse to hand it over",
+        S.FULFILLING,
+        at_warehouse(H.PACKED),
+        [of(Awaits.HAND_OVER, W, name="north", since=later(3))],
+    ),
+    (
+        "a held order waits for its release, and not for a parcel",
+        S.PAID,
+        situation(holds=[RISK]),
+        [of(Awaits.RELEASE, Whom.OPERATOR, ref="11", since=later(4))],
+    ),
+    (
+        "a short order waits for the buyer until the timer ends",
+        S.PAID,
+        situation(holds=[SHORT], timers=TIMERS),
+        [of(Awaits.DECISION, Whom.BUYER, ref="12", since=later(5), until=later(60))],
+    ),
+    (
+        "an order that is to be cancelled waits for the warehouse's answer",
+        S.CANCELLING,
+        replace(at_warehouse(H.PICKING, is_stopping=True), timers=TIMERS),
+        [of(Awaits.CANCEL_ANSWER, W, name="north", since=later(3), until=later(70))],
+    ),
+    (
+        "a delivered order waits for its receipt, or completes when the timer ends",
+        S.DELIVERED,
+        situation(timers=TIMERS),
+        [of(Awaits.RECEIPT, Whom.BUYER, since=later(1), until=later(90), otherwise=S.COMPLETED)],
+    ),
+    (
+        "a hold stops the window of the receipt",
+        S.DELIVERED,
+        situation(timers=TIMERS, holds=[RISK]),
+        [
+            of(Awaits.RELEASE, Whom.OPERATOR, ref="11", since=later(4)),
+            of(Awaits.RECEIPT, Whom.BUYER, since=later(1)),
+        ],
+    ),
+    ("a completed order waits for nothing", S.COMPLETED, situation(timers=TIMERS, holds=[RISK]), []),
+    ("a cancelled order waits for nothing", S.CANCELLED, situation(), []),
+    ("a rejected order waits for nothing", S.REJECTED, situation(), []),
+]
+
+
+@pytest.mark.parametrize(("why", "state", "known", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_each_state_waits_for_what_can_move_it(
+    why: str, state: State, known: Situation, expected: list[Awaited]
+) -> None:
+    assert awaited(Whole(head=head(state), lines=(line(1),)), {ORDER_ID: known}) == expected, why
+
+
+PARCELS = [
+    (ParcelState.BOOKED, Awaits.PICK_UP),
+    (ParcelState.OUTBOUND, Awaits.DELIVERY),
+    (ParcelState.OUT_FOR_DELIVERY, Awaits.DELIVERY),
+    (ParcelState.LOST, Awaits.RETURN),
+    (ParcelState.RETURNING, Awaits.RETURN),
+    (ParcelState.DELIVERED, None),
+    (ParcelState.RETURNED, None),
+    (ParcelState.CANCELLED, None),
+]
+
+
+@pytest.mark.parametrize(("state", "what"), PARCELS)
+def test_a_shipped_order_waits_for_the_carrier_of_each_parcel_under_way(
+    state: ParcelState, what: Awaits | None
+) -> None:
+    shown = Whole(head=head(State.SHIPPED), lines=(line(1),), shipments=(parcel(1, state, {1: 2}),))
+    assert [one.what for one in awaited(shown, {})] == ([] if what is None else [what])
+
+
+def test_a_failed_refund_waits_for_a_person_until_another_one_takes_its_place() -> None:
+    failed = refund("failed")
+    order = Whole(head=head(State.CANCELLED), refunds=(failed,))
+    assert [(one.what, one.whom) for one in awaited(order, {})] == [(Awaits.REFUND_AGAIN, Whom.OPERATOR)]
+    again = replace(order, refunds=(failed, refund("submitted")))
+    assert [(one.what, one.whom) for one in awaited(again, {})] == [(Awaits.REFUND, Whom.PROVIDER)]
+    done = replace(order, refunds=(failed, refund("succeeded")))
+    assert awaited(done, {}) == []
+
+
+def test_a_split_order_waits_for_what_its_children_wait_for() -> None:
+    children = tuple(
+        Whole(head=head(State.PAID, id=ORDER_ID + n, parent_id=ORDER_ID, kind="split_child"), lines=(line(n),))
+        for n in (1, 2)
+    )
+    parent = Whole(head=head(State.SPLIT, kind="split_parent"), children=children, lines=(line(1), line(2)))
+    found = awaited(parent, {ORDER_ID + 1: at_warehouse(H.REQUESTED)})
+    assert [(one.order_id, one.what) for one in found] == [
+        (ORDER_ID + 1, Awaits.ACCEPTANCE),
+        (ORDER_ID + 2, Awaits.PARCEL),
+    ]
+
+
+def test_open_steps_are_those_of_the_table_that_lead_to_another_state() -> None:
+    assert OpenStep(Trigger.RECEIPT_EXPIRED, State.COMPLETED) in open_steps(State.DELIVERED)
+    assert open_steps(State.COMPLETED) == []
+    for state in State:
+        assert all(step.to is not state for step in open_steps(state))

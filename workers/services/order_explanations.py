@@ -1,0 +1,171 @@
+"""Answers order.explain and order.as_of. The rules of an explanation are in workers/views/explanation.py."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from db.pool import Transaction
+from messages.base import QueryRejected
+from messages.explanations import (
+    AwaitedShown,
+    DiedShown,
+    OpenStepShown,
+    OrderAsOf,
+    OrderExplained,
+    OrderShownAsOf,
+    ParcelAsOf,
+)
+from messages.order_queries import HistoryStep
+from workers.domain.codes import Code
+from workers.domain.hand_overs import HandOverState
+from workers.domain.holds import HoldKind
+from workers.domain.order import State
+from workers.domain.refund_amounts import GONE
+from workers.domain.shipping import CarrierFact, ParcelState, after_facts
+from workers.services.answer_parts import money, named, step
+from workers.store import explanations, order_lists
+from workers.views import loading
+from workers.views.explanation import (
+    ATTEMPT_OPEN,
+    AtWarehouse,
+    Awaited,
+    OpenAttempt,
+    PlacedOn,
+    Situation,
+    awaited,
+    open_steps,
+)
+from workers.views.loading import Rows
+from workers.views.whole import Shipment, Whole
+
+
+@dataclass(frozen=True)
+class ExplanationContext:
+    """What one batch has read for explanations, by order id. `logs` are the steps of orders and of their children."""
+
+    logs: Rows = field(default_factory=dict)
+    situations: Mapping[int, Situation] = field(default_factory=dict)
+    died: Rows = field(default_factory=dict)
+    parcel_facts: Rows = field(default_factory=dict)
+
+
+async def read(tx: Transaction, explained: Iterable[Whole], as_of: Iterable[Whole]) -> ExplanationContext:
+    """Read what explaining the first orders and showing the others at an earlier time needs."""
+    first, others = list(explained), list(as_of)
+    family = sorted({one.head.id for whole in first for one in (whole, *whole.children)})
+    past = sorted({one.head.id for whole in others for one in (whole, *whole.children)})
+    logs = await loading.rows_of(tx, "order_view.log", sorted({*family, *past}))
+    rows = await explanations.read_rows(tx, family)
+    attempts = await order_lists.attempts(tx, family)
+    return ExplanationContext(
+        logs=logs,
+        situations={key: _situation(key, logs, rows, attempts) for key in family},
+        died=await explanations.read_dead_letters(tx, [whole.head.id for whole in first]),
+        parcel_facts=await explanations.read_parcel_facts(tx, past),
+    )
+
+
+def _situation(key: int, logs: Rows, rows: Mapping[str, Rows], attempts: Rows) -> Situation:
+    entered = entry(logs.get(key, ()))
+    return Situation(
+        since=entered["at"] if entered is not None else None,
+        timers={row["kind"]: row["due_at"] for row in rows["timers"].get(key, ())},
+        holds=[PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"]) for row in rows["holds"].get(key, ())],
+        hand_overs=[
+            AtWarehouse(
+                row["warehouse"],
+                HandOverState(row["state"]),
+                row["updated_at"],
+                is_stopping=row["cancel_no"] is not None,
+            )
+            for row in rows["hand_overs"].get(key, ())
+        ],
+        attempts=[
+            OpenAttempt(row["id"], row["provider"], row["started_at"], row["expire_at"])
+            for row in attempts.get(key, ())
+            if row["state"] in ATTEMPT_OPEN
+        ],
+    )
+
+
+def entry(log: Sequence[Any]) -> Any | None:
+    """Return the step that led into the last state of a log; None if the log is empty."""
+    return next((row for row in reversed(log) if row["cur_state"] != row["pre_state"]), None)
+
+
+def explain(whole: Whole, context: ExplanationContext, asks: str) -> OrderExplained:
+    """Build order.explained for a user or an operator (`asks`)."""
+    entered = entry(context.logs.get(whole.head.id, ()))
+    died = () if asks == "user" else context.died.get(whole.head.id, ())
+    return OrderExplained(
+        **named(whole),
+        entered=step(entered, asks) if entered is not None else None,
+        awaits=tuple(_awaited(one) for one in awaited(whole, context.situations)),
+        next=tuple(OpenStepShown(trigger=one.trigger, to=one.to) for one in open_steps(whole.head.state)),
+        died=tuple(_died(row) for row in died),
+    )
+
+
+def _awaited(one: Awaited) -> AwaitedShown:
+    return AwaitedShown(
+        order_id=one.order_id,
+        what=one.what,
+        whom=one.whom,
+        name=one.name,
+        ref=one.ref,
+        since=one.since,
+        until=one.until,
+        otherwise=one.otherwise,
+    )
+
+
+def _died(row: Any) -> DiedShown:
+    return DiedShown(
+        dead_letter_id=row["id"],
+        queue=row["queue"],
+        type=row["type"],
+        reason=row["reason"],
+        decision=row["state"],
+        died_at=row["died_at"],
+    )
+
+
+def show_as_of(whole: Whole, body: OrderAsOf, context: ExplanationContext) -> OrderShownAsOf | QueryRejected:
+    """Build order.shown_as_of, or reject a time at which the order did not exist."""
+    head, at = whole.head, body.at
+    log = [row for row in context.logs.get(head.id, ()) if row["at"] <= at]
+    if not log:
+        why = f"the order was placed later, at {head.created_at.isoformat()}"
+        return QueryRejected(code=Code.ORDER_NOT_FOUND, message=why, path="$.at")
+    last: HistoryStep = step(log[-1], body.actor.type)
+    captured = sum(fact.amount for fact in whole.facts if fact.kind == "captured" and fact.recorded_at <= at)
+    gone = [refund for refund in whole.refunds if refund.currency == head.currency and refund.state in GONE]
+    refunded = sum(refund.gone for refund in gone if refund.finished_at is not None and refund.finished_at <= at)
+    return OrderShownAsOf(
+        **named(whole) | {"state": State(last.state).value, "version": last.version},
+        at=at,
+        last=last,
+        captured=money(captured, head.currency),
+        refunded=money(refunded, head.currency),
+        parcels=tuple(_parcels_as_of(whole, at, context)),
+    )
+
+
+def _parcels_as_of(whole: Whole, at: datetime, context: ExplanationContext) -> list[ParcelAsOf]:
+    facts: dict[int, list[CarrierFact]] = {}
+    for one in (whole, *whole.children):
+        for row in context.parcel_facts.get(one.head.id, ()):
+            known = facts.setdefault(row["shipment_id"], [])
+            if row["event_id"] is not None and row["recorded_at"] <= at:
+                fact = CarrierFact(row["event_id"], row["status"], row["occurred_at"])
+                if fact not in known:
+                    known.append(fact)
+    booked = [parcel for parcel in whole.shipments if parcel.booked_at is not None and parcel.booked_at <= at]
+    return [_parcel_as_of(parcel, facts.get(parcel.id, ())) for parcel in booked]
+
+
+def _parcel_as_of(parcel: Shipment, facts: Iterable[CarrierFact]) -> ParcelAsOf:
+    withdrawn = parcel.state is ParcelState.CANCELLED  # when it was withdrawn is not kept
+    state = parcel.state if withdrawn else after_facts(parcel, facts).state
+    return ParcelAsOf(carrier=parcel.carrier, tracking_no=parcel.tracking_no, state=state)
