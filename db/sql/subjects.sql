@@ -23,8 +23,14 @@ WHERE o.user_id = ANY($1::text[]) AND d.state = 'opened'
 ORDER BY 1, 2, 3;
 
 -- name: subjects.unpublished
--- The encrypted messages that wait to be published; there are few. Locks: none.
-SELECT id, type, key_id, body FROM unpublished WHERE key_id IS NOT NULL ORDER BY id;
+-- $1 user ids, $2 the types of instructions. The encrypted messages that wait to be published, without the instructions about orders of
+-- other users: their stream is the order's id below zero, so that they are neither sent nor decrypted. What is left are instructions of
+-- these users and replays, which people make one by one. Locks: none.
+SELECT id, type, key_id, body
+FROM unpublished
+WHERE key_id IS NOT NULL
+    AND (type <> ALL ($2::text[]) OR stream = ANY (ARRAY(SELECT '-' || o.id FROM orders o WHERE o.user_id = ANY ($1::text[]))))
+ORDER BY id;
 
 -- name: subjects.users_of
 -- $1 order ids. The user of each. Locks: none.

@@ -147,7 +147,7 @@ async def _looked_up(user: str) -> tuple[dict[str, Any], Refusal | None]:
         if not any(kept.values()):
             hint = "check the id: the field user_id of the messages about the user"
             raise CommandError(Code.NOTHING, f"nothing is kept about {user}", hint=hint)
-        return kept, decide(user, await subjects.live(tx, [user]), await services.waiting(tx))
+        return kept, decide(user, await subjects.live(tx, [user]), await services.waiting(tx, [user]))
 
 
 def _live(refusal: Refusal | None) -> list[dict[str, Any]]:

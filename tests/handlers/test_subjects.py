@@ -2,8 +2,10 @@
 
 import pytest
 
+import outbox
 from db import cipher
 from db.statements import SQL
+from messages.fulfilments import FulfilmentWithdrawn
 from messages.subjects import SubjectErase
 from scripts.commands.audit import check
 from tests.handlers.alipay_payments import start
@@ -11,7 +13,7 @@ from tests.handlers.builders import OPERATOR, cancel, create
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
 from workers.services import dead_letters as decisions
-from workers.store import dead_letters, orders, retention
+from workers.store import dead_letters, orders, retention, subjects
 
 pytestmark = pytest.mark.usefixtures("alipay_configured")
 
@@ -91,6 +93,30 @@ async def test_a_message_with_the_users_data_that_is_not_published_keeps_the_use
     await harness.handle_batch([harness.envelope(erase(), trusted=True)])
     assert await harness.rows("SELECT outcome -> 'details' ->> 'unpublished' FROM commands") == [
         ('["stock.receive.v1"]',)
+    ]
+
+
+async def test_an_instruction_that_is_not_published_keeps_its_user_and_is_read_for_no_other(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    orders_of = {user: await harness.place_order(("s1", 1), user_id=user) for user in ("u1", "u2")}
+    for order_id in orders_of.values():
+        await harness.handle(cancel(order_id, f"stop {order_id}", OPERATOR), trusted=True)
+    async with harness.pool.acquire() as tx, tx.transaction():
+        order_id = orders_of["u1"]
+        gone = FulfilmentWithdrawn(order_id=order_id, order_no=None, warehouse="main", number=1)
+        await outbox.append(tx, [outbox.instruction(gone, queue="warehouse.main", stream=-order_id)])
+        assert [row["type"] for row in await subjects.unpublished(tx, {"u1"})] == [gone.TYPE]
+        assert await subjects.unpublished(tx, {"u2"}) == []
+    await harness.handle_batch([harness.envelope(erase(), trusted=True)])
+    await harness.handle_batch([harness.envelope(erase("u2"), trusted=True)])
+    assert await harness.rows(
+        "SELECT outcome_type, outcome -> 'details' -> 'unpublished' ->> 0 FROM commands"
+        " WHERE scope LIKE 'subject%' ORDER BY scope"
+    ) == [
+        ("command.rejected.v1", gone.TYPE),
+        ("subject.erased.v1", None),
     ]
 
 

@@ -53,7 +53,7 @@ async def erase_subjects(tx: Transaction, batch: Batch[SubjectErase]) -> None:
     users = {item.body.user_id for item in claims.fresh}
     await buyers.lock(tx, users)
     live = await subjects.live(tx, users)
-    waiting = await services.waiting(tx)
+    waiting = await services.waiting(tx, users)
     await subjects.note_old_letters(tx)
     refusals = {user: decide(user, live, waiting) for user in users}
     left = await subjects.erase(tx, [user for user, refusal in refusals.items() if refusal is None])

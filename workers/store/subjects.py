@@ -8,6 +8,8 @@ import orjson
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
+from messages.fulfilments import FulfilmentInstruction
+from messages.registry import MODELS
 from workers.domain.order import State
 from workers.domain.subjects import subjects_of
 from workers.store import dead_letters
@@ -15,6 +17,8 @@ from workers.store import dead_letters
 ENDED = frozenset({State.COMPLETED, State.CANCELLED, State.REJECTED, State.SPLIT})
 """An order in one of these states needs its address no more. Of a split order the children decide."""
 LIVE = sorted(frozenset(State) - ENDED)
+INSTRUCTIONS = sorted(model.TYPE for model in MODELS.values() if issubclass(model, FulfilmentInstruction))
+"""Their stream in the outbox names the order."""
 
 
 class LiveMatter(NamedTuple):
@@ -37,9 +41,9 @@ async def live(tx: Transaction, users: Iterable[str]) -> list[LiveMatter]:
     return [LiveMatter(*row) for row in await tx.fetch(SQL["subjects.live"], sorted(users), LIVE)]
 
 
-async def unpublished(tx: Transaction) -> list[dict[str, Any]]:
-    """Return the encrypted messages that wait to be published."""
-    return [dict(row) for row in await tx.fetch(SQL["subjects.unpublished"])]
+async def unpublished(tx: Transaction, users: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the encrypted messages that wait to be published and may be about these users."""
+    return [dict(row) for row in await tx.fetch(SQL["subjects.unpublished"], sorted(users), INSTRUCTIONS)]
 
 
 async def users_of(tx: Transaction, order_ids: Iterable[int]) -> dict[int, str]:
