@@ -25,6 +25,7 @@ class Reason(StrEnum):
     PARCEL_UNKNOWN = "parcel_unknown"
     REFUND_UNKNOWN = "refund_unknown"
     STOCK_NOT_THERE_YET = "stock_not_there_yet"
+    CARRIER_UNKNOWN = "carrier_unknown"
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     PROVIDER_NOT_CONFIGURED = "provider_not_configured"
     PROVIDER_UNKNOWN = "provider_unknown"

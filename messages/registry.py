@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from messages import (  # noqa: F401 (importing a topic's module defines its models)
     base,
     benefits,
+    carriers,
     carts,
     catalogue,
     explanations,

@@ -4,7 +4,19 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from messages.base import CodeText, Event, ExternalId, Fact, Moment, OrderId, Part, Quantity, ShortText
+from messages.base import (
+    CodeText,
+    Command,
+    Event,
+    ExternalId,
+    Fact,
+    Moment,
+    OrderId,
+    Part,
+    Quantity,
+    RequestId,
+    ShortText,
+)
 from messages.roles import Role
 
 
@@ -21,22 +33,42 @@ class ShipmentBookLine(ShipmentLine):
     order_id: OrderId | None = None
 
 
-class ShipmentBook(Fact):
-    """A parcel is planned, identified by (carrier, tracking_no) until it has ended. Then its number is free again.
+class ParcelPlan(Part):
+    """What a parcel is to hold, and who carries it.
 
     It takes the lines; of an order without lines it takes all units that are not yet in a parcel. A parcel may hold
-    goods of several orders of one user: name them in `order_ids` or in the lines, or book each with a message of its
-    own. A message books all its orders or none.
+    goods of several orders of one user: name them in `order_ids` or in the lines.
+    """
+
+    order_id: OrderId
+    carrier: ExternalId
+    warehouse: ExternalId | None = None
+    lines: Annotated[tuple[ShipmentBookLine, ...], Field(max_length=200)] = ()
+    order_ids: Annotated[tuple[OrderId, ...], Field(max_length=100)] = ()
+
+
+class ShipmentCreate(ParcelPlan, Command):
+    """Book a parcel at one of the carriers that OMS_CARRIERS names, which gives it its number (S1-33).
+
+    It ends in shipment.booked with the number, or in shipment.booking_failed, whose number is empty. It books all its
+    orders or none.
+    """
+
+    TYPE: ClassVar[str] = "shipment.create.v1"
+    SCOPE: ClassVar[str] = "{command}:{order_id}"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE, Role.OPERATOR})
+    request_id: RequestId
+
+
+class ShipmentBook(ParcelPlan, Fact):
+    """A parcel is planned, identified by (carrier, tracking_no) until it has ended. Then its number is free again.
+
+    Several orders may book the same parcel, each with a message of its own. A message books all its orders or none.
     """
 
     TYPE: ClassVar[str] = "shipment.book.v1"
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
-    order_id: OrderId
-    carrier: ExternalId
     tracking_no: ExternalId
-    warehouse: ExternalId | None = None
-    lines: Annotated[tuple[ShipmentBookLine, ...], Field(max_length=200)] = ()
-    order_ids: Annotated[tuple[OrderId, ...], Field(max_length=100)] = ()
 
 
 Status = Literal[
@@ -84,14 +116,18 @@ class ShipmentEvent(Event):
 
 
 class ShipmentBooked(ShipmentEvent):
-    """A parcel is planned."""
+    """A parcel is planned. `ship_time` is when the carrier fetches it, if we booked it there and it says so."""
 
     TYPE: ClassVar[str] = "shipment.booked.v1"
     lines: tuple[ShipmentLine, ...]
+    ship_time: Moment | None = None
 
 
 class ShipmentBookingFailed(ShipmentEvent):
-    """A parcel cannot be planned: the order's state or its remaining units do not allow it (S2-11)."""
+    """A parcel cannot be planned: the order does not allow it, or the carrier refuses (S2-11).
+
+    `tracking_no` is empty if the carrier gave none.
+    """
 
     TYPE: ClassVar[str] = "shipment.booking_failed.v1"
     code: CodeText

@@ -12,6 +12,8 @@ class TimerDue(Internal):
 
     TYPE: ClassVar[str] = "timer.due.v1"
     PACKABLE: ClassVar[bool] = True
-    kind: Annotated[str, StringConstraints(pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling)$")]
+    kind: Annotated[
+        str, StringConstraints(pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling|waybill)$")
+    ]
     key: OrderId
     due_at: Moment

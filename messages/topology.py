@@ -6,6 +6,7 @@ from typing import Any
 
 from messages import (
     benefits,
+    carriers,
     carts,
     catalogue,
     explanations,
@@ -35,6 +36,9 @@ RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 PROVIDERS = ("alipay", "wechat", "unionpay", "paypal")
 """Providers that we call ourselves. Each has its own queue of calls, so only that queue waits while one is down."""
 
+CARRIER_CALLS = "carrier-calls"
+"""The first word of the queues of calls to carriers."""
+
 
 def warehouse_queue(warehouse: str) -> str:
     """The queue, without its prefix, in which a warehouse finds its instructions. No worker of ours reads it."""
@@ -44,6 +48,11 @@ def warehouse_queue(warehouse: str) -> str:
 def provider_calls_queue(provider: str) -> str:
     """The queue, without its prefix, in which calls to a provider wait."""
     return f"provider-calls.{provider}"
+
+
+def carrier_calls_queue(carrier: str) -> str:
+    """The queue, without its prefix, in which calls to a carrier wait."""
+    return f"{CARRIER_CALLS}.{carrier}"
 
 
 CALLS: tuple[type[Message], ...] = (
@@ -101,7 +110,13 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         fulfilments.FulfilmentCancelAccepted,
         fulfilments.FulfilmentCancelRefused,
     ),
-    "shipping-updates": (shipments.ShipmentBook, shipments.ShipmentUpdate),
+    "shipping-updates": (
+        shipments.ShipmentBook,
+        shipments.ShipmentCreate,
+        shipments.ShipmentUpdate,
+        carriers.WaybillAnswered,
+        carriers.ShipmentObserved,
+    ),
     "timeouts": (timers.TimerDue,),
     "subjects": (subjects.SubjectErase,),
     "catalogue": (
@@ -133,6 +148,16 @@ QUESTIONS: dict[str, tuple[type[Message], ...]] = {
 """Queue of queries -> the queries it takes. They have neither retries nor dead letters: the caller repeats them."""
 
 TAKEN = QUEUES | QUESTIONS
+"""The queues that every shop has."""
+
+TO_CARRIERS: tuple[type[Message], ...] = (carriers.CarrierBook, carriers.CarrierTrack, carriers.CarrierCancel)
+"""The messages of the queues of calls to carriers: one queue for each carrier that OMS_CARRIERS names."""
+
+
+def messages_of(queue: str) -> tuple[type[Message], ...]:
+    """The messages that a queue takes, also one of calls to a carrier. No message for a queue of dead letters."""
+    kind, _, carrier = queue.partition(".")
+    return TO_CARRIERS if kind == CARRIER_CALLS and carrier and "." not in carrier else TAKEN.get(queue, ())
 
 
 @dataclass(frozen=True)
@@ -247,9 +272,17 @@ def tiers_seconds(*windows_seconds: int) -> tuple[int, ...]:
 
 
 def topology(
-    names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, warehouses: Iterable[str] = ()
+    names: Names,
+    tiers: tuple[int, ...],
+    *,
+    delay_plugin: bool = False,
+    warehouses: Iterable[str] = (),
+    carriers: Iterable[str] = (),
 ) -> Topology:
-    """Everything that must exist on the broker. `warehouses` have a queue each, of which only they read."""
+    """Everything that must exist on the broker.
+
+    `warehouses` have a queue each, of which only they read. `carriers` have a queue of calls each.
+    """
     unrouted = {"alternate-exchange": names.unrouted}
     exchanges = [
         Exchange(names.commands, arguments=unrouted),
@@ -268,10 +301,11 @@ def topology(
     for seconds in tiers:
         queues.append(Queue(names.tier_queue(seconds), _tier(names, seconds)))
         bindings.append(Binding(names.delay, names.tier_queue(seconds), f"{tier(seconds)}.#"))
-    for name, models in QUEUES.items():
+    called = {carrier_calls_queue(carrier): TO_CARRIERS for carrier in carriers}
+    for name, models in (QUEUES | called).items():
         queue, dlq = names.queue(name), names.dlq(name)
         queues += [Queue(queue, _work(names, queue)), Queue(dlq, _parking())]
-        if models is not CALLS:  # provider calls are addressed to one of several queues directly
+        if models not in (CALLS, TO_CARRIERS):  # calls are addressed to one of several queues directly
             bindings += [Binding(names.exchange_of(model.KIND), queue, model.routing_key()) for model in models]
         bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
         if delay_plugin:

@@ -6,10 +6,12 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
+from messages.carrier_modes import parse_carriers
 from messages.topology import tiers_seconds
 from messages.warehouses import parse_warehouses
 
 Warehouses = Annotated[dict[str, frozenset[str]], NoDecode, BeforeValidator(parse_warehouses)]
+Carriers = Annotated[dict[str, Literal["push", "poll"]], NoDecode, BeforeValidator(parse_carriers)]
 
 
 class RelaySettings(DatabaseSettings):
@@ -41,6 +43,12 @@ class RelaySettings(DatabaseSettings):
         description="Warehouses that get their work in a queue of their own, PREFIX.warehouse.NAME: main; "
         "east=wms-east. Only the users named with a warehouse may report for it; without a user, every one with the "
         "role warehouse may. Take a warehouse out only when it has no open request",
+    )
+    carriers: Carriers = Field(
+        default={},
+        description="Carriers at which parcels are booked, through the service at FULFILLMENT_SERVICE_URL: sf; "
+        "ups=poll. Those with =poll are polled for what happens to a parcel; the others send shipment.update. Declare "
+        "the topology again after a change: each has a queue PREFIX.carrier-calls.NAME",
     )
     relay_batch_rows: int = Field(
         default=4_000,

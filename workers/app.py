@@ -14,12 +14,12 @@ from db import cipher
 from db.errors import ConfigurationError
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role, may_send
-from messages.topology import Names
+from messages.topology import PROVIDERS, Names, carrier_calls_queue, provider_calls_queue
 from outbox.logging import configure as configure_logging
-from workers import providers, shop
+from workers import carriers, providers, shop
 from workers.handlers import dead_letters
-from workers.routes import ROUTES, STOCK_DATABASE, with_stock_apart
-from workers.runtime.route import CallRoute, Route
+from workers.routes import ROUTES, STOCK_DATABASE, with_carriers, with_stock_apart
+from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.settings import Settings
 
@@ -32,17 +32,20 @@ default of 700 the collector would search the objects of a live batch dozens of 
 """
 
 
+PROVIDER_CALLS = frozenset(map(provider_calls_queue, PROVIDERS))
+
+
 class UnknownQueueError(ConfigurationError):
     """A queue that this process cannot serve."""
 
 
-def select_routes(queues: Sequence[str]) -> tuple[Route, ...]:
+def select_routes(queues: Sequence[str], routes: Sequence[Route] = ROUTES) -> tuple[Route, ...]:
     """Return the routes of these queues, or all routes. Raises UnknownQueueError, which lists the queues that exist."""
-    known = {route.queue: route for route in ROUTES}
+    known = {route.queue: route for route in routes}
     unknown = sorted(set(queues) - set(known))
     if unknown:
         raise UnknownQueueError(f"no handler serves {', '.join(unknown)}; the queues are {', '.join(known)}")
-    return tuple(known[queue] for queue in dict.fromkeys(queues)) if queues else ROUTES
+    return tuple(known[queue] for queue in dict.fromkeys(queues)) if queues else tuple(routes)
 
 
 def without_unconfigured_providers(
@@ -53,12 +56,24 @@ def without_unconfigured_providers(
     Raises UnknownQueueError if the command line names such a queue (`named`).
     """
     unconfigured = [
-        route.queue for route in routes if isinstance(route, CallRoute) and provider_of(route.queue) not in configured
+        route.queue for route in routes if route.queue in PROVIDER_CALLS and provider_of(route.queue) not in configured
     ]
     if unconfigured and named:
         variable = f"OMS_{provider_of(unconfigured[0]).upper()}"
         raise UnknownQueueError(f"{unconfigured[0]} needs the provider's settings: set {variable}")
     return tuple(route for route in routes if route.queue not in unconfigured)
+
+
+def all_routes(queues: Sequence[str], settings: Settings) -> tuple[Route, ...]:
+    """Return every route of this shop. Workers without the URL of the carriers' service leave the calls to others.
+
+    Raises UnknownQueueError if the command line names such a queue without that URL.
+    """
+    calling = bool(settings.fulfilment_service_url)
+    called = [queue for queue in map(carrier_calls_queue, settings.carriers) if queue in queues]
+    if called and not calling:
+        raise UnknownQueueError(f"{called[0]} needs the URL of the carriers' service: set FULFILLMENT_SERVICE_URL")
+    return with_carriers(ROUTES, settings.carriers, calling=calling)
 
 
 def provider_of(queue: str) -> str:
@@ -69,11 +84,14 @@ def provider_of(queue: str) -> str:
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all if none is named) until SIGTERM or SIGINT, then finish the delivered messages."""
     given = settings or Settings()
-    routes = without_unconfigured_providers(select_routes(queues), given.providers, named=bool(queues))
+    routes = without_unconfigured_providers(
+        select_routes(queues, all_routes(queues, given)), given.providers, named=bool(queues)
+    )
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
     providers.configure(given.providers, given.payment_timeout_seconds)
+    carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
     dead_letters.configure(given.trust, Names(given.prefix))
     warn_of_missing_roles(given)
     give_memory_back()
@@ -136,3 +154,4 @@ async def _serve(routes: Sequence[Route], settings: Settings) -> None:
         await run_all(routes, settings, stop)
     finally:
         await providers.close()
+        await carriers.close()

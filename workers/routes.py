@@ -1,9 +1,10 @@
 """ROUTES lists the route of every queue that workers serve: the table of contents, as data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from workers.handlers import (
+    carrier_calls,
     carts,
     catalogue,
     dead_letters,
@@ -56,6 +57,15 @@ ROUTES = (
 )
 
 STOCK_DATABASE = "stock"
+
+
+def with_carriers(routes: Sequence[Route], carriers: Iterable[str], *, calling: bool = True) -> tuple[Route, ...]:
+    """Return the routes with those of the carriers' queues of calls, and of their dead letters.
+
+    Without `calling`, other workers make the calls.
+    """
+    calls = [carrier_calls.route(carrier) for carrier in carriers]
+    return (*routes, *(calls if calling else ()), *(dead_letters.route(call.queue) for call in calls))
 
 
 def with_stock_apart(routes: Sequence[Route]) -> tuple[Route, ...]:

@@ -17,6 +17,8 @@ from pydantic import (
 
 from messages.base import Currency
 from messages.topology import tiers_seconds
+from workers.carriers.http import HttpCarrier
+from workers.carriers.port import CarrierAdapter
 from workers.domain.money import Rounding
 from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
@@ -66,6 +68,7 @@ SHOP_FIELDS = (
     "receipt_window_seconds",
     "fulfilment_warehouses",
     "fulfilment_cancel_seconds",
+    "carriers",
     "business_time_zone",
     "payment_grace_seconds",
 )
@@ -181,6 +184,23 @@ class Settings(RuntimeSettings):
         validation_alias=AliasChoices("OMS_PAYMENT_TIMEOUT_SECONDS", "PAYMENT_TIMEOUT"),
         description="A call to a payment provider times out after this; then we poll until the result is known",
     )
+    fulfilment_service_url: str = Field(  # S0-47
+        default="",
+        pattern=r"^(https?://.+)?$",
+        validation_alias=AliasChoices("OMS_FULFILMENT_SERVICE_URL", "FULFILLMENT_SERVICE_URL"),
+        description="The base URL of the service that books parcels at the carriers of OMS_CARRIERS, which every "
+        "worker of their calls needs; workers/carriers/http.py shows its protocol",
+    )
+    fulfilment_service_token: SecretStr = Field(
+        default=SecretStr(""), description="The bearer token for that service; without one, calls carry none"
+    )
+    fulfilment_timeout_seconds: float = Field(  # S0-47
+        default=5.0,
+        gt=0,
+        le=60,
+        validation_alias=AliasChoices("OMS_FULFILMENT_TIMEOUT_SECONDS", "FULFILLMENT_TIMEOUT"),
+        description="A call to a carrier times out after this, and is made again under the same number",
+    )
     payment_grace_seconds: int = Field(
         default=60,
         ge=0,
@@ -263,6 +283,12 @@ class Settings(RuntimeSettings):
         given = {name: getattr(self, name) for name in KINDS}
         texts = {name: text.get_secret_value().strip() for name, text in given.items() if text is not None}
         return {name: make(name, text) for name, text in texts.items() if text}
+
+    @property
+    def carrier_adapters(self) -> dict[str, CarrierAdapter]:
+        """The carriers that this worker can call."""
+        url, token = self.fulfilment_service_url, self.fulfilment_service_token.get_secret_value()
+        return {name: HttpCarrier(name, url, token) for name in self.carriers} if url else {}
 
     @property
     def shop(self) -> Shop:

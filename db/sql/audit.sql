@@ -280,8 +280,8 @@ FROM (
 ) AS bad;
 
 -- name: audit.outcomes
--- INV-12. A command is undecided only while its order is being placed or its attempt opened at a provider. The outcome of order.create
--- agrees with its order. If the order was split, the command made the parent. The command of an order from before the horizon may be gone.
+-- INV-12. A command is undecided only while its order is being placed, its attempt opened at a provider or its parcel booked at a carrier. The
+-- outcome of order.create agrees with its order. If the order was split, the command made the parent. The command of an order from before the horizon may be gone.
 WITH creates AS (
     SELECT c.request_id, c.scope, c.outcome_type, coalesce(c.order_id::text, c.outcome ->> 'order_id') AS outcome_id, o.id, o.state, o.created_at
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
@@ -303,7 +303,8 @@ FROM (
     SELECT c.scope || ' ' || c.request_id
     FROM commands c
     LEFT JOIN payment_attempts a ON c.type = 'payment.start.v1' AND a.command = ARRAY[c.scope, c.request_id]
-    WHERE c.outcome_type IS NULL AND c.type <> 'order.create.v1' AND a.id IS NULL
+    LEFT JOIN waybills w ON w.scope = c.scope AND w.request_id = c.request_id
+    WHERE c.outcome_type IS NULL AND c.type <> 'order.create.v1' AND a.id IS NULL AND w.id IS NULL
 ) AS bad;
 
 -- name: audit.undecided
@@ -403,7 +404,7 @@ FROM (SELECT id::text AS id FROM orders WHERE state = 'placing') AS bad;
 
 -- name: audit.timers
 -- INV-14. $1 seconds of grace. A timer that its order does not need any more is dropped at the latest when it is next woken; the timer
--- of an attempt or a refund is dropped as soon as its end is known. A child never has a timer that its parent has for it.
+-- of an attempt, a refund or a waybill is dropped as soon as its end is known. A child never has a timer that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
@@ -411,9 +412,11 @@ FROM (
     LEFT JOIN orders o ON t.kind IN ('saga', 'payment', 'receipt', 'shortage', 'cancelling') AND o.id = t.key
     LEFT JOIN payment_attempts a ON t.kind = 'attempt' AND a.id = t.key
     LEFT JOIN refunds r ON t.kind = 'refund' AND r.id = t.key
+    LEFT JOIN waybills w ON t.kind = 'waybill' AND w.id = t.key
     WHERE CASE t.kind
         WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('captured', 'failed', 'closed', 'none')
         WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
+        WHEN 'waybill' THEN coalesce(w.state, 'none') NOT IN ('booked', 'unused')
         WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
             OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
         ELSE (o.kind = 'split_child' AND t.kind NOT IN ('receipt', 'cancelling'))

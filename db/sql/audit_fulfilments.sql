@@ -46,3 +46,17 @@ FROM (
     FROM fulfilments f FULL JOIN (SELECT * FROM steps WHERE is_last) s USING (order_id, warehouse)
     WHERE (f.state, f.number) IS DISTINCT FROM (s.cur_state, s.number)
 ) AS bad;
+
+-- name: audit_fulfilments.waybills
+-- INV-21. A booked waybill has its parcel, under the number that the carrier gave; no other waybill has one that is not cancelled. The
+-- command of one that has an answer has its outcome. An unused one has the timer that has it cancelled.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT w.id || ' ' || w.state AS id
+    FROM waybills w LEFT JOIN shipments s ON s.id = w.id LEFT JOIN timers t ON t.kind = 'waybill' AND t.key = w.id
+        LEFT JOIN commands c ON c.scope = w.scope AND c.request_id = w.request_id
+    WHERE (w.state = 'booked') IS DISTINCT FROM coalesce(s.state <> 'cancelled', false)
+        OR (s.carrier, s.tracking_no) IS DISTINCT FROM (w.carrier, w.tracking_no) AND s.id IS NOT NULL
+        OR (c.outcome_type IS NULL) <> (w.state = 'requested') AND c.scope IS NOT NULL
+        OR w.state = 'unused' AND t.key IS NULL
+) AS bad;

@@ -55,7 +55,8 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'parcels', (SELECT jsonb_agg(to_jsonb(s) || jsonb_build_object(
         'units', (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.line_no) FROM shipment_items i WHERE i.shipment_id = s.id AND i.order_id = o.id),
         'reports', (SELECT jsonb_agg(to_jsonb(f) ORDER BY f.recorded_at) FROM shipment_facts f WHERE f.shipment_id = s.id)) ORDER BY s.id)
-        FROM shipments s WHERE s.id IN (SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = o.id))))::text AS row
+        FROM shipments s WHERE s.id IN (SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = o.id)),
+    'waybills', (SELECT jsonb_agg(to_jsonb(w) ORDER BY w.id) FROM waybills w WHERE w.order_id = o.id)))::text AS row
 FROM orders o
 WHERE o.user_id = $1 AND o.id > coalesce($2::text::bigint, 0)
 ORDER BY o.id

@@ -56,19 +56,26 @@ SELECT id FROM shipments WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE;
 
 -- name: shipments.withdraw
 -- $1 shipment ids, $2 order ids, $3 line numbers, $4 units that stay in the parcel. The orders and the parcels are locked, and no parcel
--- has left. A parcel without units is cancelled.
+-- has left. A parcel without units is cancelled. If we booked it at its carrier, its waybill is unused, and a timer has it cancelled.
 WITH gone AS (
     UPDATE shipment_items i SET withdrawn = (n.qty = 0), qty = CASE n.qty WHEN 0 THEN i.qty ELSE n.qty END
     FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[]) AS n (shipment_id, order_id, line_no, qty)
     WHERE (i.shipment_id, i.order_id, i.line_no) = (n.shipment_id, n.order_id, n.line_no)
     RETURNING i.shipment_id, i.order_id, i.line_no, i.withdrawn
+), emptied AS (
+    UPDATE shipments s SET state = 'cancelled', ended = true
+    WHERE s.id IN (SELECT g.shipment_id FROM gone g GROUP BY g.shipment_id HAVING bool_and(g.withdrawn))
+        AND NOT EXISTS (
+            SELECT FROM shipment_items i
+            WHERE i.shipment_id = s.id AND NOT i.withdrawn AND (i.shipment_id, i.order_id, i.line_no) NOT IN (
+                SELECT g.shipment_id, g.order_id, g.line_no FROM gone g))
+    RETURNING s.id
+), unused AS (
+    UPDATE waybills w SET state = 'unused' FROM emptied e WHERE w.id = e.id AND w.state = 'booked' RETURNING w.id
 )
-UPDATE shipments s SET state = 'cancelled', ended = true
-WHERE s.id IN (SELECT g.shipment_id FROM gone g GROUP BY g.shipment_id HAVING bool_and(g.withdrawn))
-    AND NOT EXISTS (
-        SELECT FROM shipment_items i
-        WHERE i.shipment_id = s.id AND NOT i.withdrawn AND (i.shipment_id, i.order_id, i.line_no) NOT IN (
-            SELECT g.shipment_id, g.order_id, g.line_no FROM gone g));
+INSERT INTO timers (kind, key, due_at, wake_at)
+SELECT 'waybill', id, clock_timestamp(), clock_timestamp() FROM unused
+ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, woken_at = NULL, wakes = 0;
 
 -- name: shipments.facts
 -- $1 shipment ids (their orders are locked). All facts about these parcels. Without the locks a fact could be missed.

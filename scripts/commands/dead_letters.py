@@ -11,7 +11,7 @@ from db.cipher import ERASED, ErasedError
 from db.pool import Transaction
 from messages.reasons import BROKER_REASONS, Reason
 from messages.registry import MODELS
-from messages.topology import QUEUES
+from messages.topology import QUEUES, messages_of
 from scripts.commands import command_app
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import DeadLetter, all_of, decide, summary
@@ -199,7 +199,7 @@ def _target(row: DeadLetter, to: str | None) -> str:
 def _objection(row: DeadLetter, to: str | None, *, again: bool) -> str:
     """Return why a dead letter may not be replayed; empty if it may."""
     target, state, unrouted = _target(row, to), row["state"], row["queue"] == UNROUTED
-    taken = {model.TYPE for model in QUEUES.get(target, ())}
+    taken = {model.TYPE for model in messages_of(target)}
     objections = (
         (state == dead_letters.DISCARDED, "was discarded"),
         (row["key_id"] == ERASED, "is erased, because the user whom it names was: discard it"),

@@ -83,6 +83,7 @@ INVARIANTS = (
     Invariant("INV-20", "no warehouse works on a cancelled order", "audit_fulfilments.ended", _grace),
     Invariant("INV-20", "warehouses have the address of the order", "audit_fulfilments.addresses", _grace),
     Invariant("INV-20", "every hand-over is where its history says", "audit_fulfilments.histories"),
+    Invariant("INV-21", "a waybill that a carrier booked has its parcel", "audit_fulfilments.waybills"),
     Invariant("R-10", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )

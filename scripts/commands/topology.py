@@ -52,7 +52,12 @@ def declare(output: Output = Format.TABLE) -> None:
         url = broker_url(settings)
         wanted = run(
             declaring.declare(
-                url, names, settings.tiers, delay_plugin=plugin, warehouses=settings.fulfilment_warehouses
+                url,
+                names,
+                settings.tiers,
+                delay_plugin=plugin,
+                warehouses=settings.fulfilment_warehouses,
+                carriers=settings.carriers,
             )
         )
     except declaring.TopologyError as error:
@@ -78,6 +83,7 @@ def _wanted(settings: BrokerSettings) -> Topology:
         settings.tiers,
         delay_plugin=settings.delay == "plugin",
         warehouses=settings.fulfilment_warehouses,
+        carriers=settings.carriers,
     )
 
 

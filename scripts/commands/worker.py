@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from messages.topology import TAKEN
+from messages.topology import TAKEN, messages_of
 from scripts.commands import command_app
-from scripts.commands.connections import process_settings
+from scripts.commands.connections import BrokerSettings, process_settings
 from scripts.commands.problems import Code, CommandError
 from workers.app import main as serve
-from workers.routes import ROUTES
+from workers.routes import ROUTES, with_carriers
 from workers.runtime.declare import TopologyError
 
 DEAD_LETTERS = "dead-letters"  # stands for every <queue>.dlq and for the unrouted queue
@@ -37,7 +37,8 @@ def worker(
       oms worker --queues stock,stock-results
       oms worker --queues dead-letters
     """
-    served = chosen(queues, [route.queue for route in ROUTES])
+    carriers = BrokerSettings(amqp_url="amqp://").carriers
+    served = chosen(queues, [route.queue for route in with_carriers(ROUTES, carriers)])
     process_settings()
     try:
         serve(served)
@@ -49,7 +50,7 @@ def worker(
 def chosen(queues: str, known: Sequence[str]) -> tuple[str, ...]:
     """Split a comma-separated text into queues. Raises CommandError for a queue that no handler serves."""
     named = [name.strip() for name in queues.split(",") if name.strip()]
-    parked = [name for name in known if name not in TAKEN]
+    parked = [name for name in known if not messages_of(name)]
     unknown = sorted({*named} - {*known, DEAD_LETTERS})
     if unknown:
         why = f"the queues are: {', '.join([*TAKEN, DEAD_LETTERS])}"

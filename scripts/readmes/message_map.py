@@ -4,22 +4,23 @@ from pathlib import Path
 
 from messages.base import Message, MessageKind
 from messages.roles import ANYONE, Role
-from messages.topology import TAKEN, Names
+from messages.topology import TAKEN, TO_CARRIERS, Names, carrier_calls_queue
 from scripts.readmes.markdown import table
-from workers.routes import ROUTES
+from workers.routes import ROUTES, with_carriers
 from workers.runtime.route import RawRoute, Route
 
 NAMES = Names()
 UP = "../"
 """From the folder of the README that shows the map to the root."""
+ANY_CARRIER = "<carrier>"
 
 
 def message_map() -> str:
     """One row per message that a queue takes, then the queues for messages that could not be handled."""
-    routes = {route.queue: route for route in ROUTES}
+    routes = {route.queue: route for route in with_carriers(ROUTES, [ANY_CARRIER])}
     rows = [
         (f"`{model.TYPE}`", came_from(model, queue), f"`{NAMES.queue(shown(queue))}`", link(routes[queue]), who(model))
-        for queue, models in TAKEN.items()
+        for queue, models in {**TAKEN, carrier_calls_queue(ANY_CARRIER): TO_CARRIERS}.items()
         for model in models
     ]
     rows = list(dict.fromkeys(rows))
@@ -28,8 +29,8 @@ def message_map() -> str:
 
 def shown(queue: str) -> str:
     """One name for the queues of a kind: `provider-calls.alipay` and its like."""
-    kind, dot, _ = queue.partition(".")
-    return f"{kind}.<provider>" if dot else kind
+    kind, dot, name = queue.partition(".")
+    return f"{kind}.{ANY_CARRIER if name == ANY_CARRIER else '<provider>'}" if dot else kind
 
 
 def came_from(model: type[Message], queue: str) -> str:

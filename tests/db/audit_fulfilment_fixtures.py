@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from messages.carriers import WaybillAnswered
 from messages.fulfilments import (
     FulfilmentAccept,
     FulfilmentCancelAccepted,
@@ -12,6 +13,8 @@ from messages.fulfilments import (
     FulfilmentPick,
     FulfilmentRefuse,
 )
+from messages.roles import Role
+from messages.shipments import ShipmentCreate
 from tests.handlers.builders import cancel, captured, create, receive
 from tests.handlers.harness import HandlerHarness
 from workers import shop
@@ -36,7 +39,25 @@ async def hand_over(harness: HandlerHarness, rules: Shop) -> None:
     await _report(harness, FulfilmentCancelAccepted, stopped, cancel_no=numbers[stopped])
     await _report(harness, FulfilmentCancelRefused, gone_on, cancel_no=numbers[gone_on], reason_code="packed")
     assert await harness.state(requested) == "paid"
+    await book_at_carriers(harness, rules)
     shop.configure(rules)
+
+
+async def book_at_carriers(harness: HandlerHarness, rules: Shop) -> None:
+    """Booked and polled, refused by its carrier, withdrawn with its order, answered too late."""
+    shop.configure(Shop(policy=rules.policy, carriers={"sf": "poll"}))
+    await harness.handle(receive("s1", 9, ref="carriers"))
+    for outcome in ("booked", "refused", "withdrawn", "late"):
+        order_id = await _paid(harness)
+        body = ShipmentCreate(request_id=outcome, order_id=order_id, carrier="sf")
+        await harness.handle(body, roles=frozenset({Role.WAREHOUSE}))
+        [(waybill_id,)] = await harness.rows("SELECT id FROM waybills WHERE state = 'requested'")
+        answer = WaybillAnswered(order_id=order_id, carrier="sf", waybill_id=waybill_id, tracking_no=f"W-{outcome}")
+        if outcome == "refused":
+            answer = answer.model_copy(update={"tracking_no": None, "refusal": "FULL"})
+        stops = [cancel(order_id, request_id=f"stop-{order_id}")]
+        for message in {"late": [*stops, answer], "withdrawn": [answer, *stops]}.get(outcome, [answer]):
+            await harness.handle(message)
 
 
 async def _paid(harness: HandlerHarness) -> int:

@@ -96,11 +96,12 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
         ),
         ("verdict FROM payment_facts", ("duplicate", "failed", "kept", "late", "mismatch")),
         ("state FROM payment_attempts", ("captured", "closed", "closing", "failed", "requested", "unknown")),
-        ("kind FROM timers", ("attempt", "cancelling", "payment", "receipt", "shortage")),
+        ("kind FROM timers", ("attempt", "cancelling", "payment", "receipt", "shortage", "waybill")),
         (
             "state FROM fulfilments",
             ("accepted", "handed_over", "packed", "picking", "refused", "requested", "withdrawn"),
         ),
+        ("state FROM waybills", ("booked", "refused", "unused")),
         ("kind FROM reconciliation_rows", ("capture", "refund")),
         ("state FROM coupons", ("expired", "issued", "locked", "used")),
         ("op FROM coupon_ledger", ("lock", "release", "return", "use")),

@@ -23,6 +23,7 @@ from messages.roles import EVERY_ROLE
 from messages.topology import QUEUES, Names
 from messages.user_roles import Trust
 from outbox.insertion import AAD
+from tests.e2e.carrier_scenarios import CARRIERS
 from tests.e2e.fulfilment_scenarios import FULFILMENT
 from tests.e2e.payment_scenarios import PAYING, PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS as OTHERS
@@ -42,7 +43,7 @@ from workers.runtime.route import Route
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
-SCENARIOS = OTHERS | FULFILMENT
+SCENARIOS = OTHERS | FULFILMENT | CARRIERS
 MANY = 50
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")

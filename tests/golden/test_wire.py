@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from messages.base import MessageKind, Part
 from messages.registry import MODELS
-from messages.topology import TAKEN
+from messages.topology import TAKEN, TO_CARRIERS
 from tests.golden.examples import EXAMPLES, example, raw
 from tests.golden.shape import breaks, shape
 
@@ -85,7 +85,7 @@ def test_the_approved_list_is_current() -> None:
 
 def test_every_type_has_a_version_and_only_the_types_our_queues_take_come_to_us() -> None:
     assert all(type_.rsplit(".v", 1)[1].isdigit() for type_ in MODELS)
-    taken = {model.TYPE for models in TAKEN.values() for model in models}
+    taken = {model.TYPE for models in (*TAKEN.values(), TO_CARRIERS) for model in models}
     assert {
         type_
         for type_, model in MODELS.items()

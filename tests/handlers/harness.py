@@ -24,7 +24,7 @@ from messages.orders import OrderCreate
 from messages.payments import ProgressMark
 from messages.registry import MODELS
 from messages.roles import Role
-from messages.topology import QUEUES
+from messages.topology import QUEUES, TO_CARRIERS
 from outbox.insertion import AAD
 from tests.handlers.builders import book, captured, create, receive, sku, update
 from workers import shop
@@ -35,6 +35,7 @@ from workers.runtime.batch import Batch
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 QUEUE_OF = {model.TYPE: queue for queue, models in QUEUES.items() for model in models}
+QUEUE_OF |= {model.TYPE: "carrier-calls.sf" for model in TO_CARRIERS}
 HANDLERS = {route.queue: route.handler for route in ROUTES}
 
 
@@ -48,6 +49,7 @@ class HandlerHarness:
     delayed: list[Message] = field(default_factory=list)
     provider_calls: list[tuple[str, Message]] = field(default_factory=list)
     instructions: list[Message] = field(default_factory=list)
+    carrier_calls: list[Message] = field(default_factory=list)
     count: int = 0
 
     def envelope(
@@ -146,6 +148,8 @@ class HandlerHarness:
             elif row["routing_key"].startswith("warehouse."):
                 assert row["key_id"] is not None, "an instruction is stored encrypted"
                 self.instructions += messages
+            elif row["routing_key"].startswith("carrier-calls."):
+                self.carrier_calls += messages
             elif row["destination"] == "queue" and row["routing_key"].startswith("provider-calls."):
                 self.provider_calls += [(row["routing_key"].partition(".")[2], message) for message in messages]
             else:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from messages.topology import QUESTIONS, QUEUES, TAKEN, Names, tiers_seconds, topology
+from messages.topology import QUESTIONS, QUEUES, TAKEN, Names, carrier_calls_queue, messages_of, tiers_seconds, topology
 from scripts.commands.worker import chosen
-from workers.routes import ROUTES
+from workers.routes import ROUTES, with_carriers
 from workers.runtime.route import QueryRoute, RawRoute, Route
 
-WORK = [route for route in ROUTES if not isinstance(route, RawRoute)]
-RAW = [route for route in ROUTES if isinstance(route, RawRoute)]
+CARRIER = "sf"
+ALL = with_carriers(ROUTES, [CARRIER])
+CALLS = carrier_calls_queue(CARRIER)
+WORK = [route for route in ALL if not isinstance(route, RawRoute)]
+RAW = [route for route in ALL if isinstance(route, RawRoute)]
 
 
 def module_of(route: Route) -> str:
@@ -26,11 +29,13 @@ def kind_of(queue: str) -> str:
 
 
 def test_every_queue_has_exactly_one_route_and_every_route_a_queue() -> None:
-    assert Counter(route.queue for route in WORK) == Counter(list(TAKEN))
+    assert Counter(route.queue for route in WORK) == Counter([*TAKEN, CALLS])
 
 
 def test_every_dead_letter_queue_and_the_unrouted_one_are_collected_once() -> None:
-    assert Counter(route.queue for route in RAW) == Counter([f"{queue}.dlq" for queue in QUEUES] + ["unrouted"])
+    assert Counter(route.queue for route in RAW) == Counter(
+        [f"{queue}.dlq" for queue in (*QUEUES, CALLS)] + ["unrouted"]
+    )
 
 
 def test_every_question_is_answered_and_every_other_message_is_handled() -> None:
@@ -38,15 +43,17 @@ def test_every_question_is_answered_and_every_other_message_is_handled() -> None
 
 
 def test_who_collects_dead_letters_answers_no_questions() -> None:
-    collected = chosen("dead-letters", [route.queue for route in ROUTES])
+    collected = chosen("dead-letters", [route.queue for route in ALL])
     assert set(collected) == {route.queue for route in RAW}
 
 
 def test_every_route_serves_a_queue_that_is_declared_and_every_queue_but_the_tiers_is_served() -> None:
     names = Names("shop")
     tiers = tiers_seconds(1800)
-    declared = {queue.name for queue in topology(names, tiers).queues} - {names.tier_queue(t) for t in tiers}
-    assert {names.queue(route.queue) for route in ROUTES} == declared
+    declared = {queue.name for queue in topology(names, tiers, carriers=[CARRIER]).queues} - {
+        names.tier_queue(t) for t in tiers
+    }
+    assert {names.queue(route.queue) for route in ALL} == declared
 
 
 def test_no_message_is_taken_by_two_queues() -> None:
@@ -62,10 +69,10 @@ def test_a_queues_handler_is_in_the_file_named_after_it(route: Route) -> None:
 @pytest.mark.parametrize("route", WORK, ids=lambda route: route.queue)
 def test_a_handlers_file_names_every_message_it_takes(route: Route) -> None:
     table = sys.modules[module_of(route)].__doc__ or ""
-    assert [model.TYPE for model in TAKEN[route.queue] if model.routing_key() not in table] == []
+    assert [model.TYPE for model in messages_of(route.queue) if model.routing_key() not in table] == []
 
 
 def test_every_handler_file_has_a_route() -> None:
     folder = Path(__file__).parents[2] / "workers" / "handlers"
     files = {f"workers.handlers.{path.stem}" for path in folder.glob("*.py")} - {"workers.handlers.__init__"}
-    assert files == {module_of(route) for route in ROUTES}
+    assert files == {module_of(route) for route in ALL}

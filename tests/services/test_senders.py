@@ -65,6 +65,7 @@ SENDERS: dict[str, set[Role]] = {
     "stock.receive": {Role.WAREHOUSE},
     "stock.adjust": {Role.WAREHOUSE},
     "shipment.book": {Role.WAREHOUSE},
+    "shipment.create": {Role.WAREHOUSE, Role.OPERATOR},
     "shipment.update": {Role.CARRIER},
     "sku.upsert": {Role.CATALOGUE},
     "settings.set": {Role.CATALOGUE},

@@ -82,6 +82,8 @@ class Shop:
     `fulfilment_warehouses` get requests in queues of their own: warehouse -> the broker users that may report for it,
     or none for every user with the role warehouse. One that does not answer a cancellation for
     `fulfilment_cancel_seconds` raises an alert.
+
+    `carriers` are those at which we book parcels: carrier -> push or poll, by which we learn what happens to them.
     """
 
     default_warehouse: str = "main"
@@ -104,6 +106,7 @@ class Shop:
     business_time_zone: str = "Asia/Shanghai"
     fulfilment_warehouses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fulfilment_cancel_seconds: int = 3600
+    carriers: Mapping[str, str] = field(default_factory=dict)
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
     retention: Retention = field(default_factory=Retention)

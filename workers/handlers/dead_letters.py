@@ -157,12 +157,17 @@ def _sane(moment: datetime | None) -> datetime | None:
 async def measure(tx: Transaction) -> None:
     """Show Prometheus how many dead letters wait for a decision, and for how long."""
     found = {open_.queue: open_ for open_ in await dead_letters.open_counts(tx)}
-    queues = (*QUEUES, UNROUTED)
+    queues = dict.fromkeys((*QUEUES, UNROUTED, *found))
     OPEN.set_each({queue: found[queue].count if queue in found else 0 for queue in queues})
     OLDEST_AGE.set_each({queue: found[queue].oldest_age_seconds if queue in found else 0 for queue in queues})
 
 
+def route(queue: str) -> RawRoute:
+    """Return the route of a queue's dead letters."""
+    return RawRoute(f"{queue}.dlq", keep, batch_max_items=BATCH_MAX_ITEMS)
+
+
 ROUTES = (
-    *(RawRoute(f"{queue}.dlq", keep, batch_max_items=BATCH_MAX_ITEMS) for queue in QUEUES),
+    *(route(queue) for queue in QUEUES),
     RawRoute(UNROUTED, keep, batch_max_items=BATCH_MAX_ITEMS, every=(Every(MEASURE_SECONDS, measure),)),
 )

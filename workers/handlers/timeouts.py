@@ -8,6 +8,8 @@
     attempt   any                its provider is polled for the attempt's state until it is final, in ever longer steps:
                                  at most once a minute, in the end once an hour
     refund    any                its provider is polled for the refund's state, in the same steps
+    waybill   any                its carrier is polled for the parcel's history, in the same steps, until the parcel has
+                                 ended; a waybill that no parcel uses is cancelled
     shortage  any                partial_orders.py decides for the buyer (order.shortage_due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
     cancelling  cancelling       an alert, and again after OMS_FULFILMENT_CANCEL_SECONDS: a warehouse has not answered
@@ -29,12 +31,14 @@ from typing import Any, TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised
+from messages.carriers import CarrierCall, CarrierCancel, CarrierTrack
 from messages.envelope import Envelope
 from messages.orders import OrderRejected
 from messages.payments import ProgressMark
 from messages.providers import ProviderQuery, ProviderRefundQuery
 from messages.rests import ShortageDue
 from messages.timers import TimerDue
+from messages.topology import carrier_calls_queue
 from outbox import backlog
 from outbox.shared_gauge import SharedGauge
 from workers import shop
@@ -45,8 +49,9 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import attempts, benefits, commands, order_events, retention
 from workers.store import attempts as attempt_rows
-from workers.store import orders, timers
+from workers.store import orders, timers, waybills
 from workers.store.timers import Timer, TimerKind
+from workers.store.waybills import Waybill, WaybillState
 
 Item: TypeAlias = Envelope[TimerDue]
 TRIGGERS = {
@@ -56,7 +61,7 @@ TRIGGERS = {
 }
 """The timers that move an order here."""
 OF_ORDERS = frozenset({*TRIGGERS, TimerKind.CANCELLING})
-"""The timers that this handler decides by the order. The others poll a provider, or wake partial_orders.py."""
+"""The timers that this handler decides by the order. The others poll, or wake partial_orders.py."""
 LOOK_AGAIN = timedelta(seconds=1)
 LOOK_AGAIN_HELD = timedelta(hours=1)  # a release starts the timer anew, so this only replaces a lost start
 RUNNING = SharedGauge("oms_timeouts_scheduled", "Timers that run, counted up to 100,000")
@@ -88,7 +93,7 @@ def decide(timer: Timer, order: Order | None, now: datetime, handled_until: date
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, act on the timers that are due, drop those without effect."""
-    polls, polling = await poll_providers(tx, batch)
+    polls, polling, over = await poll(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in OF_ORDERS}))
     due = await timers.read(tx, [key_of(item.body) for item in batch])
     handled_until = await timers.progress(tx)
@@ -117,7 +122,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     closings = await attempts.close_superseded(tx, book)
     again = batch.now + timedelta(seconds=shop.current().fulfilment_cancel_seconds)
     await timers.start(tx, [Timer(TimerKind.CANCELLING, key, again) for key in unanswered])
-    await timers.stop(tx, ended)
+    await timers.stop(tx, [*ended, *over])
     await timers.postpone(tx, waiting, batch.now + LOOK_AGAIN)
     await timers.postpone(tx, held, batch.now + LOOK_AGAIN_HELD)
     await timers.back_off(tx, polling)
@@ -165,20 +170,22 @@ def key_of(body: TimerDue) -> timers.Key:
     return TimerKind(body.kind), body.key
 
 
-async def poll_providers(
+async def poll(
     tx: Transaction, batch: Batch[TimerDue]
-) -> tuple[list[outbox.Announcement], Collection[timers.Key]]:
-    """Return a query to the provider of each attempt and refund that has no result yet, and the timers that stay.
+) -> tuple[list[outbox.Announcement], Collection[timers.Key], Collection[timers.Key]]:
+    """Return a query to the provider of each attempt and refund that has no result yet, and to each parcel's carrier.
 
-    A shortage whose time is over is passed to the handler that knows the order's lines.
+    Beside them come the timers that stay, and those that end. A shortage whose time is over is passed to the handler
+    that knows the order's lines.
     """
     waiting = {key_of(item.body): item for item in batch if item.body.kind not in OF_ORDERS}
     if not waiting:
-        return [], ()
+        return [], (), ()
     due = await timers.read(tx, waiting)
     providers = await attempt_rows.providers_of(tx, [key for kind, key in due if kind is TimerKind.ATTEMPT])
     numbers = await attempt_rows.refund_numbers(tx, [key for kind, key in due if kind is TimerKind.REFUND])
-    calls = []
+    known = await waybills.read(tx, [key for kind, key in due if kind is TimerKind.WAYBILL])
+    calls, over = [], []
     for attempt_id, provider in providers.items():
         because = waiting[TimerKind.ATTEMPT, attempt_id]
         calls.append(attempts.provider_call(ProviderQuery(attempt_id=attempt_id), provider, because=because))
@@ -189,7 +196,23 @@ async def poll_providers(
         if kind is TimerKind.SHORTAGE:
             because = waiting[kind, order_id]
             calls.append(outbox.internal(ShortageDue(order_id=order_id), because=because))
-    return calls, due
+    for waybill_id, waybill in known.items():
+        call = carrier_call(waybill)
+        if call is None:
+            over.append((TimerKind.WAYBILL, waybill_id))
+        elif waybill.plan.carrier in shop.current().carriers:  # else its queue is gone, and the timer waits
+            queue, because = carrier_calls_queue(waybill.plan.carrier), waiting[TimerKind.WAYBILL, waybill_id]
+            calls.append(outbox.to_queue(call, queue=queue, because=because))
+    return calls, due.keys() - set(over), over
+
+
+def carrier_call(waybill: Waybill) -> CarrierCall | None:
+    """Return the next call about a waybill, or None if there is none any more. No I/O."""
+    if waybill.state is WaybillState.UNUSED:
+        return CarrierCancel(waybill_id=waybill.id)
+    if waybill.state is WaybillState.BOOKED and not waybill.parcel_ended:
+        return CarrierTrack(waybill_id=waybill.id)
+    return None
 
 
 def fields(trigger: Trigger) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sends requests to providers over HTTPS.
+"""Sends requests to providers and carriers over HTTPS.
 
 Time and size are bounded. A call follows no redirect, and it repeats a request only if that was not sent. No other
 module of workers uses the network; an import contract checks that.
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 from prometheus_client import Histogram
@@ -20,7 +20,6 @@ from workers.providers.abilities import TokenSource
 from workers.providers.port import (
     HttpRequest,
     HttpResponse,
-    Provider,
     UnknownOutcome,
 )
 
@@ -32,7 +31,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 CALLS = Histogram(
     "oms_provider_call_seconds",
-    "Calls to providers by outcome: answered, unknown (no response in time), away (not reached)",
+    "Calls to providers and carriers by outcome: answered, unknown (no response in time), away (not reached)",
     ["provider", "outcome"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
@@ -44,10 +43,16 @@ class ProviderAwayError(UnavailableError):
     """The provider cannot be reached, and nothing was sent. Only the queue of its own calls waits for it."""
 
 
-class Caller:
-    """Calls one provider. Each try builds the request anew, because its signature holds the time."""
+class Callee(Protocol):
+    """What a Caller calls: a provider, or a carrier."""
 
-    def __init__(self, provider: Provider, timeout_seconds: float) -> None:
+    name: str
+
+
+class Caller:
+    """Calls one provider or carrier. Each try builds the request anew, because its signature holds the time."""
+
+    def __init__(self, provider: Callee, timeout_seconds: float) -> None:
         self.provider = provider
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None

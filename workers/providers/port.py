@@ -203,7 +203,7 @@ class ForeignRefund:
 class HttpRequest:
     """One HTTP request, signed. If `bearer` is set, the calls module adds the provider's access token."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)

@@ -21,12 +21,14 @@ class TopologyError(OmsError):
 
 
 async def declare(
-    url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, warehouses: Iterable[str] = ()
+    url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, **named: Iterable[str]
 ) -> Topology:
-    """Declare every exchange, queue and binding. Equal ones that exist stay as they are. Raises TopologyError."""
+    """Declare every exchange, queue and binding, also those of the warehouses and carriers that are `named`.
+
+    Equal ones that exist stay as they are. Raises TopologyError."""
     if delay_plugin:
         await probe_delay_plugin(url, names)
-    wanted = topology(names, tiers, delay_plugin=delay_plugin, warehouses=warehouses)
+    wanted = topology(names, tiers, delay_plugin=delay_plugin, **named)
     async with _channel(url) as channel:
         for exchange in wanted.exchanges:
             await _declare(channel, exchange)

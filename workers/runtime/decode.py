@@ -17,7 +17,7 @@ from messages.reasons import Reason
 from messages.reply_addresses import refusal
 from messages.roles import Role, may_send
 from messages.strict_json import FAULTS_MAX, REPEATED_NAME, Fault, Reading, read
-from messages.topology import TAKEN, Names
+from messages.topology import Names, messages_of
 from messages.user_roles import Trust
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, HASH_BYTES, NO_ID, Delivery, clean, is_clean
@@ -98,7 +98,7 @@ class Decoder:
     @cached_property
     def models(self) -> Mapping[str, type[Message]]:
         """Type -> model, of the messages that the queue takes."""
-        return {model.TYPE: model for model in TAKEN[self.queue]}
+        return {model.TYPE: model for model in messages_of(self.queue)}
 
     def __call__(self, delivery: Delivery) -> Work:
         """Decode one delivery. It never raises, whatever the delivery holds."""

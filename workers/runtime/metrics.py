@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
 from messages.reasons import Reason
-from messages.topology import TAKEN
+from messages.topology import messages_of
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind, Outcome
 
@@ -44,7 +44,7 @@ def prepare(queue: str) -> None:
     HANDLER_FAILURES.labels(queue)
     for reason in Reason:
         DEAD_LETTERS.labels(queue, reason)
-    for model in TAKEN.get(queue, ()):
+    for model in messages_of(queue):
         RECEIVED.labels(queue, model.TYPE)
         for kind in Kind:
             PROCESSED.labels(queue, model.TYPE, kind)

@@ -7,7 +7,7 @@ from typing import Any
 from db.pool import Transaction
 from messages.base import Message
 from messages.envelope import Envelope
-from messages.topology import TAKEN
+from messages.topology import messages_of
 from workers.runtime.batch import Batch
 
 Handler = Callable[[Transaction, Batch[Any]], Awaitable[Sequence[Message] | None]]
@@ -45,7 +45,7 @@ class Route:
     @property
     def prefetch(self) -> int:
         """How many messages the broker delivers ahead, so that one batch collects while another commits."""
-        packs = any(model.PACKABLE for model in TAKEN.get(self.queue, ()))
+        packs = any(model.PACKABLE for model in messages_of(self.queue))
         return self.prefetch_messages or (PREFETCH_PACKS if packs else 2 * self.batch_max_items)
 
 

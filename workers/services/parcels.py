@@ -1,6 +1,6 @@
 """What the facts about parcels do to their orders: steps, refunds, stock and alerts."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised
+from messages.carriers import ShipmentObserved, WaybillAnswered
 from messages.envelope import Envelope
-from messages.shipments import ShipmentBook, ShipmentUpdate, ShipmentUpdated
+from messages.shipments import ShipmentBook, ShipmentCreate, ShipmentUpdate, ShipmentUpdated
 from messages.stock import StockCommit, StockRestock
 from workers.domain.book import Book
 from workers.domain.codes import Code
@@ -29,10 +30,15 @@ from workers.domain.shipping import (
 )
 from workers.domain.shop import DeductOn
 from workers.services import order_events, refunds
-from workers.store import orders, payments, shipments
+from workers.services.commands import Outcomes
+from workers.store import orders, payments, shipments, waybills
 from workers.store.refunds import RefundDue
+from workers.store.timers import Timer
+from workers.store.waybills import Waybill, WaybillAnswer
 
-ParcelMessage: TypeAlias = ShipmentBook | ShipmentUpdate
+CarrierReport: TypeAlias = ShipmentUpdate | ShipmentObserved
+"""A carrier fact, sent by the carrier or found by a poll."""
+ParcelMessage: TypeAlias = ShipmentBook | ShipmentCreate | WaybillAnswered | CarrierReport
 Item: TypeAlias = Envelope[ParcelMessage]
 Box: TypeAlias = dict[int, Parcel]
 """One parcel: order id -> what the order has in it."""
@@ -45,6 +51,7 @@ class ShipmentContext:
 
     `boxes` is parcel id -> order id -> what the order has in the parcel; parcels that the batch books are last.
     `known` is parcel id -> event id -> fact. `numbers` is (carrier, tracking number) -> parcel ids, the newest last.
+    `requested` are the waybills that carriers are to book, `answers` what they answered about those in `waybills`.
     """
 
     book: Book[Item]
@@ -59,6 +66,11 @@ class ShipmentContext:
     facts: list[shipments.ParcelFact] = field(default_factory=list)
     failures: list[tuple[Item, Parcel, list[RefundLine]]] = field(default_factory=list)
     news: list[outbox.Announcement] = field(default_factory=list)
+    waybills: dict[int, Waybill] = field(default_factory=dict)
+    requested: list[Waybill] = field(default_factory=list)
+    answers: list[WaybillAnswer] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=dict)
 
     def units(self, order: Order) -> dict[int, int]:
         """Line number -> the units that the order ships, or has shipped."""
@@ -89,24 +101,28 @@ class ShipmentContext:
         return all(order_id in self.book for order_id in box)
 
 
-async def read(tx: Transaction, book: Book[Item], updates: Iterable[ShipmentUpdate]) -> ShipmentContext:
+async def read(tx: Transaction, book: Book[Item], bodies: Sequence[ParcelMessage]) -> ShipmentContext:
     """Read what the decisions depend on besides the orders, which are locked."""
     context = ShipmentContext(book, await orders.lines(tx, book.before))
     for parcel in await shipments.of_orders(tx, book.before):
         box = context.boxes.get(parcel.id)
         box = context.open_box(parcel.id, key_of(parcel)) if box is None else box
         box[parcel.order_id] = parcel
-    moving = [parcel_id for body in updates for parcel_id in context.numbers.get(key_of(body), ())]
+    reports = [body for body in bodies if isinstance(body, CarrierReport)]
+    moving = [parcel_id for body in reports for parcel_id in context.numbers.get(key_of(body), ())]
     context.known |= await shipments.facts(tx, moving)
+    context.waybills |= await waybills.read(
+        tx, [body.waybill_id for body in bodies if isinstance(body, WaybillAnswered)]
+    )
     return context
 
 
 def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
-    """Return (carrier, tracking number), by which the carrier knows the parcel."""
-    return body.carrier, body.tracking_no
+    """Return (carrier, tracking number), by which the carrier knows the parcel. A parcel without a number has none."""
+    return body.carrier, getattr(body, "tracking_no", None) or ""
 
 
-def update_parcel(context: ShipmentContext, box: Box, item: Item, body: ShipmentUpdate, now: datetime) -> None:
+def update_parcel(context: ShipmentContext, box: Box, item: Item, body: CarrierReport, now: datetime) -> None:
     """Apply one carrier fact to the parcel, and so to each order in it."""
     parcel_id = next(iter(box.values())).id
     facts = context.known.setdefault(parcel_id, {})
@@ -131,7 +147,7 @@ def move_part(context: ShipmentContext, order: Order, item: Item, before: Parcel
 
     Returns False if it did nothing.
     """
-    status = item.body.status if isinstance(item.body, ShipmentUpdate) else None
+    status = item.body.status if isinstance(item.body, CarrierReport) else None
     if (contradiction := contradicts_order(before, after, status)) is not None:
         context.news.append(outbox.event(alert(order, before, contradiction), because=item))
     if state_of(after) == state_of(before):

@@ -6,6 +6,7 @@ from typing import Any
 
 from db.pool import Transaction
 from db.statements import SQL, columns
+from messages.carriers import ShipmentObserved
 from messages.shipments import ShipmentUpdate
 from workers.domain.shipping import CarrierFact, Parcel, ParcelState
 
@@ -21,7 +22,7 @@ KeptUnits = tuple[int, int, int, int]
 class ParcelFact:
     """One carrier fact. A stale fact is recorded and does not move its parcel."""
 
-    update: ShipmentUpdate
+    update: ShipmentUpdate | ShipmentObserved
     shipment_id: int
     stale: bool
 

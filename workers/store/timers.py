@@ -10,7 +10,7 @@ from db.statements import SQL, columns
 
 
 class TimerKind(StrEnum):
-    """The deadline that a timer watches; its key is an order's, an attempt's or a refund's id."""
+    """The deadline that a timer watches; its key is an order's, an attempt's, a refund's or a waybill's id."""
 
     SAGA = "saga"
     PAYMENT = "payment"
@@ -19,10 +19,11 @@ class TimerKind(StrEnum):
     REFUND = "refund"
     SHORTAGE = "shortage"
     CANCELLING = "cancelling"
+    WAYBILL = "waybill"
 
 
 Key = tuple[TimerKind, int]
-"""(kind, id of the order, attempt or refund)"""
+"""(kind, id of the order, attempt, refund or waybill)"""
 BROKER_GRACE = timedelta(seconds=5)
 """How long after `due_at` the sweeper leaves a timer to the delay exchange before it sends timer.due itself."""
 RECENT_SECONDS = 90.0
