@@ -40,6 +40,12 @@ class OrderHistory(OrderQuery):
     TYPE: ClassVar[str] = "order.history.v1"
 
 
+class PaymentGet(OrderQuery):
+    """Ask how an order is paid: what was attempted, what came in, what went back."""
+
+    TYPE: ClassVar[str] = "payment.get.v1"
+
+
 class OrderTrack(OrderQuery):
     """Ask where the parcels of an order are (S0-12)."""
 
@@ -193,6 +199,27 @@ class ParcelShown(Part):
     facts: tuple[TrackedFact, ...]
 
 
+class HoldShown(Part):
+    """A hold. A buyer sees only one for a shortage, about which the buyer decides, and no reason."""
+
+    order_id: OrderId
+    hold_id: OrderId
+    kind: str
+    reason_code: str | None
+    placed_at: Moment
+    released_at: Moment | None
+
+
+class HandOverShown(Part):
+    """The part of an order that one warehouse ships, and how far it is there."""
+
+    order_id: OrderId
+    warehouse: str
+    state: str
+    requested_at: Moment
+    updated_at: Moment
+
+
 class AddressShown(Part):
     """The masked delivery address. `changes` counts how often the buyer changed it."""
 
@@ -237,6 +264,8 @@ class OrderDescribed(Reply):
     attempts: tuple[AttemptShown, ...]
     refunds: tuple[RefundShown, ...]
     parcels: tuple[ParcelShown, ...]
+    hand_overs: tuple[HandOverShown, ...]
+    holds: tuple[HoldShown, ...]
     address: AddressShown | None
     children: tuple[OrderId, ...]
     held: bool
@@ -248,6 +277,23 @@ class OrderDescribed(Reply):
     delivered_at: Moment | None
     completed_at: Moment | None
     cancelled_at: Moment | None
+
+
+class PaymentDescribed(Reply):
+    """The answer to payment.get. A split order has the refunds of its children."""
+
+    TYPE: ClassVar[str] = "payment.described.v1"
+    order_id: OrderId
+    order_no: str | None
+    state: str
+    version: int
+    payable: MoneyShown
+    captured: MoneyShown
+    refunded: MoneyShown
+    expire_at: Moment
+    payments: tuple[PaymentShown, ...]
+    attempts: tuple[AttemptShown, ...]
+    refunds: tuple[RefundShown, ...]
 
 
 class OrderTracked(Reply):

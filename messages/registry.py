@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from messages import (  # noqa: F401 (importing a topic's module defines its models)
+    account_queries,
     base,
     benefits,
     carriers,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from messages import (
+    account_queries,
     benefits,
     carriers,
     carts,
@@ -140,8 +141,13 @@ QUESTIONS: dict[str, tuple[type[Message], ...]] = {
         order_queries.OrderHistory,
         order_queries.OrderList,
         order_queries.OrderTrack,
+        order_queries.PaymentGet,
         explanations.OrderExplain,
         explanations.OrderAsOf,
+        account_queries.CartGet,
+        account_queries.CouponList,
+        account_queries.PointsGet,
+        account_queries.StockGet,
         subjects.SubjectExport,
     )
 }

@@ -72,4 +72,5 @@ def with_stock_apart(routes: Sequence[Route]) -> tuple[Route, ...]:
     """Return the routes with stock on a database of its own, which is purged there."""
     purging = Every(retention.RUN_SECONDS, retention.Purger().__call__)
     apart = replace(stock.ROUTE, database=STOCK_DATABASE, every=(*stock.ROUTE.every, purging))
-    return tuple(apart if route is stock.ROUTE else route for route in routes)
+    changed = {id(stock.ROUTE): apart, id(queries.ROUTE): replace(queries.ROUTE, handler=queries.answer_without_stock)}
+    return tuple(changed.get(id(route), route) for route in routes)

@@ -6,12 +6,13 @@ SELECT key AS order_id, kind, due_at FROM timers
 WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1::bigint[]);
 
 -- name: explanations.holds
--- $1 order ids. Their open holds, the oldest first.
-SELECT order_id, id, kind, placed_at FROM order_holds WHERE order_id = ANY($1::bigint[]) AND released_at IS NULL ORDER BY order_id, id;
+-- $1 order ids. Their holds, also those that were released, the oldest first.
+SELECT order_id, id, kind, reason_code, placed_at, released_at FROM order_holds WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, id;
 
 -- name: explanations.hand_overs
 -- $1 order ids. Their hand-overs, and since when each is in its state.
-SELECT order_id, warehouse, state, cancel_no, updated_at FROM fulfilments WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
+SELECT order_id, warehouse, state, cancel_no, requested_at, updated_at FROM fulfilments
+WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
 
 -- name: explanations.dead_letters
 -- $1 order ids. Dead letters that name the order or one of its children, and those of the conversation that placed it.

@@ -45,6 +45,7 @@ CODES: dict[str, str] = {
     Code.PROMOTION_INVALID: "A promotion or template contradicts itself or overlaps with another",
     Code.CATALOGUE_ENTRY_UNKNOWN: "`revision.reset` names an entry that does not exist",
     Code.CATALOGUE_REVISION_STEP: "The revision is too far above the stored one; `details.max` is the highest",
+    Code.INVENTORY_ELSEWHERE: "Stock has a database of its own; ask the system that keeps it.",
     Code.INVENTORY_INSUFFICIENT: "A line is out of stock; `details` says which",
     Code.INVENTORY_INVARIANT: "The correction would leave less stock than orders hold, or more than a counter takes",
     Code.INVENTORY_SKU_UNKNOWN: "The warehouse never had this SKU",

@@ -35,7 +35,7 @@ ALLOWED = {
 """Statement -> index -> why it may be read whole."""
 ALLOWED_WHEN_YOUNG = {
     **ALLOWED,
-    **dict.fromkeys(("holds.open", "holds.release", "holds.end", "explanations.holds"), _OPEN_HOLDS),
+    **dict.fromkeys(("holds.open", "holds.release", "holds.end"), _OPEN_HOLDS),
     "outbox.backlog": {**ALLOWED["outbox.backlog"], "outbox_held_id": "held rows, as before; counted up to a limit"},
     "refunds.backlog": {**ALLOWED["refunds.backlog"], "refunds_running": "it has only refunds under way"},
     "subjects.unpublished": {**ALLOWED["subjects.unpublished"], "outbox_held_sealed": "as before"},

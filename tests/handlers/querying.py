@@ -1,8 +1,10 @@
 """Asks queries as the runtime does."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from db.pool import Transaction
 from messages.base import Actor, Query, Reply
 from messages.envelope import Envelope
 from messages.roles import Role
@@ -13,7 +15,12 @@ from workers.runtime.batch import Batch
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-async def ask(harness: HandlerHarness, *bodies: Query, statements: list[str] | None = None) -> list[Reply]:
+async def ask(
+    harness: HandlerHarness,
+    *bodies: Query,
+    statements: list[str] | None = None,
+    answering: Callable[[Transaction, Batch[Query]], Awaitable[list[Reply]]] = queries.answer,
+) -> list[Reply]:
     """Answer the queries as the runtime does, in a transaction that cannot write."""
     items: list[Envelope[Any]] = []
     for number, body in enumerate(bodies):
@@ -24,12 +31,12 @@ async def ask(harness: HandlerHarness, *bodies: Query, statements: list[str] | N
         )
     async with harness.pool.acquire() as tx, tx.transaction(readonly=True, isolation="repeatable_read"):
         if statements is None:
-            return await queries.answer(tx, Batch(items, NOW))
+            return await answering(tx, Batch(items, NOW))
 
         def note(record: Any) -> None:
             statements.append(record.query)
 
         tx.add_query_logger(note)
-        replies = await queries.answer(tx, Batch(items, NOW))
+        replies = await answering(tx, Batch(items, NOW))
         tx.remove_query_logger(note)
         return replies

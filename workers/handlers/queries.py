@@ -9,11 +9,16 @@
     for another user, or from a broker user       query.rejected with AUTH_FORBIDDEN
     without the role
 
+    cart.get, coupon.list, points.get             cart.shown, coupon.listed, points.shown: what the user has
+    stock.get                                     stock.shown: what each warehouse has; query.rejected with
+                                                  INVENTORY_ELSEWHERE if stock has a database of its own
+
     about orders that exist                       then
     --------------------------------------------  -------------------------------------------------------------------
     order.get                                     order.described: all about the order, its address masked
     order.track                                   order.tracked: its parcels, and what their carriers reported
     order.history                                 order.history_listed: its steps
+    payment.get                                   payment.described: its attempts, captures and refunds
     order.explain                                 order.explained: what it waits for and from whom, and what died
     order.as_of                                   order.shown_as_of: its state, money and parcels at an earlier time
     order.list                                    order.listed: a page of orders, the newest first
@@ -28,9 +33,10 @@ without a lock, so another order may take them between this answer and the order
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from db.pool import Transaction
+from messages.account_queries import CartGet, CouponList, PointsGet, StockGet
 from messages.base import Query, QueryRejected, Reply
 from messages.envelope import Envelope
 from messages.order_queries import OrderList, OrderQuery
@@ -55,11 +61,15 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
 from workers.runtime.batch import Batch
 from workers.runtime.route import QueryRoute
-from workers.services import authorization, order_answers, order_pages, subject_exports
+from workers.services import account_answers, authorization, order_answers, order_pages, subject_exports
 from workers.store import preview
 from workers.store.preview import PreviewContext
 
 BATCH_MAX_ITEMS = 20  # a preview with all its coupons takes some milliseconds, and the first caller waits for all
+
+
+AnswerKind: TypeAlias = Callable[[Transaction, Sequence[Envelope[Any]], datetime], Awaitable[list[Reply]]]
+Kinds: TypeAlias = Mapping[type[Query], AnswerKind]
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,15 @@ def nothing_off(coupon: Coupon, lines: Sequence[PricedLine]) -> Refusal | None:
 
 async def answer(tx: Transaction, batch: Batch[Query]) -> list[Reply]:
     """Answer each query of the batch, in order. Queries of one kind are answered together."""
+    return await _answer(tx, batch, KINDS)
+
+
+async def answer_without_stock(tx: Transaction, batch: Batch[Query]) -> list[Reply]:
+    """Answer as `answer` does where stock has a database of its own."""
+    return await _answer(tx, batch, {**KINDS, StockGet: _ignoring_time(account_answers.reject_stock)})
+
+
+async def _answer(tx: Transaction, batch: Batch[Query], kinds: Kinds) -> list[Reply]:
     answers: dict[int, Reply] = {}
     allowed: list[Envelope[Any]] = []
     for item in batch:
@@ -145,7 +164,7 @@ async def answer(tx: Transaction, batch: Batch[Query]) -> list[Reply]:
             answers[id(item)] = QueryRejected(code=refusal.code, message=refusal.message)
         else:
             allowed.append(item)
-    for model, answer_kind in KINDS.items():
+    for model, answer_kind in kinds.items():
         items = [item for item in allowed if isinstance(item.body, model)]
         if items:
             replies = await answer_kind(tx, items, batch.now)
@@ -164,11 +183,22 @@ async def answer_exports(tx: Transaction, items: Sequence[Envelope[SubjectExport
     return [await subject_exports.answer(tx, item.body, item.user) for item in items]
 
 
-KINDS: Mapping[type[Query], Callable[[Transaction, Sequence[Envelope[Any]], datetime], Awaitable[list[Reply]]]] = {
+def _ignoring_time(answer_items: Callable[..., Awaitable[list[Reply]]]) -> AnswerKind:
+    async def answer_at(tx: Transaction, items: Sequence[Envelope[Any]], _: datetime) -> list[Reply]:
+        return await answer_items(tx, items)
+
+    return answer_at
+
+
+KINDS: Kinds = {
     OrderPreview: answer_previews,
-    OrderQuery: lambda tx, items, _: order_answers.answer_about_orders(tx, items),
+    OrderQuery: _ignoring_time(order_answers.answer_about_orders),
+    OrderList: _ignoring_time(order_pages.answer_lists),
+    CartGet: _ignoring_time(account_answers.answer_carts),
+    CouponList: _ignoring_time(account_answers.answer_coupons),
+    PointsGet: _ignoring_time(account_answers.answer_points),
+    StockGet: _ignoring_time(account_answers.answer_stock),
     SubjectExport: answer_exports,
-    OrderList: lambda tx, items, _: order_pages.answer_lists(tx, items),
 }
 """The kinds of queries, and who answers them."""
 

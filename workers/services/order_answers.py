@@ -15,7 +15,10 @@ from messages.order_queries import (
     AddressShown,
     AttemptShown,
     FacetsShown,
+    HandOverShown,
+    HoldShown,
     LineShown,
+    MoneyShown,
     OrderDescribed,
     OrderGet,
     OrderHistory,
@@ -25,6 +28,8 @@ from messages.order_queries import (
     OrderTracked,
     ParcelLine,
     ParcelShown,
+    PaymentDescribed,
+    PaymentGet,
     PaymentShown,
     RefundShown,
     TrackedFact,
@@ -32,11 +37,12 @@ from messages.order_queries import (
 from messages.orders import Amounts
 from workers import views
 from workers.domain.codes import Code
+from workers.domain.holds import HoldKind
 from workers.domain.masking import MASK, masked
 from workers.services import order_explanations
 from workers.services.answer_parts import money, named, step
 from workers.services.order_explanations import ExplanationContext
-from workers.store import order_lists, orders
+from workers.store import explanations, order_lists, orders
 from workers.views import loading
 from workers.views.facets import captured
 from workers.views.keys import uuid_of
@@ -76,8 +82,13 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery]) -> OrdersRead:
         return sorted(wanted & wholes.keys())
 
     parcels = [parcel.id for key in needed(OrderGet, OrderTrack) for parcel in wholes[key].shipments]
-    rows = {"log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory))}
-    attempts = await order_lists.attempts(tx, needed(OrderGet))
+    family = [one.head.id for key in needed(OrderGet) for one in (wholes[key], *wholes[key].children)]
+    rows = {
+        "log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory)),
+        "holds": await explanations.read_holds(tx, family),
+        "hand_overs": await explanations.read_hand_overs(tx, family),
+    }
+    attempts = await order_lists.attempts(tx, needed(OrderGet, PaymentGet))
     facts = await order_lists.carrier_facts(tx, parcels)
     explained, as_of = ([wholes[key] for key in needed(model)] for model in (OrderExplain, OrderAsOf))
     explanation = await order_explanations.read(tx, explained, as_of)
@@ -97,7 +108,9 @@ def _about_one(body: OrderQuery, read: OrdersRead) -> Reply:
 def _answer(body: OrderQuery, whole: Whole, read: OrdersRead) -> Reply:
     match body:
         case OrderGet():
-            return described(whole, read)
+            return described(whole, read, body.actor.type)
+        case PaymentGet():
+            return _paid(whole, read)
         case OrderTrack():
             return OrderTracked(**named(whole), parcels=_parcels(whole, read.facts))
         case OrderHistory():
@@ -110,11 +123,10 @@ def _answer(body: OrderQuery, whole: Whole, read: OrdersRead) -> Reply:
     raise AssertionError(f"{body.TYPE} is no query about one order")
 
 
-def described(whole: Whole, read: OrdersRead) -> OrderDescribed:
-    """Build order.described: everything about the order, with its address masked."""
+def described(whole: Whole, read: OrdersRead, asks: str) -> OrderDescribed:
+    """Build order.described for a user or an operator (`asks`): everything about the order, its address masked."""
     head, facets = whole.head, views.facets_of(whole)
     times = {name: getattr(head, name) for name in TIMES}
-    returned = sum(refund.gone for refund in whole.refunds if refund.currency == head.currency)
     return OrderDescribed(
         **named(whole),
         **times,
@@ -136,7 +148,7 @@ def described(whole: Whole, read: OrdersRead) -> OrderDescribed:
         ),
         payable=money(head.payable_amount, head.currency),
         captured=money(captured(whole), head.currency),
-        refunded=money(returned, head.currency),
+        refunded=_refunded(whole),
         facets=FacetsShown(
             payment=facets.payment,
             fulfilment=facets.fulfilment,
@@ -149,10 +161,54 @@ def described(whole: Whole, read: OrdersRead) -> OrderDescribed:
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
         parcels=_parcels(whole, read.facts),
+        hand_overs=tuple(_hand_over(row) for row in _of_family(whole, read.rows["hand_overs"])),
+        holds=tuple(
+            _hold(row, asks)
+            for row in _of_family(whole, read.rows["holds"])
+            if asks != "user" or row["kind"] == HoldKind.SHORTAGE
+        ),
         address=_address(whole.sealed_address) if whole.sealed_address is not None else None,
         children=tuple(child.head.id for child in whole.children),
         held=head.held,
         deleted=head.deleted,
+    )
+
+
+def _paid(whole: Whole, read: OrdersRead) -> PaymentDescribed:
+    head = whole.head
+    return PaymentDescribed(
+        **named(whole),
+        payable=money(head.payable_amount, head.currency),
+        captured=money(captured(whole), head.currency),
+        refunded=_refunded(whole),
+        expire_at=head.expire_at,
+        payments=tuple(_payment(fact, head.currency) for fact in whole.facts),
+        attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
+        refunds=tuple(_refund(refund) for refund in whole.refunds),
+    )
+
+
+def _refunded(whole: Whole) -> MoneyShown:
+    currency = whole.head.currency
+    return money(sum(refund.gone for refund in whole.refunds if refund.currency == currency), currency)
+
+
+def _of_family(whole: Whole, rows: loading.Rows) -> list[Any]:
+    return [row for one in (whole, *whole.children) for row in rows.get(one.head.id, ())]
+
+
+def _hand_over(row: Any) -> HandOverShown:
+    return HandOverShown(**{name: row[name] for name in HandOverShown.model_fields})
+
+
+def _hold(row: Any, asks: str) -> HoldShown:
+    return HoldShown(
+        order_id=row["order_id"],
+        hold_id=row["id"],
+        kind=row["kind"],
+        reason_code=None if asks == "user" else row["reason_code"],
+        placed_at=row["placed_at"],
+        released_at=row["released_at"],
     )
 
 

@@ -71,7 +71,11 @@ def _situation(key: int, logs: Rows, rows: Mapping[str, Rows], attempts: Rows) -
     return Situation(
         since=entered["at"] if entered is not None else None,
         timers={row["kind"]: row["due_at"] for row in rows["timers"].get(key, ())},
-        holds=[PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"]) for row in rows["holds"].get(key, ())],
+        holds=[
+            PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"])
+            for row in rows["holds"].get(key, ())
+            if row["released_at"] is None
+        ],
         hand_overs=[
             AtWarehouse(
                 row["warehouse"],

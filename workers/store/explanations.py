@@ -17,6 +17,16 @@ async def read_rows(tx: Transaction, ids: Iterable[int]) -> dict[str, Mapping[in
     return {name: await _by_order(tx, f"explanations.{name}", wanted) for name in OF_THE_SHOP}
 
 
+async def read_holds(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    """Order id -> its holds, also those that were released, the oldest first."""
+    return await _by_order(tx, "explanations.holds", sorted(set(ids)))
+
+
+async def read_hand_overs(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    """Order id -> its hand-overs."""
+    return await _by_order(tx, "explanations.hand_overs", sorted(set(ids)))
+
+
 async def read_dead_letters(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
     """Order id -> the dead letters about it, about its children, and of the conversation that placed it."""
     return await _by_order(tx, "explanations.dead_letters", sorted(set(ids)))
