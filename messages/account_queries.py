@@ -130,3 +130,6 @@ class StockShown(Reply):
 
     TYPE: ClassVar[str] = "stock.shown.v1"
     stock: tuple[StockOfSku, ...]
+
+
+QUERIES = (CartGet, CouponList, PointsGet, StockGet)

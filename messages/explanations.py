@@ -95,3 +95,6 @@ class OrderShownAsOf(Reply):
     captured: MoneyShown
     refunded: MoneyShown
     parcels: tuple[ParcelAsOf, ...]
+
+
+QUERIES = (OrderExplain, OrderAsOf)

@@ -331,3 +331,6 @@ class OrderHistoryListed(Reply):
     state: str
     version: int
     steps: tuple[HistoryStep, ...]
+
+
+QUERIES = (OrderGet, OrderHistory, OrderList, OrderTrack, PaymentGet)

@@ -137,17 +137,9 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
 QUESTIONS: dict[str, tuple[type[Message], ...]] = {
     "queries": (
         queries.OrderPreview,
-        order_queries.OrderGet,
-        order_queries.OrderHistory,
-        order_queries.OrderList,
-        order_queries.OrderTrack,
-        order_queries.PaymentGet,
-        explanations.OrderExplain,
-        explanations.OrderAsOf,
-        account_queries.CartGet,
-        account_queries.CouponList,
-        account_queries.PointsGet,
-        account_queries.StockGet,
+        *order_queries.QUERIES,
+        *explanations.QUERIES,
+        *account_queries.QUERIES,
         subjects.SubjectExport,
     )
 }
