@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from messages.base import Message
-from messages.carriers import ShipmentObserved, WaybillAnswered
+from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack, ShipmentObserved, WaybillAnswered
 from messages.roles import Role
 from messages.shipments import ParcelPlan, ShipmentCreate
 from tests.e2e.scenarios import Arrange, booked, paid, timers, unique
@@ -48,3 +48,27 @@ CARRIERS: dict[str, Arrange] = {
     "shipment.observed": polled,
     "timer.due waybill": unused,
 }
+
+
+async def to_book(harness: HandlerHarness, n: int) -> list[Message]:
+    await harness.handle(*await at_carriers(harness, n), roles=frozenset({Role.WAREHOUSE}))
+    rows = await harness.rows("SELECT id FROM waybills WHERE state = 'requested' ORDER BY id DESC LIMIT $1", n)
+    return [CarrierBook(waybill_id=key) for (key,) in rows]
+
+
+async def to_track(harness: HandlerHarness, n: int) -> list[Message]:
+    """Polls of parcels whose service knows nothing of them, and so nothing new."""
+    await harness.handle(*await answered_by_carriers(harness, n))
+    rows = await harness.rows("SELECT id FROM waybills WHERE state = 'booked' ORDER BY id DESC LIMIT $1", n)
+    return [CarrierTrack(waybill_id=key) for (key,) in rows]
+
+
+async def to_cancel(harness: HandlerHarness, n: int) -> list[Message]:
+    due = await unused(harness, n)
+    rows = await harness.rows("SELECT id FROM waybills WHERE state = 'unused' ORDER BY id DESC LIMIT $1", n)
+    assert len(due) == n
+    return [CarrierCancel(waybill_id=key) for (key,) in rows]
+
+
+CALLS: dict[str, Arrange] = {"carrier.book": to_book, "carrier.track": to_track, "carrier.cancel": to_cancel}
+"""Of the queues of calls, which every shop names itself."""

@@ -16,6 +16,7 @@ import pytest
 from db import cipher
 from db.pool import Pool, open_pool
 from messages.base import Internal, Message
+from messages.carriers import CarrierCall
 from messages.payments import ProgressMark
 from messages.providers import AttemptCall, ProviderCertificates, RefundCall
 from messages.registry import MODELS
@@ -23,7 +24,8 @@ from messages.roles import EVERY_ROLE
 from messages.topology import QUEUES, Names
 from messages.user_roles import Trust
 from outbox.insertion import AAD
-from tests.e2e.carrier_scenarios import CARRIERS
+from scripts.gateways.carrier import CarrierService
+from tests.e2e.carrier_scenarios import CALLS, CARRIERS
 from tests.e2e.fulfilment_scenarios import FULFILMENT
 from tests.e2e.payment_scenarios import PAYING, PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS as OTHERS
@@ -31,9 +33,10 @@ from tests.e2e.scenarios import issues, placed, reserves, unique
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
 from tests.runtime.builders import delivery
 from tests.scripts.gateways.merchant import open_merchant
-from workers import providers, shop
+from workers import carriers, providers, shop
+from workers.carriers.http import HttpCarrier
 from workers.domain.shop import Policy, Shop
-from workers.routes import ROUTES
+from workers.routes import ROUTES, with_carriers
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.local_dispatch import LocalRoutes, local_routes
@@ -57,7 +60,7 @@ CHAINED = {
 }
 """The messages from which chains of local dispatch follow."""
 TRUST = Trust(own=frozenset({"relay"}), roles={"payments": EVERY_ROLE})
-ROUTE = {route.queue: route for route in ROUTES}
+ROUTE = {route.queue: route for route in with_carriers(ROUTES, ["sf"])}
 KEYS = "test:" + "A" * 43 + "="
 
 
@@ -98,7 +101,7 @@ def queue_of(body: Message, provider: str = "") -> str:
 def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Work:
     """The message as the broker would bring it; with `items`, all of those in one."""
     internal, queue = isinstance(body, Internal), queue_of(body, provider)
-    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates)
+    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates | CarrierCall)
     about = {"correlation_id": unique(), "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
     content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())
@@ -190,6 +193,22 @@ async def test_fifty_payments_take_as_many_statements_as_one(
             await compare(harness, database_url, partial(scenario.arrange, PaymentHarness(harness, merchant)), scenario)
         finally:
             await providers.close()
+
+
+@pytest.mark.parametrize("name", list(CALLS))
+async def test_fifty_calls_to_a_carrier_take_as_many_statements_as_one(
+    name: str, harness: HandlerHarness, database_url: str
+) -> None:
+    await harness.fill_stock(qty=10_000)
+    service = CarrierService()
+    await service.start()
+    carriers.configure({"sf": HttpCarrier("sf", service.origin)})
+    try:
+        await compare(harness, database_url, partial(CALLS[name], harness))
+    finally:
+        await carriers.close()
+        carriers.configure({})
+        await service.close()
 
 
 def assert_each_causes_the_same(works: Sequence[Work], rows: Sequence[Any]) -> None:

@@ -1,0 +1,214 @@
+"""Waybills: what a carrier's answer does, whatever happened to the orders meanwhile, and what it may never do."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from messages.base import Message
+from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack, WaybillAnswered
+from messages.envelope import Envelope
+from messages.roles import Role
+from messages.shipments import ParcelPlan, ShipmentBookLine, ShipmentCreate
+from tests.handlers.builders import book, cancel, update
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold
+from workers import shop
+from workers.carriers.port import (
+    CarrierRefusal,
+    ConsignmentBooked,
+    ConsignmentCancelled,
+    ParcelHistory,
+    TrackedEvent,
+)
+from workers.domain.shop import Policy, Shop
+from workers.handlers.carrier_calls import CarrierDecision, decide
+from workers.providers.port import UnknownOutcome
+from workers.store.waybills import Waybill, WaybillState
+
+AT = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
+WAREHOUSE = frozenset({Role.WAREHOUSE})
+SHOP = Shop(policy=Policy(rate_limit_orders=0), carriers={"sf": "push", "ups": "poll"})
+WAYBILL = Waybill(7, 1, ("s", "r"), ParcelPlan(order_id=1, carrier="sf"), WaybillState.BOOKED, "SF1")
+EVENTS = [TrackedEvent(f"E{n}", "in_transit", AT.replace(hour=20 - n), None) for n in (1, 2, 3, 2)]
+
+
+def effects(decision: CarrierDecision) -> tuple[str | None, str | None, list[str]]:
+    """(why it is retried, the state in which it closes, what is announced)."""
+    return decision.retry, decision.closed, [one.type for one in decision.announcements]
+
+
+BOOK, TRACK, CANCEL = CarrierBook(waybill_id=7), CarrierTrack(waybill_id=7), CarrierCancel(waybill_id=7)
+LOST = UnknownOutcome("TimeoutError")
+NOTHING: tuple[None, None, list[str]] = (None, None, [])
+ANSWERS = [
+    (BOOK, ConsignmentBooked("SF1", None), (None, None, ["waybill.answered.v1"])),
+    (BOOK, CarrierRefusal("FULL"), (None, None, ["waybill.answered.v1"])),
+    (BOOK, LOST, ("TimeoutError", None, [])),
+    (BOOK, None, NOTHING),
+    (TRACK, ParcelHistory(EVENTS), (None, None, ["shipment.observed.v1"] * 2)),
+    (TRACK, CarrierRefusal("WAYBILL_UNKNOWN"), NOTHING),
+    (TRACK, LOST, NOTHING),
+    (TRACK, None, NOTHING),
+    (CANCEL, ConsignmentCancelled(), (None, "cancelled", [])),
+    (CANCEL, CarrierRefusal("ALREADY_PICKED_UP"), (None, "uncancelled", ["alert.raised.v1"])),
+    (CANCEL, LOST, NOTHING),
+    (CANCEL, None, NOTHING),
+]
+
+
+@pytest.mark.parametrize(("body", "answer", "expected"), ANSWERS)
+def test_what_an_answer_changes(body: Message, answer: Any, expected: object) -> None:
+    """E1 is known, and E2 comes twice in one answer."""
+    assert effects(decide(Envelope(body, "m", "c", AT), answer, WAYBILL, {"E1"})) == expected
+
+
+def test_new_facts_are_reported_in_the_order_in_which_they_happened() -> None:
+    decision = decide(Envelope(TRACK, "m", "c", AT), ParcelHistory(EVENTS), WAYBILL, set())
+    reported = [one.body for one in decision.announcements]
+    assert [one.event_id for one in reported] == ["E3", "E2", "E1"]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def carriers(harness: HandlerHarness) -> HandlerHarness:
+    shop.configure(SHOP)
+    return harness
+
+
+async def create(harness: HandlerHarness, order_id: int, request_id: str = "p-1", **more: Any) -> None:
+    body = ShipmentCreate(request_id=request_id, order_id=order_id, **{"carrier": "sf"} | more)
+    await harness.handle(body, roles=WAREHOUSE, reply_to="client.wms.a")
+
+
+async def answer(harness: HandlerHarness, tracking_no: str | None = "SF1", **more: Any) -> WaybillAnswered:
+    """The carrier's answer to the newest request."""
+    [(key, plan)] = await harness.rows("SELECT id, plan::text FROM waybills ORDER BY id DESC LIMIT 1")
+    parsed = ParcelPlan.model_validate_json(plan)
+    return WaybillAnswered(**vars(parsed), waybill_id=key, tracking_no=tracking_no, **more)
+
+
+async def waybill_states(harness: HandlerHarness) -> list[str]:
+    return [state for (state,) in await harness.rows("SELECT state FROM waybills ORDER BY id")]
+
+
+def failures(harness: HandlerHarness) -> list[tuple[str, str | None]]:
+    return [(e["code"], e["details"].get("field")) for e in harness.events_of("shipment.booking_failed")]
+
+
+async def test_no_unit_is_taken_before_the_carrier_has_answered(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    order_id = await carriers.place_paid_order(("s1", 2))
+    await create(carriers, order_id)
+    assert await carriers.rows("SELECT count(*) FROM shipments") == [(0,)]
+    assert carriers.replies == []
+    await carriers.handle(book(order_id, "T1"))
+    await carriers.handle(await answer(carriers))
+    assert failures(carriers) == [("LOGISTICS_BOOKING_FAILED", "lines")]
+    assert await waybill_states(carriers) == ["unused"]
+    assert [reply["type"] for reply in carriers.replies] == ["shipment.booking_failed.v1"]
+    await carriers.sweep("waybill")
+    assert [type(call) for call in carriers.carrier_calls] == [CarrierBook, CarrierCancel]
+
+
+async def test_the_same_answer_again_changes_nothing(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    order_id = await carriers.place_paid_order(("s1", 2))
+    await create(carriers, order_id)
+    once = await answer(carriers)
+    await carriers.handle(once, once)
+    await carriers.handle(once)
+    await carriers.handle(await answer(carriers, None, refusal="FULL"))
+    assert len(carriers.events_of("shipment.booked")) == 1
+    assert failures(carriers) == []
+    assert await waybill_states(carriers) == ["booked"]
+
+
+async def test_a_repeat_of_the_command_gets_its_outcome_and_another_payload_a_conflict(
+    carriers: HandlerHarness,
+) -> None:
+    await carriers.fill_stock()
+    order_id = await carriers.place_paid_order(("s1", 2))
+    await create(carriers, order_id)
+    await create(carriers, order_id)  # undecided: it waits, too
+    await carriers.handle(await answer(carriers))
+    await create(carriers, order_id)
+    await create(carriers, order_id, carrier="ups")
+    outcomes = [(reply["type"], reply.get("code"), reply.get("duplicate", False)) for reply in carriers.replies]
+    booked = "shipment.booked.v1"
+    conflict = ("command.rejected.v1", "IDEMPOTENCY_CONFLICT", False)
+    assert outcomes == [(booked, None, False), (booked, None, False), (booked, None, True), conflict]
+    assert len(carriers.carrier_calls) == 1
+
+
+async def test_a_number_that_is_on_its_way_already_is_not_used_again(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    other = await carriers.place_paid_order(("s1", 1))
+    await carriers.handle(book(other, "SF1"))
+    order_id = await carriers.place_another_paid_order(("s1", 1))
+    await create(carriers, order_id)
+    await carriers.handle(await answer(carriers))
+    assert failures(carriers) == [("LOGISTICS_BOOKING_FAILED", "tracking_no")]
+    assert await waybill_states(carriers) == ["unused"]
+
+
+async def test_several_orders_share_a_parcel_of_a_carrier_or_none_is_booked(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    first = await carriers.place_paid_order(("s1", 1))
+    second = await carriers.place_another_paid_order(("s2", 1))
+    lines = (ShipmentBookLine(sku_id="s1", qty=1), ShipmentBookLine(sku_id="s2", qty=1, order_id=second))
+    await create(carriers, first, lines=lines)
+    await carriers.handle(await answer(carriers))
+    assert {int(e["order_id"]) for e in carriers.events_of("shipment.booked")} == {first, second}
+    await carriers.handle(cancel(first, request_id="c1"))
+    assert await waybill_states(carriers) == ["booked"]
+    await carriers.handle(cancel(second, request_id="c2"))
+    assert await waybill_states(carriers) == ["unused"]
+
+
+@pytest.mark.parametrize(("state", "code"), [("held", "ORDER_HELD"), ("unpaid", "ORDER_STATE_INVALID")])
+async def test_an_order_that_may_not_ship_is_not_booked(carriers: HandlerHarness, state: str, code: str) -> None:
+    await carriers.fill_stock()
+    order_id = await carriers.place_order(("s1", 1))
+    if state == "held":
+        await carriers.pay(order_id)
+        await carriers.handle(hold(order_id, "h"), trusted=True)
+    await create(carriers, order_id)
+    assert [failure[0] for failure in failures(carriers)] == [code]
+    assert carriers.carrier_calls == []
+    assert [reply["code"] for reply in carriers.replies] == [code]
+
+
+async def test_an_order_that_does_not_exist_is_not_booked(carriers: HandlerHarness) -> None:
+    await create(carriers, 7)
+    assert [code for code, _ in carriers.rejections()] == ["ORDER_NOT_FOUND"]
+    assert [reply["code"] for reply in carriers.replies] == ["ORDER_NOT_FOUND"]
+
+
+async def test_a_storefront_books_nothing(carriers: HandlerHarness) -> None:
+    body = ShipmentCreate(request_id="p", order_id=7, carrier="sf")
+    await carriers.handle(body, roles=frozenset({Role.STOREFRONT}))
+    assert [code for code, _ in carriers.rejections()] == ["AUTH_FORBIDDEN"]
+
+
+async def test_carriers_that_push_are_not_polled_and_ended_parcels_no_more(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    pushed = await carriers.place_paid_order(("s1", 1))
+    polled = await carriers.place_another_paid_order(("s1", 1))
+    await create(carriers, pushed)
+    await carriers.handle(await answer(carriers))
+    await create(carriers, polled, carrier="ups")
+    await carriers.handle(await answer(carriers, "U1"))
+    carriers.carrier_calls.clear()
+    await carriers.sweep("waybill")
+    [call] = carriers.carrier_calls
+    assert isinstance(call, CarrierTrack)
+    shop.configure(replace(SHOP, carriers={}))
+    await carriers.sweep("waybill")
+    assert len(carriers.carrier_calls) == 1  # its queue is gone, and the timer waits
+    shop.configure(SHOP)
+    delivered = update(polled, "U1", "delivered").model_copy(update={"carrier": "ups"})
+    await carriers.handle(delivered)
+    await carriers.sweep("waybill")
+    assert len(carriers.carrier_calls) == 1
+    assert await carriers.rows("SELECT count(*) FROM timers WHERE kind = 'waybill'") == [(0,)]
