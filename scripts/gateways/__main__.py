@@ -13,12 +13,15 @@ from typing import Annotated
 
 import typer
 
+from scripts.gateways.carrier import CarrierService
 from scripts.gateways.edge import Edge, broker_client
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import PROBABILITIES, Habits
 from scripts.gateways.startup import GATEWAYS, run_gateways, write
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+CARRIERS = "carriers"
+"""Stands for a provider in --habit, and for a gateway in the description that is printed."""
 EXAMPLES = f"""
 A habit is a way to misbehave, given as --habit [PROVIDER.]NAME=PROBABILITY: {", ".join(PROBABILITIES)}.
 
@@ -28,6 +31,7 @@ Examples:
   python -m scripts.gateways --provider alipay --folder keys
   python -m scripts.gateways --notify-url https://shop.test/notify
   python -m scripts.gateways --habit doubled=0.1 --habit paypal.lost=0.05
+  python -m scripts.gateways --carriers "sf; ups=poll" --habit carriers.refused=0.1
 
 \b
 The command prints one line of JSON and writes it to gateways.json in the
@@ -52,6 +56,7 @@ class GatewayOptions:
     notify_url: str | None
     amqp_url: str | None
     prefix: str
+    carriers: str
     time_factor: float
     rotate_after: int | None
     seed: int | None
@@ -67,6 +72,9 @@ def main(  # noqa: PLR0917 (Typer passes them by name)
         str | None, typer.Option(help="Notify URL/PROVIDER. Default: an edge that publishes to OMS_AMQP_URL.")
     ] = None,
     habit: Annotated[list[str] | None, typer.Option(help="[PROVIDER.]NAME=PROBABILITY (see below).")] = None,
+    carriers: Annotated[
+        str, typer.Option(help="Also run a fulfilment service for these carriers: 'sf; ups=poll'.")
+    ] = "",
     late_seconds: Annotated[float, typer.Option(min=0, help="Delay of a late notification.")] = 5.0,
     slow_seconds: Annotated[float, typer.Option(min=0, help="Delay of a slow answer.")] = 12.0,
     refund_seconds: Annotated[float, typer.Option(min=0, help="Time that a refund takes to process.")] = 2.0,
@@ -84,8 +92,8 @@ def main(  # noqa: PLR0917 (Typer passes them by name)
     if notify_url is None and amqp_url is None:
         raise typer.BadParameter("give --notify-url, or set OMS_AMQP_URL for the edge", param_hint="--notify-url")
     prefix = os.environ.get("OMS_PREFIX", "oms")
-    habits = chosen_habits(chosen, habit or [], seconds)
-    options = GatewayOptions(chosen, habits, notify_url, amqp_url, prefix, time_factor, rotate_after, seed)
+    habits = chosen_habits([*chosen, CARRIERS] if carriers else chosen, habit or [], seconds)
+    options = GatewayOptions(chosen, habits, notify_url, amqp_url, prefix, carriers, time_factor, rotate_after, seed)
     with tempfile.TemporaryDirectory(prefix="gateways-") as temporary:
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,6 +127,12 @@ async def serve(options: GatewayOptions, folder: Path) -> None:
         gateways = [_gateway(name, f"{edge}/{name}", options) for name in options.providers]
         environment = await stack.enter_async_context(run_gateways(gateways, folder))
         urls = {gateway.name: gateway.origin for gateway in gateways}
+        if options.carriers:
+            service = CarrierService(options.habits[CARRIERS], seed=options.seed)
+            stack.push_async_callback(service.close)
+            await service.start()
+            environment |= {"OMS_CARRIERS": options.carriers, "FULFILLMENT_SERVICE_URL": service.origin}
+            urls[CARRIERS] = service.origin
         description = json.dumps({"environment": environment, "gateways": urls, "edge": edge})
         write(folder, "gateways.json", description)
         print(description, flush=True)
