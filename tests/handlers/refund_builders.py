@@ -1,11 +1,15 @@
-"""What payment services and operators send about refunds."""
+"""What payment services, providers and operators send about refunds and disputes."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from messages.payments import DisputeObserved
 from messages.refunds import RefundRequest, RefundResult
 from tests.handlers.builders import OPERATOR
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def refund_result(event: dict[str, Any], status: str = "succeeded", **changes: object) -> RefundResult:
@@ -21,3 +25,17 @@ def request_refund(order_id: int, request_id: str, amount: int = 1000, refund_no
     return RefundRequest(
         request_id=request_id, actor=OPERATOR, order_id=order_id, amount=amount, reason="scratched", refund_no=refund_no
     )
+
+
+def dispute(state: str = "opened", amount: int = 400, days: int = 0, **changes: Any) -> DisputeObserved:
+    """What PayPal answers about the dispute D1 after so many days."""
+    fields: dict[str, Any] = {
+        "provider": "alipay",
+        "dispute_no": "D1",
+        "trade_no": "t1",
+        "state": state,
+        "amount": amount,
+        "currency": "CNY",
+        "occurred_at": AT + timedelta(days=days),
+    }
+    return DisputeObserved(**fields | changes)

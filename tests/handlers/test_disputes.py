@@ -1,33 +1,15 @@
 """Buyers' disputes: recorded once, announced and alerted; a won one brings the reversed money back into the books."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from messages.payments import DisputeObserved
 from messages.refunds import RefundObserved
 from scripts.commands.audit import check
 from tests.handlers.builders import cancel, create
 from tests.handlers.catalogue_builders import grant
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.refund_builders import refund_result, request_refund
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def dispute(state: str = "opened", amount: int = 400, days: int = 0, **changes: Any) -> DisputeObserved:
-    """What PayPal answers about the dispute D1 after so many days."""
-    fields: dict[str, Any] = {
-        "provider": "alipay",
-        "dispute_no": "D1",
-        "trade_no": "t1",
-        "state": state,
-        "amount": amount,
-        "currency": "CNY",
-        "occurred_at": AT + timedelta(days=days),
-    }
-    return DisputeObserved(**fields | changes)
+from tests.handlers.refund_builders import AT, dispute, refund_result, request_refund
 
 
 def reversal(amount: int = 400, number: str = "F1", **changes: Any) -> RefundObserved:

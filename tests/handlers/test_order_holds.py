@@ -125,6 +125,7 @@ async def test_the_receipt_window_stands_still_while_an_order_is_held(harness: H
     await harness.handle(hold(order_id), trusted=True)
     await harness.handle(hold(order_id, "h2"), trusted=True)
     first, second = [int(event["hold_id"]) for event in harness.events_of("order.held")]
+    assert await harness.rows("SELECT count(DISTINCT held_since), count(*) FROM order_holds") == [(1, 2)]
     await harness.pool.execute("UPDATE orders SET delivered_at = delivered_at - interval '9 d'")
     await harness.pool.execute("UPDATE order_holds SET held_since = held_since - interval '5 d'")
     await harness.sweep("receipt")

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from messages.base import QueryRejected, Reply
 from messages.envelope import Envelope
@@ -94,6 +95,13 @@ async def test_a_cursor_that_no_part_has_is_refused(harness: HandlerHarness, cur
     found = await reply(harness, cursor)
     assert isinstance(found, QueryRejected)
     assert found.code == "SUBJECT_CURSOR_INVALID"
+
+
+async def test_the_log_keeps_who_exported_whom(harness: HandlerHarness) -> None:
+    with capture_logs() as logged:
+        await reply(harness)
+    [entry] = [one for one in logged if one["event"] == "personal data exported"]
+    assert (entry["actor"], entry["user_id"], entry["broker_user"]) == (OPERATOR.id, "u1", "ops")
 
 
 async def test_only_operators_may_export(harness: HandlerHarness) -> None:

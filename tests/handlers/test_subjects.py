@@ -12,7 +12,10 @@ from tests.handlers.alipay_payments import start
 from tests.handlers.builders import OPERATOR, cancel, create
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
+from tests.handlers.refund_builders import dispute, refund_result
+from workers.domain.order import State
 from workers.services import dead_letters as decisions
+from workers.services import subject_exports
 from workers.store import dead_letters, orders, retention, subjects
 
 pytestmark = pytest.mark.usefixtures("alipay_configured")
@@ -83,6 +86,22 @@ async def test_a_payment_under_way_of_a_cancelled_order_keeps_its_user(harness: 
     await harness.handle(erase(), trusted=True)
     [(_, details)] = harness.rejections()
     assert details["live"] == [{"order_id": str(order_id), "state": "payment attempt closing"}]
+
+
+async def test_a_refund_or_a_dispute_under_way_of_an_ended_order_keeps_its_user(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    await harness.handle(erase(), trusted=True)
+    await harness.handle(refund_result(harness.events_of("refund.requested")[0]), trusted=True)
+    await harness.handle(dispute(), trusted=True)
+    await harness.handle(erase(request_id="e2"), trusted=True)
+    assert [details["live"] for _, details in harness.rejections()] == [
+        [{"order_id": str(order_id), "state": matter}] for matter in ("refund requested", "dispute opened")
+    ]
+    await harness.handle(dispute("won", days=1), trusted=True)
+    await harness.handle(erase(request_id="e3"), trusted=True)
+    assert len(harness.events_of("subject.erased")) == 1
 
 
 async def test_a_message_with_the_users_data_that_is_not_published_keeps_the_user(harness: HandlerHarness) -> None:
@@ -158,12 +177,40 @@ async def test_an_erased_letter_is_shown_as_erased_and_cannot_be_replayed(harnes
             await decisions.replay(tx, [row], to="order-creation", note="n", reason="r")
 
 
+async def test_letters_that_name_an_order_or_belong_to_its_conversation_are_erased_and_others_are_not(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    orders_of = {user: await harness.place_order(("s1", 1), user_id=user) for user in ("u1", "u2")}
+    for order_id in orders_of.values():
+        await harness.handle(cancel(order_id, f"stop {order_id}", OPERATOR), trusted=True)
+    about = dict(await harness.rows("SELECT user_id, conversation_id FROM orders"))
+    for user in ("u1", "u2"):
+        await die(harness, b'{"order_id": "%d", "phone": "13800001234"}' % orders_of[user])
+        await die(harness, b"no JSON, phone 13800001234, of %b" % user.encode(), about[user])
+    async with harness.pool.acquire() as tx:
+        exported = await subject_exports.part(tx, "u1", "letters", None)
+    assert [row["correlation_id"] for row in exported.data["letters"]] == [None, about["u1"]]
+    await harness.handle(erase(), trusted=True)
+    assert await harness.rows("SELECT key_id = 'erased', length(body) = 0 FROM dead_letters ORDER BY id") == [
+        *[(True, True)] * 2,
+        *[(False, False)] * 2,
+    ]
+
+
+def test_an_order_is_live_until_nothing_needs_its_address() -> None:
+    assert set(State) - set(subjects.LIVE) == {State.COMPLETED, State.CANCELLED, State.REJECTED, State.SPLIT}
+
+
 async def test_personal_data_of_ended_orders_is_deleted_when_its_retention_has_passed(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     await lived(harness)
     await harness.place_order(("s1", 1), user_id="u3")
     async with harness.pool.acquire() as tx:
         assert await retention.purge(tx, "personal_data", 1, 1000) == 0
+        await tx.execute("UPDATE orders SET updated_at = updated_at + interval '1 d'")
+        assert await retention.purge(tx, "personal_data", 0, 1000) == 0  # it ended later than it was created
+        await tx.execute("UPDATE orders SET updated_at = updated_at - interval '1 d'")
         assert seen(await readable(harness.pool)) == set(FIELDS)
         assert [await retention.purge(tx, "personal_data", 0, 1) for _ in range(3)] == [1, 1, 0]
         assert [finding for finding in await check(tx) if finding.violations] == []
