@@ -203,6 +203,17 @@ CREATE TABLE repairs (
 CREATE INDEX repairs_order ON repairs (order_id);
 CREATE INDEX repairs_at ON repairs (at);
 
+CREATE TABLE address_accesses (
+    id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id bigint      NOT NULL,
+    actor    text        NOT NULL DEFAULT session_user, -- who looked, which a person cannot choose
+    reason   text        NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    note     text -- OMS_ACTOR, or the user of the operating system
+);
+CREATE INDEX address_accesses_order ON address_accesses (order_id);
+CREATE INDEX address_accesses_at ON address_accesses (at);
+
 -- ---------------------------------------------------------------- catalogue
 
 CREATE TABLE skus (

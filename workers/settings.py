@@ -264,6 +264,12 @@ class Settings(RuntimeSettings):
     repairs_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"
     )
+    address_accesses_retention_days: int = Field(
+        default=1825,
+        ge=30,
+        le=DAYS_MAX,
+        description="Records of who saw an address in clear, when and why, are kept this long; five years",
+    )
     revision_resets_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of revision.reset are kept this long; five years"
     )

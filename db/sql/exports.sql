@@ -32,6 +32,7 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
         (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM fulfilment_steps p WHERE p.order_id = o.id AND p.warehouse = f.warehouse))
         ORDER BY f.warehouse) FROM fulfilments f WHERE f.order_id = o.id),
     'repairs', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM repairs r WHERE r.order_id = o.id),
+    'address_accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.order_id = o.id),
     'commands', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.received_at, c.scope)
         FROM (
             SELECT DISTINCT replace(replace(replace(t.scope, '{order_id}', o.id::text), '{actor.type}', a.type), '{actor.id}', a.id) AS scope

@@ -71,6 +71,13 @@ WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM repairs WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ));
 
+-- name: retention.address_accesses
+-- $1 days, $2 rows at most. The same for the records of who saw an address in clear.
+DELETE FROM address_accesses
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM address_accesses WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
 -- name: retention.free_texts
 -- $1 days, $2 rows at most. Deletes what people wrote before that. Locks: the rows; it skips those that others hold.
 DELETE FROM free_texts

@@ -97,6 +97,8 @@ WITH owned AS MATERIALIZED (
     UPDATE dead_letter_actions SET reason = 'erased' WHERE dead_letter_id IN (SELECT id FROM letters_about)
 ), mended AS (
     UPDATE repairs SET reason = 'erased' WHERE order_id IN (SELECT id FROM owned)
+), looks AS (
+    UPDATE address_accesses SET reason = 'erased' WHERE order_id IN (SELECT id FROM owned)
 ), resets AS (
     UPDATE revision_resets SET key_id = 'erased', reason = '' WHERE kind = 'member' AND id = ANY($1::text[])
 ), places AS (

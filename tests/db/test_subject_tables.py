@@ -48,6 +48,7 @@ REMOVED: Mapping[str, set[str]] = {
     "dead_letters": {"key_id", "body", "headers"},
     "dead_letter_actions": {"reason"},
     "repairs": {"reason"},
+    "address_accesses": {"reason"},
     "shipment_facts": {"place"},
     "cart_lines": {"every column"},
 }

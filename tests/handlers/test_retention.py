@@ -158,12 +158,15 @@ async def test_carts_and_numbers_that_nobody_used_go(harness: HandlerHarness) ->
 
 
 async def test_records_and_notifications_go_each_by_its_own_rule(harness: HandlerHarness) -> None:
-    kept = Retention(rejected_notifications=KEPT_DAYS, repairs=KEPT_DAYS, revision_resets=2, free_texts=2)
+    kept = Retention(
+        rejected_notifications=KEPT_DAYS, repairs=KEPT_DAYS, revision_resets=2, free_texts=2, address_accesses=2
+    )
     shop.configure(Shop(retention=kept))
     for number, verdict in enumerate(("believed", "rejected"), 1):
         await harness.pool.execute(NOTIFICATION, number, verdict, AGES)
     made = "now() - make_interval(days => d) FROM unnest($1::integer[]) AS d"
     await harness.pool.execute(f"INSERT INTO repairs (order_id, owed, reason, at) SELECT d, 'o', 'r', {made}", AGES)
+    await harness.pool.execute(f"INSERT INTO address_accesses (order_id, reason, at) SELECT d, 'r', {made}", [1, 3])
     await harness.pool.execute(
         "INSERT INTO revision_resets (kind, id, previous, revision, by_user, key_id, reason, at)"
         f" SELECT 'sku', 's1', d, 1, 'u', 'k', '', {made}",
@@ -178,6 +181,7 @@ async def test_records_and_notifications_go_each_by_its_own_rule(harness: Handle
     assert await left(harness, "about FROM free_texts") == ["1"]
     assert await left(harness, "id FROM payment_notifications") == [189, 191, 289]
     assert await left(harness, "order_id FROM repairs") == [YOUNG_DAYS]
+    assert await left(harness, "order_id FROM address_accesses") == [1]
     assert await left(harness, "previous FROM revision_resets") == [1]
 
 

@@ -23,6 +23,7 @@ class Retention:
     personal_data: int = 1825
     """Addresses, remarks and details of payments, from the end of their order on. Claims about goods end before."""
     repairs: int = 1825
+    address_accesses: int = 1825
     revision_resets: int = 1825
 
     def rules(self) -> dict[str, int]:
