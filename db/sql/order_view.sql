@@ -1,4 +1,4 @@
--- Reads for people and for the source documents' views. No statement here locks anything or shows ciphertext.
+-- Reads for people and for the source documents' views, and the record of who saw an address. No statement here locks anything.
 
 -- name: order_view.find
 -- $1 names, $2 the id that each name may be, or null. The ids of the orders; an id wins over an order number that looks like it.
@@ -124,8 +124,9 @@ SELECT order_id, version, operate_type, pre_state, cur_state, remark, actor_type
 FROM operate_logs WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, version;
 
 -- name: order_view.timers
--- $1 order id. Its timers.
-SELECT kind, due_at, wake_at, wakes FROM timers WHERE kind = ANY ('{saga,payment,receipt}') AND key = $1 ORDER BY due_at;
+-- $1 order ids. Their timers, the next first.
+SELECT key AS order_id, kind, due_at, wake_at, wakes
+FROM timers WHERE kind = ANY ('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1::bigint[]) ORDER BY due_at;
 
 -- name: order_view.outbox
 -- $1 root order id as text, $2 its shard. Its events that are not published yet.
@@ -134,10 +135,59 @@ FROM unpublished o
 WHERE o.shard = $2 AND o.stream = $1 ORDER BY o.id;
 
 -- name: order_view.dead_letters
--- $1 order id. Dead letters that lead back to the command that placed the order.
-SELECT d.id, d.queue, d.type, d.reason, d.state, d.died_at
+-- $1 order ids. Dead letters that name one of them, or lead back to the command that placed it.
+SELECT d.id, d.queue, d.type, d.reason, d.error_type, d.error_path, d.attempts, d.repeats, d.state, d.died_at
 FROM dead_letters d
-WHERE d.correlation_id IN (
-    SELECT c.correlation_id FROM commands c JOIN orders o ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
-    WHERE o.id = $1)
-ORDER BY d.died_at;
+WHERE d.id = ANY(ARRAY(
+    SELECT l.id FROM dead_letters l WHERE l.about && ARRAY(SELECT 'order:' || n FROM unnest($1::bigint[]) AS n)
+    UNION
+    SELECT l.id FROM orders o JOIN dead_letters l ON l.correlation_id = o.conversation_id WHERE o.id = ANY($1::bigint[])))
+ORDER BY d.died_at, d.id;
+
+-- name: order_view.holds
+-- $1 order ids. Their holds, open and released, the oldest first.
+SELECT id AS hold_id, order_id, kind, reason_code, placed_at, placed_by_type, placed_by, held_since, released_at, released_by_type, released_by,
+    release_reason_code
+FROM order_holds WHERE order_id = ANY($1::bigint[]) ORDER BY placed_at, id;
+
+-- name: order_view.hand_overs
+-- $1 order ids. What each of their warehouses was requested to ship, and how far it is.
+SELECT order_id, warehouse, state, number, units, cancel_no, ref, reason_code, requested_at, updated_at
+FROM fulfilments WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
+
+-- name: order_view.hand_over_steps
+-- $1 order ids. Every step of their hand-overs, the oldest first.
+SELECT order_id, warehouse, pre_state, cur_state, number, cause_type, cause_id, reason_code, happened_at, at
+FROM fulfilment_steps WHERE order_id = ANY($1::bigint[]) ORDER BY at, id;
+
+-- name: order_view.commands
+-- $1 order ids, $2 the scopes of commands about one order, with {order_id}, {actor.type} and {actor.id}. The commands that placed the orders,
+-- and those about them from their users and from the actors who moved or held them, with the outcome of each.
+SELECT o.id AS order_id, c.type, c.request_id, c.message_id, c.received_at, c.decided_at, c.outcome_type, c.outcome ->> 'code' AS code
+FROM orders o
+CROSS JOIN LATERAL (
+    SELECT DISTINCT replace(replace(replace(t.scope, '{order_id}', o.id::text), '{actor.type}', a.type), '{actor.id}', a.id) AS scope
+    FROM unnest($2::text[]) AS t (scope)
+    CROSS JOIN (SELECT 'user' AS type, o.user_id AS id
+        UNION SELECT l.actor_type, l.actor_id FROM operate_logs l WHERE l.order_id = o.id
+        UNION SELECT h.placed_by_type, h.placed_by FROM order_holds h WHERE h.order_id = o.id
+        UNION SELECT h.released_by_type, h.released_by FROM order_holds h WHERE h.order_id = o.id AND h.released_by IS NOT NULL) AS a
+) AS s
+CROSS JOIN LATERAL (SELECT * FROM commands k WHERE k.scope = s.scope OFFSET 0) AS c
+WHERE o.id = ANY($1::bigint[])
+UNION ALL
+SELECT o.id, c.type, c.request_id, c.message_id, c.received_at, c.decided_at, c.outcome_type, c.outcome ->> 'code'
+FROM orders o
+CROSS JOIN LATERAL (
+    SELECT * FROM commands k WHERE k.scope = 'order.create:' || o.user_id AND k.request_id = o.request_id OFFSET 0
+) AS c
+WHERE o.id = ANY($1::bigint[]) AND o.parent_id IS NULL
+ORDER BY received_at;
+
+-- name: order_view.reveal
+-- $1 order id, $2 a note about the person at the terminal, $3 why. Records that the user of the session sees the address in clear.
+INSERT INTO address_accesses (order_id, note, reason) VALUES ($1, $2, $3);
+
+-- name: order_view.reveals
+-- $1 order ids. Who saw their addresses in clear, when and why.
+SELECT order_id, actor, note, reason, at FROM address_accesses WHERE order_id = ANY($1::bigint[]) ORDER BY at, id;

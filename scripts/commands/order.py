@@ -1,53 +1,28 @@
-"""`oms order show` prints all that the database has about one order, or the order in a source document's tables.
+"""`oms order` shows one order to a support person, finds orders, tells their timelines, and lists what is held.
 
-`oms order holds` lists what is held.
+With --view an order is shown in a source document's tables, with --rows as the database has it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-import orjson
 import typer
 
-from db import cipher
-from db.pool import Transaction
 from db.statements import SQL
-from outbox.packing import shard_of
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from workers import views
-from workers.domain.masking import masked
-from workers.store import holds, orders
-from workers.views import loading as stored
-from workers.views.codes import SNAPSHOT_TYPE
+from scripts.screens import layout, order_rows, order_search
+from scripts.screens.order_loading import OrderPage, read_page, record_access
+from scripts.screens.order_screen import order_screen
+from scripts.screens.order_search import Search
+from scripts.screens.timeline import timeline_document, timeline_screen
+from workers.store import holds
 
-app = command_app("Look into one order.")
+app = command_app("Show one order, find orders, and list what is held.")
 
-PARTS = (
-    "parent",
-    "children",
-    "items",
-    "snapshots",
-    "payments",
-    "refunds",
-    "shipments",
-    "stock",
-    "coupons",
-    "points",
-    "promotions",
-    "log",
-    "timers",
-    "dead_letters",
-)
-PARTS_WITH_CHILDREN = frozenset({"items", "refunds", "shipments", "stock"})
-"""These parts are read for an order and its children: the children of a split order carry its goods."""
-PARTS_OF_MANY = frozenset({"parent", "children", "snapshots", "payments", "log"})
-"""The statements of these parts take the ids of many orders."""
-SNAPSHOTS = {number: name for name, number in SNAPSHOT_TYPE.items()}
+Order = Annotated[str, typer.Argument(metavar="ID", help="The id, the number or the UUID of the order.")]
 
 
 class Source(StrEnum):
@@ -60,44 +35,144 @@ class Source(StrEnum):
     S4 = "s4"
 
 
-class OrderInSource(NamedTuple):
-    """An order in the words of a source document, and a status line for it, for its parent and for each child."""
+class ListFormat(StrEnum):
+    """The formats of a list: `ids` is one id a line, for a loop of the shell."""
 
-    document: dict[str, Any]
-    statuses: list[dict[str, Any]]
-
-
-@app.callback()
-def group() -> None:
-    """Make `show` a command of a group: a group of one command would otherwise be that command."""
+    TABLE = "table"
+    JSON = "json"
+    IDS = "ids"
 
 
 @app.command("show")
 def show(
-    order: Annotated[str, typer.Argument(metavar="ID", help="The id, the number or the UUID of the order.")],
+    order: Order,
+    *,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show the address in clear; it is recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="With --reveal: why you must see the address.")] = "",
     view: Annotated[
         Source | None, typer.Option("--view", help="Show the order in the tables of this source document.")
     ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Show the rows of the database, with stock and points.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, like -o json.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show all that the database has about one order.
+    """Show one order: how it stands and what it waits for, what happened, and everything that belongs to it.
 
-    That is its lines, payments, refunds, parcels, stock, log, timers and unpublished events. The address is masked.
+    That is its lines, payments, refunds, parcels, hand-overs and holds, the commands about it, its dead letters and its
+    unpublished events. The address is masked. JSON has the fields of order.described, and more.
 
     \b
     Examples:
       oms order show 379226153377300480
-      oms order show 202611220000000001 -o json | jq .log
+      oms order show 202611220000000001 -o json | jq .steps
+      oms order show 202611220000000001 --reveal --reason "the carrier asks for the house number"
       oms order show 00000000-0000-0000-0543-4f8d92000000 --view s3
     """
     as_json = json or output is Format.JSON
-    if view is not None:
-        shown = run(read_view(order, view.value))
-        write_json(shown.document) if as_json else _write_view(shown)
+    if view is not None or rows:
+        if reveal or (view is not None and rows):
+            why = "--view, --rows and --reveal show different things"
+            raise CommandError(Code.FAILED, "one of them at a time", why=why, hint=f"oms order show {order}")
+        _show_stored(order, view, as_json=as_json)
         return
-    found = run(read(order))
-    write_json(found) if as_json else _write_parts(found)
+    if not reveal and reason:
+        hint = f"oms order show {order} --reveal --reason '...'"
+        raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
+    page = run(_revealed(order, reason) if reveal else _page(order))
+    write_json(page.document()) if as_json else layout.write(order_screen(page, layout.screen_columns()))
+
+
+def _show_stored(order: str, view: Source | None, *, as_json: bool) -> None:
+    if view is None:
+        found = run(order_rows.read_rows(order))
+        write_json(found) if as_json else order_rows.write_parts(found)
+        return
+    shown = run(order_rows.read_view(order, view.value))
+    write_json(shown.document) if as_json else order_rows.write_view(shown)
+
+
+async def _page(order: str, *, reveal: bool = False) -> OrderPage:
+    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
+        return await read_page(tx, order, reveal=reveal)
+
+
+async def _revealed(order: str, reason: str) -> OrderPage:
+    """Record the access, then read the page with the address in clear: no look goes without its record."""
+    if not reason.strip():
+        why = "it is recorded who sees an address in clear, when and why"
+        raise CommandError(
+            Code.FAILED, "a reason is needed", why=why, hint=f"oms order show {order} --reveal --reason '...'"
+        )
+    async with connected() as tx, tx.transaction():
+        await record_access(tx, order, reason.strip())
+    return await _page(order, reveal=True)
+
+
+@app.command("timeline")
+def show_timeline(order: Order, output: Output = Format.TABLE) -> None:
+    """Show what happened to an order: each step with its cause, who acted, and how long after the one before it came.
+
+    Payments, refunds, hand-overs, parcels and dead letters stand between the steps, and so do the steps of the children
+    of a split order. JSON has the fields of order.history_listed, and more.
+
+    \b
+    Examples:
+      oms order timeline 379226153377300480
+      oms order timeline 202611220000000001 -o json | jq '.steps[] | [.trigger, .after_seconds]'
+    """
+    page = run(_page(order))
+    if output is Format.JSON:
+        write_json(timeline_document(page))
+    else:
+        layout.write(timeline_screen(page, layout.screen_columns()))
+
+
+@app.command("find")
+def find(
+    *,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="An id, UUID, or number of any kind.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only orders of this user.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Created at or after: 2026-11-21, a time, 3d, 2h.")
+    ] = None,
+    before: Annotated[str | None, typer.Option(help="Created before this time, written as for --from.")] = None,
+    order_no: Annotated[str | None, typer.Option(help="With this order number.")] = None,
+    tracking_no: Annotated[str | None, typer.Option(help="With a parcel of this tracking number.")] = None,
+    trade_no: Annotated[str | None, typer.Option(help="With this trade number of a provider, or ours for it.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Placed by this request; needs --user.")] = None,
+    sku: Annotated[str | None, typer.Option(help="With a line of this SKU.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Orders of a page.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Show the page after the one that ended with this cursor.")] = None,
+    output: Annotated[
+        ListFormat, typer.Option("--output", "-o", envvar="OMS_OUTPUT", help="Write a table, JSON or ids.")
+    ] = ListFormat.TABLE,
+) -> None:
+    """Find orders by any of their numbers, by user, state, time or SKU, the newest first.
+
+    NAME may be an order's id, UUID or number, a tracking number, or a trade number. Without a NAME all given options
+    must fit. JSON has the fields of order.listed.
+
+    \b
+    Examples:
+      oms order find SF1029384756
+      oms order find --user u1 --state paid --state fulfilling
+      oms order find --sku s1 --from 3d -o ids
+    """
+    search = Search(
+        user_id=user, states=tuple(state or ()), created_from=since, created_before=before, order_no=order_no,
+        tracking_no=tracking_no, trade_no=trade_no, request_id=request_id, sku_id=sku, limit=limit, cursor=cursor,
+    )  # fmt: skip
+    found = run(order_search.search(name, search))
+    listed = found.listed
+    match output:
+        case ListFormat.JSON:
+            write_json(listed.model_dump(mode="json"))
+        case ListFormat.IDS:
+            typer.echo("".join(f"{one.order_id}\n" for one in listed.orders), nl=False)
+        case ListFormat.TABLE:
+            layout.write(order_search.listing(listed.orders, layout.screen_columns()))
+    say(counted(len(listed.orders), "order") + (f"; more: {found.more}" if found.more else ""))
 
 
 @app.command("holds")
@@ -126,116 +201,3 @@ def show_holds(
     found, count = run(work())
     write_json(found) if output is Format.JSON else write_table(found)
     say(counted(count, "open hold") + (f", {len(found)} shown" if count > len(found) else ""))
-
-
-async def read(order: str) -> dict[str, Any]:
-    """Read the order and all that belongs to it, as of one moment. Raises CommandError if there is no such order."""
-    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
-        key = await _find(tx, order)
-        (row,) = await _rows(tx, "order_view.order", [key])
-        facets = views.facets_of(await stored.read(tx, key))
-        family = sorted({key, *(child["id"] for child in await tx.fetch(SQL["order_view.children"], [key]))})
-        parts = {part: await _part(tx, part, key, family) for part in PARTS}
-        stream = str(row["root_id"])
-        waiting = await _rows(tx, "order_view.outbox", stream, shard_of(stream))
-        shown = {"order": row, "facets": asdict(facets), "address": await _address(tx, key)}
-        return shown | parts | {"outbox": waiting}
-
-
-async def read_view(order: str, source: views.Source) -> OrderInSource:
-    """Read the order in the words of a source document. Raises CommandError if that document has no such order."""
-    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
-        key = await _find(tx, order)
-        address = {name: str(value) for name, value in (await _address(tx, key)).items() if value is not None}
-        whole = replace(await stored.read(tx, key), address=address)
-        parent = [] if whole.head.parent_id is None else [await stored.read(tx, whole.head.parent_id)]
-    document = views.document(source, whole)
-    if isinstance(document, views.Absent):
-        why = f"it is {whole.head.state}, and {source} has an order only once it is placed"
-        raise CommandError(Code.NOTHING, f"{source} knows no order {order}", why=why, hint=f"oms order show {order}")
-    relatives = [("this", whole), *(("parent", one) for one in parent), *(("child", one) for one in whole.children)]
-    return OrderInSource(document, [_line(source, word, one) for word, one in relatives])
-
-
-def _line(source: views.Source, word: str, whole: views.Whole) -> dict[str, Any]:
-    status = views.status_of(source, whole)
-    name, code = ("-", None) if isinstance(status, views.Absent) else status
-    return {"view": source, "order": word, "status": name, "code": code, "id": whole.head.id, "no": whole.head.order_no}
-
-
-async def _find(tx: Transaction, order: str) -> int:
-    key = await stored.find(tx, order)
-    if key is None:
-        hint = "give an id (up to 19 digits), an order number (it begins with its day) or a UUID (it ends in the id)"
-        raise CommandError(Code.NOTHING, f"no order {order}", hint=hint)
-    return key
-
-
-async def _rows(tx: Transaction, statement: str, *arguments: object) -> list[dict[str, Any]]:
-    return [dict(row) for row in await tx.fetch(SQL[statement], *arguments)]
-
-
-async def _part(tx: Transaction, part: str, key: int, family: Sequence[int]) -> list[dict[str, Any]]:
-    """Read one part. Rows have a column order_id only if the order has children."""
-    rows = await _rows(tx, f"order_view.{part}", _given(part, key, family))
-    if part == "snapshots":
-        return [_snapshot(row) for row in rows]
-    return rows if len(family) > 1 else [{k: v for k, v in row.items() if k != "order_id"} for row in rows]
-
-
-def _given(part: str, key: int, family: Sequence[int]) -> int | Sequence[int]:
-    if part in PARTS_WITH_CHILDREN:
-        return family
-    return [key] if part in PARTS_OF_MANY else key
-
-
-def _snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
-    kind = SNAPSHOTS[row["type"]]
-    return {"type": row["type"], "kind": kind, "created_at": row["created_at"], "data": orjson.loads(row["data"])}
-
-
-async def _address(tx: Transaction, order_id: int) -> dict[str, Any]:
-    """Read the address and mask it. Without its key only the parts that are stored in clear are returned."""
-    row = await tx.fetchrow(SQL["order_view.address"], [order_id])
-    if row is None:
-        return {}
-    stored_clear = {"country": row["country"], "changes": row["modify_count"], "key_id": row["key_id"]}
-    try:
-        plain = orders.decrypt_address(order_id, row)
-    except cipher.ErasedError:
-        return stored_clear | dict.fromkeys(("receiver", "phone", "detail"), cipher.ERASED)
-    except cipher.CipherError as error:
-        return stored_clear | {"unreadable": str(error)}
-    return stored_clear | dict(masked(orjson.loads(plain)))
-
-
-def _write_parts(found: Mapping[str, Any]) -> None:
-    for title, value in found.items():
-        if isinstance(value, Mapping):
-            _write_fields(value, title=title)
-        elif value:
-            write_table([_flat(row) for row in value], title=f"\n{title}")
-
-
-def _write_view(shown: OrderInSource) -> None:
-    write_table(shown.statuses)
-    for title, value in shown.document.items():
-        if not isinstance(value, Mapping):
-            _write_parts({title: value})
-            continue
-        inner = {name: item for name, item in value.items() if isinstance(item, list)}
-        _write_fields({name: item for name, item in value.items() if name not in inner}, title=f"\n{title}")
-        _write_parts({f"{title}.{name}": item for name, item in inner.items()})
-
-
-def _write_fields(value: Mapping[str, Any], *, title: str) -> None:
-    write_table([{"field": name, "value": item} for name, item in value.items() if item is not None], title=title)
-
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Write JSON within a cell as text; a list of words stays a list."""
-    return {name: orjson.dumps(item).decode() if _nested(item) else item for name, item in row.items()}
-
-
-def _nested(item: Any) -> bool:
-    return isinstance(item, dict) or (isinstance(item, list) and any(isinstance(one, dict) for one in item))

@@ -94,7 +94,8 @@ def test_wrong_use_exits_with_1_and_explains_what_to_type(oms: Oms, arguments: S
 
 
 NEED_DATABASE = [
-    ["migrate"], ["audit"], ["order", "show", "1"], ["dead-letters", "list"],
+    ["migrate"], ["audit"], ["order", "show", "1"], ["order", "find"], ["order", "timeline", "1"],
+    ["dead-letters", "list"],
     ["dead-letters", "replay", "1", "--reason", "x"],
 ]  # fmt: skip
 
@@ -337,8 +338,8 @@ def order_id(database_url: str) -> int:
 
 
 def test_an_order_is_shown_by_its_id_and_by_its_number(oms: Oms, database_url: str, order_id: int) -> None:
-    by_id = oms("order", "show", str(order_id), "--json", database_url=database_url).json
-    by_number = oms("order", "show", by_id["order"]["order_no"], "-o", "json").json
+    by_id = oms("order", "show", str(order_id), "--rows", "--json", database_url=database_url).json
+    by_number = oms("order", "show", by_id["order"]["order_no"], "--rows", "-o", "json").json
     assert by_id == by_number
     assert by_id["order"]["id"] == str(order_id)
     assert by_id["order"]["state"] == "paid"
@@ -349,7 +350,7 @@ def test_an_order_is_shown_by_its_id_and_by_its_number(oms: Oms, database_url: s
 
 
 def test_an_address_is_shown_masked(oms: Oms, database_url: str, order_id: int) -> None:
-    for arguments in ((), ("--json",)):
+    for arguments in ((), ("--json",), ("--rows",)):
         result = oms("order", "show", str(order_id), *arguments, database_url=database_url)
         assert result.code == 0
         assert "138****5678" in result.out
@@ -359,9 +360,16 @@ def test_an_address_is_shown_masked(oms: Oms, database_url: str, order_id: int) 
 
 def test_without_the_key_the_rest_of_the_order_is_shown(oms: Oms, database_url: str, order_id: int) -> None:
     other = cipher.new_key("other")
-    shown = oms("order", "show", str(order_id), "--json", database_url=database_url, encryption_keys=other).json
-    assert "unreadable" in shown["address"]
-    assert shown["order"]["state"] == "paid"
+    stored = oms(
+        "order", "show", str(order_id), "--rows", "--json", database_url=database_url, encryption_keys=other
+    ).json
+    assert "unreadable" in stored["address"]
+    assert stored["order"]["state"] == "paid"
+    shown = oms("order", "show", str(order_id), "--json").json
+    assert (shown["address"]["detail"], shown["state"]) == ("****", "paid")
+    revealed = oms("order", "show", str(order_id), "--reveal", "--reason", "a letter came back")
+    assert (revealed.code, revealed.out) == (1, "")
+    assert "OMS_ENCRYPTION_KEYS" in revealed.err
 
 
 @pytest.mark.parametrize("unknown", ["7", "99999999999999999999", "no-such-number", "'; DROP TABLE orders"])

@@ -137,15 +137,15 @@ def test_a_view_as_json_has_the_tables_of_its_document(oms: Oms, database_url: s
 
 
 def test_an_order_is_found_by_its_id_number_or_uuid(oms: Oms, database_url: str, scene: Scene) -> None:
-    page = oms("order", "show", str(scene.rich), "--json", database_url=database_url).json
+    page = oms("order", "show", str(scene.rich), "--rows", "--json", database_url=database_url).json
     assert page["order"]["order_uuid"] == uuid_of(scene.rich)
     for name in (page["order"]["order_no"], page["order"]["order_uuid"], page["order"]["order_uuid"].upper()):
-        assert oms("order", "show", name, "--json").json == page
+        assert oms("order", "show", name, "--rows", "--json").json == page
         assert oms("order", "show", name, "--view", "s3", "--json").json["order_info"]["id"] == str(scene.rich)
 
 
 def test_an_order_is_shown_with_its_price_and_the_reasons_for_it(oms: Oms, database_url: str, scene: Scene) -> None:
-    page = oms("order", "show", str(scene.rich), "--json", database_url=database_url).json
+    page = oms("order", "show", str(scene.rich), "--rows", "--json", database_url=database_url).json
     names = ("origin", "promotion", "coupon", "points", "payable")
     assert [page["order"][f"{name}_amount"] for name in names] == [1000, 200, 100, 200, PRICE]
     assert (page["order"]["coupon_id"], page["order"]["use_points"]) == ("c1", 200)
@@ -164,14 +164,14 @@ def test_an_order_is_shown_with_its_price_and_the_reasons_for_it(oms: Oms, datab
         "visibility": "visible",
         "hold": "none",
     }
-    table = oms("order", "show", str(scene.rich))
+    table = oms("order", "show", str(scene.rich), "--rows")
     assert (table.code, table.err) == (0, "")
     for word in ("promotion_rules", '"specs":{"size":"L"}', "in_transit", "coupon_id"):
         assert word in table.out
 
 
 def test_a_split_order_lists_its_children_and_a_child_its_parent(oms: Oms, database_url: str, scene: Scene) -> None:
-    parent = oms("order", "show", str(scene.parent), "--json", database_url=database_url).json
+    parent = oms("order", "show", str(scene.parent), "--rows", "--json", database_url=database_url).json
     assert [(one["id"], one["state"], one["seller_id"]) for one in parent["children"]] == [
         (str(scene.shipped_child), "shipped", None),
         (str(scene.cancelled_child), "cancelled", "other"),
@@ -179,7 +179,7 @@ def test_a_split_order_lists_its_children_and_a_child_its_parent(oms: Oms, datab
     assert [one["order_id"] for one in parent["items"]] == [str(scene.shipped_child), str(scene.cancelled_child)]
     assert [one["order_id"] for one in parent["refunds"]] == [str(scene.cancelled_child)]
     assert parent["facets"]["payment"] == "refunding"
-    child = oms("order", "show", str(scene.cancelled_child), "--json").json
+    child = oms("order", "show", str(scene.cancelled_child), "--rows", "--json").json
     assert [one["id"] for one in child["parent"]] == [str(scene.parent)]
     assert "order_id" not in child["items"][0]
     rows = [line.split()[:4] for line in oms("order", "show", str(scene.parent), "--view", "s1").out.splitlines()[1:4]]
@@ -216,14 +216,14 @@ def test_the_total_of_s2_is_the_sum_of_its_items(oms: Oms, database_url: str, sc
 def test_an_order_that_was_paid_with_another_shows_its_part_of_the_amount(
     oms: Oms, database_url: str, scene: Scene
 ) -> None:
-    page = oms("order", "show", str(scene.merged), "--json", database_url=database_url).json
+    page = oms("order", "show", str(scene.merged), "--rows", "--json", database_url=database_url).json
     assert [(one["trade_no"], one["amount"], one["part"]) for one in page["payments"]] == [("t4", 1802, 901)]
     document = oms("order", "show", str(scene.merged), "--view", "s0", "--json").json
     assert [(one["amount"], one["status"]) for one in document["payments"]] == [("9.01", "captured")]
 
 
 def test_every_view_masks_personal_data(oms: Oms, database_url: str, scene: Scene) -> None:
-    for view in ((), *(("--view", source) for source in SOURCES)):
+    for view in ((), ("--rows",), *(("--view", source) for source in SOURCES)):
         for output in ("table", "json"):
             out = oms("order", "show", str(scene.rich), *view, "-o", output, database_url=database_url).out
             assert out

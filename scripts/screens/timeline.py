@@ -1,0 +1,212 @@
+"""What happened to an order, in the order of its happening: steps, payments, refunds, hand-overs, parcels, failures."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from rich.text import Text
+
+from messages.fulfilments import FulfilmentReview
+from messages.order_queries import HistoryStep, MoneyShown
+from scripts.screens.layout import Column, Lines, folded, grid, heading
+from scripts.screens.order_loading import OrderPage
+
+FULL_DATES_COLUMNS = 100  # from this width on, tables have room for years
+REVIEW = FulfilmentReview.TYPE
+CAUSES_COLUMNS = 110  # from this width on, causes stand in a column and not under their steps
+_UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of the timeline. `state` is that of the order after a step that changed it.
+
+    `cause` names the message behind a step, or the number by which others know a payment or a refund.
+    """
+
+    at: datetime
+    what: str
+    state: str | None = None
+    by: str | None = None
+    cause: str | None = None
+    whose: str = ""
+
+
+def happenings(page: OrderPage) -> list[Happening]:
+    """Return everything that happened to the order and its children, the oldest first."""
+    found = [*steps(page), *_payments(page), *_refunds(page), *_hand_overs(page), *_parcels(page), *_failures(page)]
+    return sorted(found, key=lambda one: one.at)  # stable: what happened at once stays in this order
+
+
+def steps(page: OrderPage) -> list[Happening]:
+    """Return the steps of the order and of its children, the oldest first."""
+    found = [(page.names[key], step) for key, of_order in page.steps.items() for step in of_order]
+    return sorted((_step(whose, step, page.order.user_id) for whose, step in found), key=lambda one: one.at)
+
+
+def _step(whose: str, step: HistoryStep, buyer: str) -> Happening:
+    by = {f"user {buyer}": "buyer", "system oms": "oms"}.get(acts := f"{step.actor_type} {step.actor_id}", acts)
+    state = None if step.state == step.previous else step.state
+    return Happening(step.at, step.trigger, state, by, f"{step.cause_type} {step.cause_id}", whose)
+
+
+def _payments(page: OrderPage) -> Iterator[Happening]:
+    for attempt in page.order.attempts:
+        yield Happening(attempt.started_at, f"attempt to pay {text_of(attempt.amount)}", by=attempt.provider)
+    for fact in page.order.payments:
+        verdict = "" if fact.verdict == "kept" else f", {fact.verdict}"
+        what = f"payment {fact.kind} {text_of(fact.amount)}{verdict}"
+        yield Happening(fact.occurred_at, what, by=fact.provider, cause=f"trade {fact.trade_no}")
+
+
+def _refunds(page: OrderPage) -> Iterator[Happening]:
+    for refund in page.order.refunds:
+        whose, cause = page.names.get(refund.order_id, ""), f"refund {refund.refund_no}"
+        amount = text_of(refund.amount)
+        if refund.requested_at is not None:
+            what = f"refund of {amount} requested"
+            because = f"{cause}, {refund.cause}"
+            yield Happening(refund.requested_at, what, by=refund.provider, cause=because, whose=whose)
+        if refund.finished_at is not None:
+            what = f"refund of {amount} {refund.state}"
+            yield Happening(refund.finished_at, what, by=refund.provider, cause=cause, whose=whose)
+
+
+def _hand_overs(page: OrderPage) -> Iterator[Happening]:
+    for row in page.records.get("hand_over_steps", ()):
+        what = f"warehouse {row['warehouse']}: {row['cur_state']}"
+        if row["reason_code"]:
+            what += f" ({row['reason_code']})"
+        yield Happening(
+            row["at"],
+            what,
+            by="warehouse" if row["cause_type"] != REVIEW else "oms",
+            cause=f"{row['cause_type']} {row['cause_id']}",
+            whose=_whose(page, row),
+        )
+
+
+def _parcels(page: OrderPage) -> Iterator[Happening]:
+    for parcel in page.order.parcels:
+        name = f"parcel {parcel.tracking_no}"
+        if parcel.booked_at is not None:
+            yield Happening(parcel.booked_at, f"{name}: booked", by=parcel.carrier)
+        for fact in parcel.facts:
+            place = f", {fact.place}" if fact.place else ""
+            late = " (late)" if fact.stale else ""
+            yield Happening(fact.occurred_at, f"{name}: {fact.status}{place}{late}", by=parcel.carrier)
+
+
+def _failures(page: OrderPage) -> Iterator[Happening]:
+    for row in page.records.get("dead_letters", ()):
+        yield Happening(
+            row["died_at"], f"dead letter {row['id']}: {row['reason']}", cause=f"{row['type']} in {row['queue']}"
+        )
+
+
+def _whose(page: OrderPage, row: Any) -> str:
+    return page.names.get(row["order_id"], "")
+
+
+def lines(found: Sequence[Happening], width: int, *, causes: bool = False) -> Lines:
+    """Return the table of a timeline. With `causes` each line names its cause, under itself if there is no room."""
+    beside = causes and width >= CAUSES_COLUMNS
+    columns = [
+        Column("at (UTC)"),
+        Column("after", right=True),
+        Column("order"),
+        Column("what", least=16),
+        Column("by", least=8),
+        *([Column("cause", least=20)] if beside else []),
+    ]
+    since = [None, *((later.at - one.at).total_seconds() for one, later in pairwise(found))]
+    rows = [
+        (
+            when(one.at, width),
+            since_text(gap),
+            one.whose,
+            f"{one.what}: {one.state}" if one.state else one.what,
+            one.by,
+            *([one.cause] if beside else []),
+        )
+        for one, gap in zip(found, since, strict=True)
+    ]
+    fitted = grid(columns, rows, width)
+    shown: Lines = [fitted.header]
+    for one, row in zip(found, fitted.rows, strict=True):
+        shown += row
+        if causes and not beside and one.cause:
+            shown += [Text(f"    {part}") for part in folded(one.cause, width - 4)]
+    return shown
+
+
+def timeline_screen(page: OrderPage, width: int) -> Lines:
+    """Return the screen of `oms order timeline`."""
+    order = page.order
+    return [
+        heading(f"Order {order.order_no or order.order_id}: {order.state}, version {order.version}"),
+        *lines(happenings(page), width, causes=True),
+    ]
+
+
+def text_of(money: MoneyShown) -> str:
+    """Return an amount as a person reads it, with its currency."""
+    return f"{money.text} {money.currency}"
+
+
+def when(at: datetime | None, width: int) -> str | None:
+    """Return a time (UTC) for a table: on a narrow screen without the year."""
+    form = "%Y-%m-%d %H:%M:%S" if width >= FULL_DATES_COLUMNS else "%m-%d %H:%M:%S"
+    return None if at is None else at.strftime(form)
+
+
+def since_text(seconds: float | None) -> str | None:
+    """Return how long after the line before a line came."""
+    return None if seconds is None else f"+{duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units: 0.05 s, 12 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.2f} s"
+    for size, unit, part_size, part_unit in _UNITS:
+        if seconds >= size:
+            part = int(seconds % size // part_size)
+            return f"{int(seconds // size)} {unit}" + (f" {part} {part_unit}" if part else "")
+    return f"{int(seconds)} s"
+
+
+def timeline_document(page: OrderPage) -> dict[str, Any]:
+    """Return the timeline as JSON: the fields of order.history_listed, and everything else that happened."""
+    order = page.order
+    return {
+        "order_id": str(order.order_id),
+        "order_no": order.order_no,
+        "state": order.state,
+        "version": order.version,
+        "steps": _timed(page.steps[order.order_id]),
+        "child_orders": [
+            {"order_id": str(child["id"]), "steps": _timed(page.steps[child["id"]])} for child in page.children
+        ],
+        "happenings": [_as_json(one) for one in happenings(page)],
+    }
+
+
+def _timed(found: Iterable[HistoryStep]) -> list[dict[str, Any]]:
+    """The steps, each with the seconds since the one before."""
+    given = list(found)
+    gaps = [None, *((later.at - one.at).total_seconds() for one, later in pairwise(given))]
+    return [step.model_dump(mode="json") | {"after_seconds": gap} for step, gap in zip(given, gaps, strict=True)]
+
+
+def _as_json(one: Happening) -> dict[str, Any]:
+    return {
+        "at": one.at,
+        "what": one.what,
+        "state": one.state,
+        "by": one.by,
+        "cause": one.cause,
+        "whose": one.whose or None,
+    }

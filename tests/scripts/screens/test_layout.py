@@ -1,0 +1,94 @@
+"""Tables and fields fit the width of a terminal, whatever stands in them."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from scripts.screens.layout import Column, fields, folded, grid, section
+
+TEA = "高山有机绿茶礼盒装特级明前龙井春茶"
+LIST = (Column("id"), Column("number", extra=True), Column("name", least=8, cut=True), Column("due", right=True))
+ROWS = [("1001", "n-1", "Tea", "5.00"), ("1002", "n-2", TEA, "10.00")]
+
+
+def text_of(columns: tuple[Column, ...], rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    return [line.plain for line in grid(columns, rows, width).lines]
+
+
+@pytest.mark.parametrize(
+    ("width", "header", "last"),
+    [
+        (80, "id number name due", f"1002 n-2 {TEA} 10.00"),
+        (35, "id number name due", "1002 n-2 高山有机绿茶… 10.00"),
+        (26, "id name due", "1002 高山有机绿茶… 10.00"),
+        (20, "id name due", "1002 高山有… 10.00"),
+    ],
+)
+def test_a_narrow_screen_cuts_names_then_leaves_columns_out(width: int, header: str, last: str) -> None:
+    shown = text_of(LIST, ROWS, width)
+    assert [" ".join(shown[place].split()) for place in (0, -1)] == [header, last]
+    assert len({cell_len(line) for line in shown}) == 1, "the last column is aligned to the right"
+    assert max(map(cell_len, shown)) <= width
+
+
+def test_a_column_without_content_is_left_out() -> None:
+    assert text_of((Column("a"), Column("b"), Column("c")), [("1", "", "-"), ("2", "", "x")], 80) == [
+        "a  c",
+        "1  -",
+        "2  x",
+    ]
+
+
+def test_numbers_that_are_folded_stay_whole() -> None:
+    number = "2026112922001423450501234567"
+    rows = grid((Column("number"), Column("note", least=4)), [(number, "a note of some length")], 36).rows
+    assert "".join(line.plain[:28].strip() for line in rows[0]) == number
+
+
+def test_a_table_without_rows_shows_nothing() -> None:
+    assert section("refunds", LIST, [], 80) == []
+
+
+def test_fields_are_folded_under_themselves_and_left_out_without_a_value() -> None:
+    lines = fields([("state", "paid"), ("reason", None), ("waits for", "its warehouses and more")], 24)
+    assert [line.plain for line in lines] == [
+        "state      paid",
+        "waits for  its",
+        "           warehouses",
+        "           and more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 5, [""]),
+        ("one two three", 7, ["one two", "three"]),
+        ("abcdefghij", 4, ["abcd", "efgh", "ij"]),
+        ("a bcdefgh i", 4, ["a", "bcde", "fgh", "i"]),
+        ("茶茶茶", 5, ["茶茶", "茶"]),
+        ("茶", 1, ["茶"]),
+    ],
+)
+def test_texts_are_broken_between_words_and_within_long_ones(text: str, width: int, lines: list[str]) -> None:
+    assert folded(text, width) == lines
+
+
+@given(
+    st.lists(
+        st.tuples(
+            *[st.text(alphabet="ab -茶é\u202e\x1b\t", max_size=40)] * 4
+        ),  # the last three must not reach a terminal
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([40, 80, 120]),
+)
+def test_no_line_is_wider_than_the_screen(rows: list[tuple[str, ...]], width: int) -> None:
+    columns = (Column("id"), Column("number", extra=True), Column("name", least=6), Column("due", right=True, cut=True))
+    shown = text_of(columns, rows, width)
+    assert max(map(cell_len, shown)) <= width
+    assert all(line.isprintable() for line in shown)
