@@ -1,23 +1,39 @@
-"""Loads db/sql/*.sql. `SQL["orders.lock"]` is the statement under the header `-- name: orders.lock`."""
+"""Loads db/sql/*.sql. `SQL["orders.lock"]` is the statement under the header `-- name: orders.lock`.
+
+A file may have one statement for several tables: a name with `{table}` stands for one statement for each line
+`-- each: table=... other=...` at the head of the file, in which every `{other}` is replaced.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-_HEADER = re.compile(r"^-- name: ([a-z_]+\.[a-z_0-9]+)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- name: ([a-z_]+\.[a-z_0-9{}]+)$", re.MULTILINE)
+_EACH = re.compile(r"^-- each: (.+)$", re.MULTILINE)
 
 
 def load(folder: Path) -> dict[str, str]:
     """Name -> statement. Raises ValueError if a name is used twice or does not begin with its file's name."""
     statements: dict[str, str] = {}
     for path in sorted(folder.glob("*.sql")):
-        parts = _HEADER.split(path.read_text(encoding="utf-8"))
-        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        head, *parts = _HEADER.split(path.read_text(encoding="utf-8"))
+        for name, text in _expanded(head, zip(parts[0::2], parts[1::2], strict=True)):
             if name in statements or not name.startswith(f"{path.stem}."):
                 raise ValueError(f"{path.name}: {name} is a duplicate or belongs to another file")
             statements[name] = text.strip().rstrip(";")
     return statements
+
+
+def _expanded(head: str, named: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each statement with its name, and one with a place in its name once for each line of the head."""
+    each = [dict(word.split("=", 1) for word in line.split()) for line in _EACH.findall(head)]
+    for name, text in named:
+        for words in each if "{" in name else [{}]:
+            filled = [name, text]
+            for place, word in words.items():
+                filled = [part.replace(f"{{{place}}}", word) for part in filled]
+            yield filled[0], filled[1]
 
 
 SQL = load(Path(__file__).parent / "sql")

@@ -1,5 +1,15 @@
 -- Which keys encrypt what, and the same under the shop's current key. Each read takes pages of a table by their number, so that it needs
--- no index and a whole table is read once.
+-- no index and a whole table is read once. These tables have one ciphertext in a row, with the id of its key; `bound` names what it is
+-- bound to (workers/store/keys.py):
+-- each: table=user_keys key=shop_key_id text=wrapped bound=key_id
+-- each: table=order_addresses key=key_id text=ciphertext bound=order_id
+-- each: table=orders key=remark_key_id text=user_remark bound=id
+-- each: table=payment_attempts key=key_id text=details bound=id
+-- each: table=free_texts key=key_id text=ciphertext bound=about,type,field,message_id
+-- each: table=payment_notifications key=key_id text=notification bound=id
+-- each: table=revision_resets key=key_id text=reason bound=kind,id
+-- each: table=outbox key=key_id text=body bound=id
+-- each: table=outbox_held key=key_id text=body bound=id
 
 -- name: keys.pages
 -- $1 a table. How many pages it has. Locks: none.
@@ -31,97 +41,23 @@ FROM (
 ) AS sealed
 GROUP BY 1, 2 ORDER BY 1, 2;
 
--- name: keys.read_user_keys
+-- name: keys.read_{table}
 -- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
 -- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, key_id, shop_key_id AS old_key_id, wrapped AS first
-FROM user_keys
+SELECT ctid::text AS place, {bound}, {key} AS old_key_id, {text} AS first
+FROM {table}
 WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND shop_key_id <> $3::text AND shop_key_id NOT LIKE 'u:%' AND shop_key_id <> 'erased'
+    AND {key} <> $3::text AND {key} NOT LIKE 'u:%' AND {key} <> 'erased'
 FOR UPDATE SKIP LOCKED;
 
--- name: keys.save_user_keys
+-- name: keys.save_{table}
 -- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE user_keys t SET shop_key_id = n.key_id, wrapped = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_order_addresses
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, order_id, key_id AS old_key_id, ciphertext AS first
-FROM order_addresses
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_order_addresses
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE order_addresses t SET key_id = n.key_id, ciphertext = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_orders
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, id, remark_key_id AS old_key_id, user_remark AS first
-FROM orders
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND remark_key_id <> $3::text AND remark_key_id NOT LIKE 'u:%' AND remark_key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_orders
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE orders t SET remark_key_id = n.key_id, user_remark = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_payment_attempts
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, id, key_id AS old_key_id, details AS first
-FROM payment_attempts
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_payment_attempts
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE payment_attempts t SET key_id = n.key_id, details = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_free_texts
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, about, type, field, message_id, key_id AS old_key_id, ciphertext AS first
-FROM free_texts
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_free_texts
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE free_texts t SET key_id = n.key_id, ciphertext = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_payment_notifications
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, id, key_id AS old_key_id, notification AS first
-FROM payment_notifications
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_payment_notifications
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE payment_notifications t SET key_id = n.key_id, notification = n.first
+UPDATE {table} t SET {key} = n.key_id, {text} = n.first
 FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
 WHERE t.ctid = n.place::tid;
 
 -- name: keys.read_dead_letters
+-- The same where two ciphertexts have one key.
 -- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
 -- Locks: the rows; those that another transaction holds are skipped.
 SELECT ctid::text AS place, id, key_id AS old_key_id, body AS first, headers AS second
@@ -134,49 +70,4 @@ FOR UPDATE SKIP LOCKED;
 -- $1 places (locked), $2 key ids, $3 ciphertexts, $4 others.
 UPDATE dead_letters t SET key_id = n.key_id, body = n.first, headers = n.second
 FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS n (place, key_id, first, second)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_revision_resets
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, kind, id, key_id AS old_key_id, reason AS first
-FROM revision_resets
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_revision_resets
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE revision_resets t SET key_id = n.key_id, reason = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_outbox
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, id, key_id AS old_key_id, body AS first
-FROM outbox
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_outbox
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE outbox t SET key_id = n.key_id, body = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
-
--- name: keys.read_outbox_held
--- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
--- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, id, key_id AS old_key_id, body AS first
-FROM outbox_held
-WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
-    AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
-FOR UPDATE SKIP LOCKED;
-
--- name: keys.save_outbox_held
--- $1 places (locked), $2 key ids, $3 ciphertexts.
-UPDATE outbox_held t SET key_id = n.key_id, body = n.first
-FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
 WHERE t.ctid = n.place::tid;

@@ -34,6 +34,14 @@ def test_a_name_in_another_file_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_name_with_a_place_stands_for_a_statement_for_each_table(tmp_path: Path) -> None:
+    head = "-- each: table=x key=a,b\n-- each: table=y key=c\n"
+    (tmp_path / "t.sql").write_text(
+        head + "-- name: t.of_{table}\nSELECT {key} FROM {table};\n-- name: t.one\nSELECT '{}';\n"
+    )
+    assert load(tmp_path) == {"t.of_x": "SELECT a,b FROM x", "t.of_y": "SELECT c FROM y", "t.one": "SELECT '{}'"}
+
+
 async def explained(pool: Pool, name: str, *arguments: object) -> str:
     """The plan of a statement with these arguments, on a planner that may choose freely."""
     rows = await pool.fetch(f"EXPLAIN {SQL[name]}", *arguments)

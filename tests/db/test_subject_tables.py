@@ -20,7 +20,7 @@ from messages.base import Command
 from messages.registry import MODELS
 from tests.db.plans import CHECKS
 from workers.services import subject_exports
-from workers.store import exports, subjects
+from workers.store import exports, keys, subjects
 
 _QUEUED = "a message under way: a user is not erased while one with personal data waits"
 _OURS = "about the shop and its processes"
@@ -184,3 +184,8 @@ def test_every_command_is_exported_or_has_a_reason() -> None:
         model.SCOPE.replace("{command}", model.routing_key()) for model in MODELS.values() if issubclass(model, Command)
     }
     assert scopes - {scope for section in exports.SCOPES.values() for scope in section} == NOT_OF_A_USER.keys()
+
+
+async def test_every_table_with_ciphertexts_is_rotated(marks: dict[str, dict[str, str]], pool: Pool) -> None:
+    found = await rows(pool, marks)
+    assert {table for table, row in found.items() if any(name.endswith("key_id") for name in row)} == keys.PLACES.keys()
