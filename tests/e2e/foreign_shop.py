@@ -1,0 +1,226 @@
+"""A whole shop around the order system, which knows the wire alone: it imports pika and the standard library.
+
+It is a program of its own, run in isolation by test_foreign_life.py. Standard input is one line of JSON with `prefix`,
+`urls` (broker user -> URL) and `trusted`: whether each role has a user of its own. Standard output is one line of JSON:
+what each role read, from an empty system to the end of an order.
+"""
+
+import json
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pika
+
+Answer = tuple[str, dict[str, Any]]
+"""The type and the body of an answer or an instruction."""
+WAIT_SECONDS = 30
+ACTOR = {"type": "user", "id": "ada"}
+CARRIER, TRACKING_NO = "parcelforce", "GB123456785"
+ADDRESS = {
+    "receiver": "Ada Byron",
+    "phone": "+44 20 7946 0958",
+    "country": "GB",
+    "city": "London",
+    "detail": "12 St James's Square",
+    "postcode": "SW1Y 4JH",
+}
+LINES = [{"sku_id": "mug", "qty": 2}, {"sku_id": "tea", "qty": 1}]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class PikaClient:
+    """One system of the shop: the connection of its broker user."""
+
+    def __init__(self, job: dict[str, Any], role: str) -> None:
+        parameters = pika.URLParameters(job["urls"][role])
+        self.user = parameters.credentials.username if job["trusted"] else None
+        self.prefix = job["prefix"]
+        self.connection = pika.BlockingConnection(parameters)
+        self.channel = self.connection.channel()
+        self.inbox = self.channel.queue_declare("", exclusive=True).method.queue
+        self.answers = self.channel.consume(self.inbox, auto_ack=True, inactivity_timeout=WAIT_SECONDS)
+
+    def send(self, kind: str, body: dict[str, Any], exchange: str = "commands", **more: str) -> str:
+        """Publish a message; return its id."""
+        message_id = uuid.uuid4().hex
+        about = pika.BasicProperties(
+            type=f"{kind}.v1",
+            message_id=message_id,
+            correlation_id=message_id,
+            content_type="application/json",
+            delivery_mode=2,
+            user_id=self.user,
+            **more,
+        )
+        self.channel.basic_publish(f"{self.prefix}.{exchange}", kind, json.dumps(body).encode(), about)
+        return message_id
+
+    def request(self, kind: str, body: dict[str, Any], exchange: str = "commands") -> Answer:
+        """Publish a command or a query, and return the type and body of its answer."""
+        sent = self.send(kind, body, exchange, reply_to=self.inbox)
+        method, about, answer = next(self.answers)
+        if method is None or about.correlation_id != sent:
+            raise SystemExit(f"no answer to {kind} within {WAIT_SECONDS} s")
+        return about.type, json.loads(answer)
+
+    def command(self, kind: str, **body: Any) -> Answer:
+        """Send a command with a request id, and return its outcome."""
+        about, answer = self.request(kind, {"request_id": uuid.uuid4().hex} | body)
+        if "code" in answer:
+            raise SystemExit(f"{kind} is rejected: {answer}")
+        return about, answer
+
+    def query(self, kind: str, **body: Any) -> Answer:
+        """Return the answer to a query."""
+        return self.request(kind, body, "queries")
+
+    def wait_for(self, order_id: str, state: str) -> dict[str, Any]:
+        """Read the order until it is in this state, and return it."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            _, order = self.query("order.get", order=order_id, actor=ACTOR)
+            if order.get("state") == state:
+                return order
+            time.sleep(0.02)
+        raise SystemExit(f"the order is {order.get('state')} and not {state} after {WAIT_SECONDS} s")
+
+
+class PikaWarehouse:
+    """It reads the queue of its instructions and nothing else, and says what it did."""
+
+    def __init__(self, job: dict[str, Any], name: str) -> None:
+        self.name = name
+        self.reports = PikaClient(job, "warehouse")
+        subscriber = pika.BlockingConnection(pika.URLParameters(job["urls"]["warehouse-events"]))
+        self.instructions = subscriber.channel().consume(
+            f"{job['prefix']}.warehouse.{name}", auto_ack=True, inactivity_timeout=WAIT_SECONDS
+        )
+
+    def next_instruction(self) -> Answer:
+        method, about, body = next(self.instructions)
+        if method is None:
+            raise SystemExit(f"no instruction for the warehouse within {WAIT_SECONDS} s")
+        return about.type, json.loads(body)
+
+    def report(self, step: str, request: dict[str, Any]) -> None:
+        self.reports.send(
+            f"fulfilment.{step}",
+            {
+                "order_id": request["order_id"],
+                "warehouse": self.name,
+                "number": request["number"],
+                "occurred_at": now(),
+            },
+        )
+
+    def book(self, request: dict[str, Any], tracking_no: str) -> None:
+        self.reports.send(
+            "shipment.book",
+            {
+                "order_id": request["order_id"],
+                "carrier": CARRIER,
+                "tracking_no": tracking_no,
+                "warehouse": self.name,
+                "lines": [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in request["lines"]],
+            },
+        )
+
+
+def stock_up(job: dict[str, Any]) -> list[str]:
+    """Put two products on sale, and their units into the warehouse."""
+    catalogue, warehouse = PikaClient(job, "catalogue"), PikaClient(job, "warehouse")
+    kinds = []
+    for sku_id, price in (("mug", 1250), ("tea", 499)):
+        about = {"sku_id": sku_id, "spu_id": sku_id, "name": sku_id.title(), "status": "on_sale", "currency": "GBP"}
+        kinds.append(catalogue.request("sku.upsert", about | {"revision": 1, "price": price})[0])
+        receipt = {"ref": "note-1", "sku_id": sku_id, "warehouse": "main", "qty": 10}
+        kinds.append(warehouse.request("stock.receive", receipt)[0])
+    return kinds
+
+
+def try_to_read(job: dict[str, Any], user: str) -> int:
+    """Try to consume what the warehouse is sent; return the broker's answer, 0 if it lets this user."""
+    connection = pika.BlockingConnection(pika.URLParameters(job["urls"][user]))
+    channel = connection.channel()
+    try:
+        channel.basic_consume(f"{job['prefix']}.warehouse.main", lambda *_: None, auto_ack=False)
+    except pika.exceptions.ChannelClosedByBroker as closed:
+        return int(closed.reply_code)
+    finally:
+        connection.close()
+    return 0
+
+
+def place_and_read(buyer: PikaClient) -> dict[str, Any]:
+    """The buyer places an order and reads it in every way; another user tries to."""
+    _, created = buyer.command(
+        "order.create",
+        actor=ACTOR,
+        user_id=ACTOR["id"],
+        channel="mobile",
+        currency="GBP",
+        items=LINES,
+        address=ADDRESS,
+        remark="leave it with the porter",
+        expected_pay_amount=2999,
+    )
+    order_id = created["order_id"]
+    about: dict[str, Any] = {"actor": ACTOR, "order": order_id, "min_version": created["version"]}
+    placed = {kind: buyer.query(f"order.{kind}", **about) for kind in ("get", "track", "history")}
+    placed["list"] = buyer.query("order.list", actor=ACTOR, user_id=ACTOR["id"])
+    stranger = buyer.query("order.get", order=order_id, actor={"type": "user", "id": "eve"})
+    return {"created": created, "placed": placed, "stranger": stranger}
+
+
+def pay(payments: PikaClient, created: dict[str, Any]) -> None:
+    """Report that the provider has the buyer's money."""
+    about = {"order_id": created["order_id"], "provider": "paypal", "trade_no": "P-1", "kind": "captured"}
+    amounts = created["amounts"]
+    money = {"amount": amounts["payable"], "currency": amounts["currency"]}
+    payments.send("payment.result", about | money | {"occurred_at": now()})
+
+
+def ship(job: dict[str, Any], buyer: PikaClient, order_id: str) -> dict[str, Any]:
+    """The warehouse works through its queue, then the carrier reports until the parcel has arrived."""
+    warehouse, carrier = PikaWarehouse(job, "main"), PikaClient(job, "carrier")
+    instruction = warehouse.next_instruction()
+    refused = {user: try_to_read(job, user) for user in job["strangers"]}
+    for step in ("accept", "pick", "pack"):
+        warehouse.report(step, instruction[1])
+    fulfilling = buyer.wait_for(order_id, "fulfilling")
+    warehouse.book(instruction[1], TRACKING_NO)
+    warehouse.report("hand_over", instruction[1])
+    for number, status in enumerate(("outbound", "in_transit", "out_for_delivery", "delivered")):
+        fact = {"carrier": CARRIER, "tracking_no": TRACKING_NO, "event_id": f"scan-{number}"}
+        carrier.send("shipment.update", fact | {"status": status, "occurred_at": now(), "place": "London"})
+    return {"request": instruction, "refused_readers": refused, "fulfilling": fulfilling}
+
+
+def live(job: dict[str, Any]) -> dict[str, Any]:
+    """Play every role; return what each of them read."""
+    seen: dict[str, Any] = {"stocked": stock_up(job)}
+    buyer = PikaClient(job, "storefront")
+    seen |= place_and_read(buyer)
+    order_id = seen["created"]["order_id"]
+    pay(PikaClient(job, "payments"), seen["created"])
+    seen |= ship(job, buyer, order_id)
+    delivered = buyer.wait_for(order_id, "delivered")
+    about = {"actor": ACTOR, "order": order_id}
+    seen["tracked"] = buyer.query("order.track", **about, min_version=delivered["version"])
+    seen["received"] = buyer.command("order.confirm_receipt", actor=ACTOR, order_id=order_id)
+    about["min_version"] = seen["received"][1]["version"]
+    seen["ended"] = {kind: buyer.query(f"order.{kind}", **about) for kind in ("get", "track", "history")}
+    support, person = PikaClient(job, "operator"), {"type": "operator", "id": "sam"}
+    seen["found"] = support.query("order.list", actor=person, tracking_no=TRACKING_NO)
+    seen["explained"] = support.query("order.explain", actor=person, order=order_id)
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(live(json.loads(sys.stdin.readline()))))
