@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from messages.fulfilments import FulfilmentAccept
-from messages.order_queries import OrderDescribed, OrderListed
+from messages.order_queries import HandOverShown, HoldShown, OrderDescribed, OrderListed
 from messages.shipments import ShipmentUpdate
 from tests.handlers.builders import book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.harness import HandlerHarness
@@ -172,6 +172,8 @@ def test_a_screen_begins_with_what_a_support_person_has_to_know(
 def test_json_has_the_fields_of_the_wire(oms: Oms, database_url: str, shelf: Shelf) -> None:
     page = oms("order", "show", str(shelf.held), "-o", "json", database_url=database_url).json
     described = {name: value for name, value in page.items() if name in OrderDescribed.model_fields}
+    for name, part in (("holds", HoldShown), ("hand_overs", HandOverShown)):
+        described[name] = [{field: row[field] for field in part.model_fields} for row in page[name]]
     assert OrderDescribed.model_validate_json(orjson.dumps(described)).held
     assert [step["trigger"] for step in page["steps"]] == [
         *("created", "reserved", "captured", "accepted"),
