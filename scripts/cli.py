@@ -22,7 +22,7 @@ COMMANDS = {
     "keys": "Make and rotate the keys that encrypt personal data.",
     "subject": "Show, export and erase what is kept about a user.",
     "topology": "Show or declare exchanges, queues and bindings.",
-    "order": "Show one order, find orders, and list what is held.",
+    "order": "Show, explain and find orders, and list what is held.",
     "payments": "Compare provider statements, show provider notifications.",
     "outbox": "List and retry messages that the broker does not take.",
     "dead-letters": "List, show, replay and discard messages that failed.",

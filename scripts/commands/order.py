@@ -1,4 +1,4 @@
-"""`oms order` shows one order to a support person, finds orders, tells their timelines, and lists what is held.
+"""`oms order` shows and explains one order to a support person, finds orders, and lists what is held.
 
 With --view an order is shown in a source document's tables, with --rows as the database has it.
 """
@@ -14,13 +14,14 @@ from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.screens import layout, order_rows, order_search
+from scripts.screens.explanation_screen import explanation_screen
 from scripts.screens.order_loading import OrderPage, read_page, record_access
 from scripts.screens.order_screen import order_screen
 from scripts.screens.order_search import Search
 from scripts.screens.timeline import timeline_document, timeline_screen
 from workers.store import holds
 
-app = command_app("Show one order, find orders, and list what is held.")
+app = command_app("Show, explain and find orders, and list what is held.")
 
 Order = Annotated[str, typer.Argument(metavar="ID", help="The id, the number or the UUID of the order.")]
 
@@ -125,6 +126,24 @@ def show_timeline(order: Order, output: Output = Format.TABLE) -> None:
         write_json(timeline_document(page))
     else:
         layout.write(timeline_screen(page, layout.screen_columns()))
+
+
+@app.command("explain")
+def explain(order: Order, output: Output = Format.TABLE) -> None:
+    """Explain an order: why it is in its state, what it waits for and from whom, and what would move it.
+
+    Dead letters that name the order stand at the end. JSON has the fields of order.explained.
+
+    \b
+    Examples:
+      oms order explain 379226153377300480
+      oms order explain 202611220000000001 -o json | jq '.awaits[] | [.what, .whom, .name, .until]'
+    """
+    page = run(_page(order))
+    if output is Format.JSON:
+        write_json(page.explained.model_dump(mode="json"))
+    else:
+        layout.write(explanation_screen(page, layout.screen_columns()))
 
 
 @app.command("find")

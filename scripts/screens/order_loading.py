@@ -13,6 +13,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.base import Actor, QueryRejected, Reply
 from messages.envelope import Envelope
+from messages.explanations import OrderExplain, OrderExplained
 from messages.order_queries import (
     HistoryStep,
     OrderDescribed,
@@ -40,6 +41,7 @@ class OrderPage:
 
     now: datetime
     order: OrderDescribed
+    explained: OrderExplained
     steps: Mapping[int, Sequence[HistoryStep]]
     parent: Record | None = None
     children: Sequence[Record] = ()
@@ -60,6 +62,7 @@ class OrderPage:
         if self.address is not None:
             shown["address"] = shown["address"] | self.address
         return shown | {
+            "awaits": [one.model_dump(mode="json") for one in self.explained.awaits],
             "steps": [step.model_dump(mode="json") for step in self.steps[self.order.order_id]],
             "parent": self.parent,
             "child_orders": [
@@ -86,13 +89,16 @@ async def read_page(tx: Transaction, order: str, *, reveal: bool = False) -> Ord
     key = await find(tx, order)
     children = await _rows(tx, "children", [key])
     family = [key, *(child["id"] for child in children)]
-    described, *histories = await answers(tx, OrderGet, [key]) + await answers(tx, OrderHistory, family)
+    described, explained = [*await answers(tx, OrderGet, [key]), *await answers(tx, OrderExplain, [key])]
+    histories = await answers(tx, OrderHistory, family)
     assert isinstance(described, OrderDescribed)
+    assert isinstance(explained, OrderExplained)
     (head,) = await _rows(tx, "order", [key])
     stream = str(head["root_id"])
     return OrderPage(
         now=await tx.fetchval("SELECT clock_timestamp()"),
         order=described,
+        explained=explained,
         steps={
             one: history.steps
             for one, history in zip(family, histories, strict=True)

@@ -11,10 +11,12 @@ from scripts.screens import timeline
 from scripts.screens.layout import Lines, fields, folded, heading
 from scripts.screens.order_loading import OrderPage, Record
 from scripts.screens.order_tables import tables
-from scripts.screens.state_meanings import MEANINGS, TIMER_ENDS
-from scripts.screens.timeline import duration, text_of
+from scripts.screens.state_meanings import MEANINGS, awaited_text
+from scripts.screens.timeline import ago, text_of, until
 from workers.domain.money import render
 from workers.domain.order import State
+
+AWAITED_MAX = 5  # a split order may wait for each of its children
 
 
 def order_screen(page: OrderPage, width: int) -> Lines:
@@ -33,24 +35,16 @@ def order_screen(page: OrderPage, width: int) -> Lines:
 
 def _summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
     order, facets = page.order, page.order.facets
-    yield "means", MEANINGS[State(order.state)].sentence
-    yield "waits for", _awaited(page)
-    yield "since", _ago(page, _state_since(page))
-    for timer in _own(page, "timers"):
-        yield "until", _due(page, timer)
-    for hold in _open_holds(page):
-        who = f"{hold['placed_by_type']} {hold['placed_by']}"
-        yield (
-            "held",
-            f"{hold['reason_code']} ({hold['kind']}) by {who}, {_ago(page, hold['placed_at'])}; hold {hold['hold_id']}",
-        )
+    yield "means", MEANINGS[State(order.state)]
+    if page.explained.entered is not None:
+        yield "since", ago(page.explained.entered.at, page.now)
+    yield from _awaited(page)
+    yield from (("held", _hold(hold, page.now)) for hold in _open_holds(page))
     if failed := [str(row["id"]) for row in page.records.get("dead_letters", ()) if row["state"] == "open"]:
         yield "failed", f"{counted(len(failed), 'open dead letter')}: oms dead-letters show {failed[0]}"
     if page.outbox:
-        yield (
-            "behind",
-            f"{counted(len(page.outbox), 'event')} not published, since {_ago(page, page.outbox[0]['created_at'])}",
-        )
+        since = ago(page.outbox[0]["created_at"], page.now)
+        yield "behind", f"{counted(len(page.outbox), 'event')} not published, since {since}"
     yield "reason", order.reason_code
     yield "id", f"{order.order_id} ({order.order_uuid})"
     yield "buyer", f"{order.user_id}, channel {order.channel}, request {order.request_id}"
@@ -60,40 +54,28 @@ def _summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
     units = counted(sum(line.qty for line in order.lines), "unit")
     yield "goods", f"{units}; shipping: {facets.fulfilment}; stock: {facets.stock}"
     yield "address", _address(page)
-    yield "created", _ago(page, order.created_at)
+    yield "created", ago(order.created_at, page.now)
     if page.parent is not None:
         yield "child of", f"{page.parent['id']} ({page.parent['order_no'] or '-'}), which is {page.parent['state']}"
 
 
-def _awaited(page: OrderPage) -> str:
-    awaited = MEANINGS[State(page.order.state)].awaited
-    holds = "an operator's order.release" if page.order.held else ""
-    running = [refund.refund_no for refund in page.order.refunds if refund.finished_at is None]
-    refunds = f"the end of {'refund' if len(running) == 1 else 'refunds'} {', '.join(running)}" if running else ""
-    return "; ".join(filter(None, (holds, awaited, refunds))) or "nothing"
+def _awaited(page: OrderPage) -> Iterator[tuple[str, str]]:
+    """What the order waits for, one line each. Only `oms order explain` shows all if it is a lot."""
+    awaits = page.explained.awaits
+    for number, one in enumerate(awaits[:AWAITED_MAX]):
+        whose = f"{name}: " if (name := page.names.get(one.order_id, "")) else ""
+        limit = "" if one.until is None else f", until {until(one.until, page.now)}"
+        otherwise = f", then it is {one.otherwise}" if one.until and one.otherwise else ""
+        yield "" if number else "waits for", f"{whose}{awaited_text(one)}{limit}{otherwise}"
+    if not awaits:
+        yield "waits for", "nothing"
+    if len(awaits) > AWAITED_MAX:
+        yield "", f"and {len(awaits) - AWAITED_MAX} more: oms order explain {page.order.order_id}"
 
 
-def _state_since(page: OrderPage) -> datetime:
-    own = page.steps[page.order.order_id]
-    return next((step.at for step in reversed(own) if step.state != step.previous), page.order.created_at)
-
-
-def _due(page: OrderPage, timer: Record) -> str:
-    left = (timer["due_at"] - page.now).total_seconds()
-    distance = f"in {duration(left)}" if left > 0 else f"{duration(-left)} ago"
-    return f"{_moment(timer['due_at'])} ({distance}), {TIMER_ENDS.get(timer['kind'], timer['kind'])}"
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}Z"
-
-
-def _ago(page: OrderPage, at: datetime) -> str:
-    return f"{_moment(at)} ({duration((page.now - at).total_seconds())} ago)"
-
-
-def _own(page: OrderPage, name: str) -> list[Record]:
-    return [row for row in page.records.get(name, ()) if row["order_id"] == page.order.order_id]
+def _hold(hold: Record, now: datetime) -> str:
+    who = f"{hold['placed_by_type']} {hold['placed_by']}"
+    return f"{hold['reason_code']} ({hold['kind']}) by {who}, {ago(hold['placed_at'], now)}; hold {hold['hold_id']}"
 
 
 def _open_holds(page: OrderPage) -> list[Record]:

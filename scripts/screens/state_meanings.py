@@ -1,38 +1,44 @@
-"""What each state of an order means to a person, and what the order waits for in it."""
+"""What each state of an order, and each thing that it may wait for, means to a person."""
 
-from typing import NamedTuple
-
+from messages.explanations import AwaitedShown
 from workers.domain.order import State
-
-
-class Meaning(NamedTuple):
-    """A sentence about a state. `awaited` is empty if the order waits for nothing."""
-
-    sentence: str
-    awaited: str
-
+from workers.views.explanation import Awaits
 
 MEANINGS = {
-    State.PLACING: Meaning("its stock is being reserved", "the stock workers (stock.reserved, stock.refused)"),
-    State.AWAITING_PAYMENT: Meaning("its stock is reserved and nothing is paid", "the buyer's payment"),
-    State.PAID: Meaning("it is paid and has not left", "its warehouses: parcels that leave, or units that are short"),
-    State.FULFILLING: Meaning(
-        "its warehouses work on it", "its warehouses: parcels that leave, or units that are short"
-    ),
-    State.SHIPPED: Meaning("everything has left", "the carrier: the end of each parcel"),
-    State.DELIVERED: Meaning("everything has arrived", "the buyer's confirmation of receipt"),
-    State.CANCELLING: Meaning("it is to be cancelled", "its warehouses: whether they could stop"),
-    State.CANCELLED: Meaning("it ended without a sale", ""),
-    State.COMPLETED: Meaning("it ended as it should", ""),
-    State.DELIVERY_FAILED: Meaning("nothing has arrived", "the carrier: each parcel back, or confirmed as lost"),
-    State.SPLIT: Meaning("its children carry the goods", ""),
-    State.REJECTED: Meaning("it was never accepted", ""),
+    State.PLACING: "its stock is being reserved",
+    State.AWAITING_PAYMENT: "its stock is reserved and it is not paid",
+    State.PAID: "it is paid and no warehouse has begun to work on it",
+    State.FULFILLING: "its warehouses work on it",
+    State.SHIPPED: "everything has left",
+    State.DELIVERED: "everything has arrived",
+    State.CANCELLING: "it is to be cancelled, if its warehouses can stop",
+    State.CANCELLED: "it ended without a sale",
+    State.COMPLETED: "it ended as it should",
+    State.DELIVERY_FAILED: "nothing of it has arrived",
+    State.SPLIT: "its children carry the goods",
+    State.REJECTED: "it was never accepted",
 }
-TIMER_ENDS = {
-    "saga": "then it is rejected",
-    "payment": "then it is cancelled",
-    "receipt": "then it is completed",
-    "shortage": "then the shop's rule answers for the buyer",
-    "cancelling": "then an alert is raised",
+AWAITED = {
+    Awaits.RELEASE: "an operator to release hold {ref} (order.release)",
+    Awaits.DECISION: "the buyer to decide about a shortage (order.shortage.decide)",
+    Awaits.RESERVATION: "stock to reserve its goods",
+    Awaits.PAYMENT: "the buyer to pay",
+    Awaits.PAYMENT_RESULT: "{name} to say how attempt {ref} ended",
+    Awaits.ACCEPTANCE: "warehouse {name} to accept it",
+    Awaits.HAND_OVER: "warehouse {name} to hand it over",
+    Awaits.CANCEL_ANSWER: "warehouse {name} to say whether it could stop",
+    Awaits.OTHER_WAREHOUSE: "an operator, because warehouse {name} refused it",
+    Awaits.PARCEL: "a warehouse to book a parcel for its goods (shipment.book)",
+    Awaits.PICK_UP: "parcel {ref} to leave with {name}",
+    Awaits.DELIVERY: "{name} to deliver parcel {ref}",
+    Awaits.RETURN: "{name} to bring parcel {ref} back, or to confirm its loss",
+    Awaits.RECEIPT: "the buyer to confirm the receipt",
+    Awaits.REFUND: "{name} to finish refund {ref}",
+    Awaits.REFUND_AGAIN: "an operator, because refund {ref} failed at {name} (refund.request)",
 }
-"""Kind of timer -> what happens when it is due."""
+"""What is awaited -> a sentence with the `name` and the `ref` of the wire."""
+
+
+def awaited_text(one: AwaitedShown) -> str:
+    """Return what an order waits for, and from whom."""
+    return AWAITED[Awaits(one.what)].format(name=one.name or "-", ref=one.ref or "-")

@@ -47,9 +47,19 @@ def steps(page: OrderPage) -> list[Happening]:
 
 
 def _step(whose: str, step: HistoryStep, buyer: str) -> Happening:
-    by = {f"user {buyer}": "buyer", "system oms": "oms"}.get(acts := f"{step.actor_type} {step.actor_id}", acts)
     state = None if step.state == step.previous else step.state
-    return Happening(step.at, step.trigger, state, by, f"{step.cause_type} {step.cause_id}", whose)
+    return Happening(step.at, step.trigger, state, who_of(step, buyer), cause_of(step), whose)
+
+
+def who_of(step: HistoryStep, buyer: str) -> str:
+    """Return who took a step: the buyer, oms itself, or another by type and id."""
+    acts = f"{step.actor_type} {step.actor_id}"
+    return {f"user {buyer}": "buyer", "system oms": "oms"}.get(acts, acts)
+
+
+def cause_of(step: HistoryStep) -> str:
+    """Return the type and the id of the message that caused a step."""
+    return f"{step.cause_type} {step.cause_id}"
 
 
 def _payments(page: OrderPage) -> Iterator[Happening]:
@@ -176,6 +186,22 @@ def duration(seconds: float) -> str:
             part = int(seconds % size // part_size)
             return f"{int(seconds // size)} {unit}" + (f" {part} {part_unit}" if part else "")
     return f"{int(seconds)} s"
+
+
+def moment(at: datetime) -> str:
+    """Return a time with its day, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return a time, and how long ago it was."""
+    return f"{moment(at)} ({duration((now - at).total_seconds())} ago)"
+
+
+def until(at: datetime, now: datetime) -> str:
+    """Return a time, and how far away it is."""
+    left = (at - now).total_seconds()
+    return f"{moment(at)} (in {duration(left)})" if left > 0 else ago(at, now)
 
 
 def timeline_document(page: OrderPage) -> dict[str, Any]:

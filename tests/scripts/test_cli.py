@@ -95,6 +95,7 @@ def test_wrong_use_exits_with_1_and_explains_what_to_type(oms: Oms, arguments: S
 
 NEED_DATABASE = [
     ["migrate"], ["audit"], ["order", "show", "1"], ["order", "find"], ["order", "timeline", "1"],
+    ["order", "explain", "1"],
     ["dead-letters", "list"],
     ["dead-letters", "replay", "1", "--reason", "x"],
 ]  # fmt: skip

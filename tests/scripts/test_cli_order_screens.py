@@ -1,5 +1,6 @@
 """`oms order show`, `find` and `timeline` show orders to people at any width, and to programs as JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from rich.cells import cell_len
 
+from messages.explanations import OrderExplained
 from messages.fulfilments import FulfilmentAccept
 from messages.order_queries import HandOverShown, HoldShown, OrderDescribed, OrderListed
 from messages.shipments import ShipmentUpdate
@@ -124,7 +126,7 @@ def test_every_screen_fits_its_width(
     monkeypatch.setenv("OMS_DATABASE_URL", database_url)
     for width in WIDTHS:
         for order_id in vars(shelf).values():
-            for command in ("show", "timeline"):
+            for command in ("show", "timeline", "explain"):
                 assert len(screen(oms, monkeypatch, width, command, str(order_id))) > 3
         assert len(screen(oms, monkeypatch, width, "find", "--limit", "100")) > 6
     narrow = screen(oms, monkeypatch, 80, "show", str(shelf.shipped))
@@ -143,7 +145,8 @@ def test_a_screen_begins_with_what_a_support_person_has_to_know(
     number = oms("order", "show", str(shelf.held), "-o", "json").json["order_no"]
     assert held[0] == f"Order {number}: fulfilling, held"
     for part in (
-        "waits for  an operator's order.release; its warehouses",
+        "waits for  an operator to release hold ",
+        "           warehouse main to hand it over",
         "held       FRAUD (operator) by operator ops-7",
         "failed     1 open dead letter: oms dead-letters show 1",
         "money      5.00 CNY to pay, 5.00 CNY captured, 0.00 CNY refunded: paid",
@@ -160,7 +163,7 @@ def test_a_screen_begins_with_what_a_support_person_has_to_know(
         "commands",
     ]
     shipped = "\n".join(screen(oms, monkeypatch, 120, "show", str(shelf.shipped)))
-    assert "waits for  the carrier: the end of each parcel; the end of refund R" in shipped
+    assert f"waits for  sf to deliver parcel {TRACKING_NO}\n           alipay to finish refund R" in shipped
     queued = "\n".join(screen(oms, monkeypatch, 120, "show", str(shelf.queued)))
     assert "behind     " in queued
     assert "outbox: events that have not left" in queued
@@ -212,6 +215,32 @@ def test_a_timeline_has_every_step_with_its_cause_and_the_time_since_the_one_bef
     assert [step["trigger"] for step in later] == ["reserved", "captured", "split"]
     assert all(step["after_seconds"] >= 0 for step in later)
     assert [child["steps"][-1]["state"] for child in found["child_orders"]] == ["paid", "cancelled"]
+
+
+def test_an_explanation_names_what_is_awaited_and_what_would_move_the_order(
+    oms: Oms, database_url: str, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMS_DATABASE_URL", database_url)
+    held = "\n".join(screen(oms, monkeypatch, 80, "explain", str(shelf.held)))
+    for part in (
+        "because  fulfilment.accept.v1 m",
+        "for    an operator to release hold ",
+        "for    warehouse main to hand it over",
+        "cancel       cancelling",
+        "shipping-updates  shipment.update.v1  invalid  open",
+    ):
+        assert part in held
+    unpaid = "\n".join(screen(oms, monkeypatch, 80, "explain", str(shelf.bulk)))
+    assert re.search(
+        r"for    the buyer to pay\nsince  .* ago\)\nuntil  .*\(in .* min .*\), then it is cancelled", unpaid
+    )
+    assert "order  child 1\nfor    warehouse main to accept it" in "\n".join(
+        screen(oms, monkeypatch, 80, "explain", str(shelf.split))
+    )
+    assert "waits for  nothing" in oms("order", "explain", str(shelf.rejected)).out
+    found = oms("order", "explain", str(shelf.held), "-o", "json")
+    assert [one.what for one in OrderExplained.model_validate_json(found.out).awaits] == ["release", "hand_over"]
+    assert oms("order", "show", str(shelf.held), "-o", "json").json["awaits"] == found.json["awaits"]
 
 
 def test_an_address_is_shown_in_clear_only_with_a_reason_which_is_recorded(
@@ -297,7 +326,7 @@ def test_wrong_use_of_a_search_is_explained(
 
 
 def test_an_unknown_order_leads_to_the_search(oms: Oms, database_url: str) -> None:
-    for command in ("show", "timeline"):
+    for command in ("show", "timeline", "explain"):
         result = oms("order", command, "SF1", database_url=database_url)
         assert (result.code, result.out) == (2, "")
         assert "next: oms order find SF1" in result.err

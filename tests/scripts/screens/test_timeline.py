@@ -1,14 +1,8 @@
-"""The parts of a timeline that need no database."""
+"""Durations as people read them."""
 
 import pytest
 
-from scripts.screens.state_meanings import MEANINGS, TIMER_ENDS
 from scripts.screens.timeline import duration
-from workers.domain.order import FINISHED, State
-from workers.store.timers import TimerKind
-
-OF_OTHER_ROWS = {TimerKind.ATTEMPT, TimerKind.REFUND, TimerKind.WAYBILL}
-"""Timers whose key is no order."""
 
 
 @pytest.mark.parametrize(
@@ -27,12 +21,3 @@ OF_OTHER_ROWS = {TimerKind.ATTEMPT, TimerKind.REFUND, TimerKind.WAYBILL}
 )
 def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-def test_every_state_has_a_meaning_and_only_ended_orders_wait_for_nothing() -> None:
-    assert MEANINGS.keys() == set(State)
-    assert {state for state, meaning in MEANINGS.items() if not meaning.awaited} == {*FINISHED, State.SPLIT}
-
-
-def test_every_timer_of_an_order_says_what_it_ends() -> None:
-    assert TIMER_ENDS.keys() == set(TimerKind) - OF_OTHER_ROWS
