@@ -308,6 +308,14 @@ async def test_a_warehouse_asks_for_its_own_open_requests_again(harness: Handler
     assert [event["warehouse"] for event in harness.events_of("fulfilment.resent")] == ["main"]
 
 
+async def test_what_is_withdrawn_before_a_cancellation_is_refused_is_requested_anew(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    await harness.handle(fact(FulfilmentHandOver, order_id))
+    await harness.handle(cancel(order_id))
+    assert await harness.state(order_id) == "fulfilling"
+    assert await hand_overs(harness) == [("east", "requested", 2), ("main", "handed_over", 1)]
+
+
 async def test_a_warehouse_that_does_not_answer_raises_an_alert_again_and_again(harness: HandlerHarness) -> None:
     order_id = await cancelling(harness)
     for _ in range(2):

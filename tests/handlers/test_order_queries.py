@@ -108,12 +108,14 @@ async def test_a_reader_never_gets_a_version_below_the_one_it_names(harness: Han
     assert (reply.code, reply.path) == ("ORDER_VERSION_BEHIND", "$.min_version")
 
 
-async def test_parcels_are_tracked(harness: HandlerHarness) -> None:
+async def test_parcels_are_tracked_in_the_order_in_which_it_happened(harness: HandlerHarness) -> None:
     order_id = await shipped(harness)
+    await harness.pool.execute("UPDATE shipment_facts SET recorded_at = occurred_at - (occurred_at - '2020-01-01') * 2")
     [reply] = await ask(harness, OrderTrack(actor=user(), order=str(order_id)))
     assert isinstance(reply, OrderTracked)
     [parcel] = reply.parcels
     assert (parcel.tracking_no, parcel.state, len(parcel.facts)) == ("T1", "in_transit", 2)
+    assert [fact.status for fact in parcel.facts] == ["outbound", "in_transit"]
 
 
 async def test_a_buyer_sees_the_steps_but_not_who_of_the_shop_took_them(harness: HandlerHarness) -> None:
