@@ -117,3 +117,7 @@ async def test_the_export_of_an_erased_user_says_erased(harness: HandlerHarness)
     whole, _ = await exported(harness)
     assert seen(whole) == set()
     assert [row["address"]["text"] for row in whole["orders"]] == ["erased", "erased"]
+    await harness.place_order(("s1", 1))
+    whole, _ = await exported(harness)
+    assert [row["address"]["text"] == "erased" for row in whole["orders"]] == [True, True, False]
+    assert whole["orders"][2]["address"]["text"]["receiver"] == "Wang Fang"

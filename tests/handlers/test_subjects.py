@@ -51,6 +51,17 @@ async def test_nothing_of_an_erased_user_can_be_decrypted_with_all_keys_of_the_s
         assert [finding for finding in await check(tx) if finding.violations] == []
 
 
+@pytest.mark.parametrize("table", ["order_addresses", "orders", "payment_attempts", "free_texts"])
+async def test_what_belongs_to_a_user_is_encrypted_with_the_key_of_the_user(
+    harness: HandlerHarness, table: str
+) -> None:
+    await harness.fill_stock()
+    await lived(harness)
+    key = "remark_key_id" if table == "orders" else "key_id"
+    found = f"SELECT DISTINCT t.{key} = k.key_id FROM {table} t CROSS JOIN user_keys k WHERE t.{key} IS NOT NULL"
+    assert await harness.rows(found) == [(True,)]
+
+
 async def test_what_was_stored_before_users_had_keys_stays_readable_and_is_erased_as_well(
     harness: HandlerHarness,
 ) -> None:
