@@ -21,6 +21,7 @@ from workers.handlers import dead_letters
 from workers.routes import ROUTES, STOCK_DATABASE, with_carriers, with_stock_apart
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
+from workers.services import answer_cache
 from workers.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)
+    answer_cache.configure(given.query_cache_answers_max)
     providers.configure(given.providers, given.payment_timeout_seconds)
     carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
     dead_letters.configure(given.trust, Names(given.prefix))

@@ -104,6 +104,13 @@ class Settings(RuntimeSettings):
         le=365 * 86_400,
         description="Delivered orders are completed after this time; 15 days",
     )
+    query_cache_answers_max: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="Answers about orders that a worker of queries keeps in memory, some 10 KB each; 0: none. An "
+        "answer is used only while no row of its order has changed",
+    )
     fulfilment_cancel_seconds: int = Field(
         default=3600,
         ge=1,

@@ -104,3 +104,44 @@ FROM payment_attempts WHERE order_id = ANY($1::bigint[]) ORDER BY started_at, id
 -- $1 shipment ids. What carriers reported, in the order of its happening.
 SELECT shipment_id, status, place, occurred_at, stale
 FROM shipment_facts WHERE shipment_id = ANY($1::bigint[]) ORDER BY shipment_id, occurred_at, recorded_at;
+
+-- name: order_queries.stamps
+-- $1 order ids. Version, user and stamp of each; unknown ids are missing. A stamp changes with every row that order.get, order.track,
+-- order.history or payment.get shows of the order, of its children and of its parent: xmin is the transaction that wrote a row. The log
+-- is written with the order's own row.
+WITH family AS (
+    SELECT o.id AS named_id, o.id FROM orders o WHERE o.id = ANY($1::bigint[])
+    UNION ALL
+    SELECT c.root_id, c.id FROM orders c WHERE c.root_id = ANY($1::bigint[]) AND c.root_id <> c.id
+    UNION ALL
+    SELECT c.id, c.parent_id FROM orders c WHERE c.id = ANY($1::bigint[]) AND c.parent_id IS NOT NULL
+), parcels AS (
+    SELECT DISTINCT i.order_id, i.shipment_id FROM shipment_items i WHERE i.order_id = ANY(ARRAY(SELECT id FROM family))
+), written AS (
+    SELECT t.id, t.xmin, t.ctid FROM orders t WHERE t.id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_items t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_snapshots t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_facts t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT o.id, t.xmin, t.ctid FROM orders o JOIN payment_facts t ON t.intent_id = o.intent_id AND t.verdict = 'kept'
+    WHERE o.id = ANY($1::bigint[]) AND t.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id = ANY($1::bigint[])))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_attempts t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM refunds t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM shipment_items t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT p.order_id, t.xmin, t.ctid FROM parcels p JOIN shipments t ON t.id = p.shipment_id
+    WHERE t.id = ANY(ARRAY(SELECT shipment_id FROM parcels))
+    UNION ALL SELECT p.order_id, t.xmin, t.ctid FROM parcels p JOIN shipment_facts t ON t.shipment_id = p.shipment_id
+    WHERE t.shipment_id = ANY(ARRAY(SELECT shipment_id FROM parcels))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_holds t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM fulfilments t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.holder_id, t.xmin, t.ctid FROM stock_holders t WHERE t.holder_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_addresses t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT a.order_id, t.xmin, t.ctid FROM order_addresses a JOIN user_keys t ON t.key_id = a.key_id
+    WHERE a.order_id = ANY(ARRAY(SELECT id FROM family))
+), stamps AS (
+    SELECT f.named_id, count(*) || ':' || sum(hashtextextended(w.xmin::text || w.ctid::text, 0)) AS stamp
+    FROM family f JOIN written w ON w.id = f.id
+    GROUP BY f.named_id
+)
+SELECT o.id, o.version, o.user_id, s.stamp FROM stamps s JOIN orders o ON o.id = s.named_id WHERE o.id = ANY($1::bigint[]);

@@ -25,6 +25,7 @@ from tests.bench import (
     latency_commands,
     measure,
     page_commands,
+    query_commands,
     verification,
     whole_life,
 )
@@ -42,6 +43,7 @@ cost_commands.add(app)
 growth_commands.add(app)
 latency_commands.add(app)
 page_commands.add(app)
+query_commands.add(app)
 REFERENCE = "bare-packed"
 
 Orders = Annotated[int, typer.Option(min=20, help="Number of baskets; a slow contender gets a part of them.")]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from db.pool import Transaction
 from db.statements import SQL, columns
@@ -67,6 +67,21 @@ async def summaries(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
     wanted = sorted(set(ids))
     rows = await tx.fetch(SQL["order_queries.summaries"], wanted) if wanted else []
     return {row["order_id"]: row for row in rows}
+
+
+class Stamp(NamedTuple):
+    """The version and the user of an order, and a mark that changes with every row that answers show of the order."""
+
+    version: int
+    user_id: str
+    mark: str
+
+
+async def stamps(tx: Transaction, ids: Iterable[int]) -> dict[int, Stamp]:
+    """Order id -> its stamp as of this transaction."""
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["order_queries.stamps"], wanted) if wanted else []
+    return {row["id"]: Stamp(row["version"], row["user_id"], row["stamp"]) for row in rows}
 
 
 async def attempts(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:

@@ -1,0 +1,107 @@
+"""Measures answers about orders: with and without answers in memory, one query and a batch at a time."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from db.pool import Pool, open_pool
+from messages.base import Actor, Query
+from messages.envelope import Envelope
+from messages.order_queries import OrderGet, OrderHistory, OrderList, OrderTrack
+from messages.roles import Role
+from workers.handlers import queries
+from workers.runtime.batch import Batch
+from workers.runtime.process import transaction
+from workers.services import answer_cache
+
+OPERATOR = Actor(type="operator", id="bench")
+ROUNDS = 3
+Kind = Callable[[int, str], Query]
+KINDS: dict[str, Kind] = {
+    "order.get": lambda key, _: OrderGet(actor=OPERATOR, order=str(key)),
+    "order.track": lambda key, _: OrderTrack(actor=OPERATOR, order=str(key)),
+    "order.history": lambda key, _: OrderHistory(actor=OPERATOR, order=str(key)),
+    "order.list, 20 of a user": lambda _, user: OrderList(actor=OPERATOR, user_id=user, limit=20),
+}
+
+
+@dataclass(frozen=True)
+class AnswerTimes:
+    """Milliseconds per query, of the median and of the slowest of a hundred batches."""
+
+    p50_ms: float
+    p99_ms: float
+
+
+async def measure(pool: Pool, bodies: Sequence[Query], size: int) -> AnswerTimes:
+    """Answer the queries in batches of `size`, each in a transaction of its own, as the runtime does."""
+    times = []
+    for start in range(0, len(bodies), size):
+        items: list[Envelope[Any]] = [
+            Envelope(
+                body=body,
+                message_id="m",
+                correlation_id="c",
+                roles=frozenset({Role.OPERATOR}),
+                occurred_at=datetime.now(UTC),
+            )
+            for body in bodies[start : start + size]
+        ]
+        began = time.perf_counter()
+        async with transaction(pool, readonly=True) as tx:
+            await queries.answer(tx, Batch(items, datetime.now(UTC)))
+        times.append((time.perf_counter() - began) * 1000 / len(items))
+    return AnswerTimes(statistics.median(times), statistics.quantiles(times, n=100)[-1] if len(times) > 1 else times[0])
+
+
+async def run(url: str, orders: int) -> list[tuple[str, int, AnswerTimes, AnswerTimes]]:
+    """(kind, batch size, without memory, from memory) of each kind, medians of ROUNDS rounds in turn."""
+    pool = await open_pool(f"{url}{'&' if '?' in url else '?'}enable_seqscan=off", application_name="bench", max_size=2)
+    rows = await pool.fetch("SELECT id, user_id FROM orders ORDER BY id DESC LIMIT $1", orders)
+    found = []
+    for name, kind in KINDS.items():
+        bodies = [kind(row["id"], row["user_id"]) for row in rows]
+        for size in (1, 20):
+            off, on = [], []
+            for _ in range(ROUNDS):
+                answer_cache.configure(0)
+                off.append(await measure(pool, bodies, size))
+                answer_cache.configure(len(rows) * len(KINDS))
+                await measure(pool, bodies, size)
+                on.append(await measure(pool, bodies, size))
+            found.append((name, size, _median(off), _median(on)))
+    await pool.close()
+    return found
+
+
+def _median(times: Sequence[AnswerTimes]) -> AnswerTimes:
+    return sorted(times, key=lambda one: one.p50_ms)[len(times) // 2]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to those of the bench."""
+
+    @app.command(name="queries")
+    def measure_queries(
+        url: Annotated[str, typer.Option(help="The database, with orders in it: `growth --fill-only` makes one.")],
+        orders: Annotated[int, typer.Option(min=20, help="How many of the newest orders are asked about.")] = 1000,
+    ) -> None:
+        """Measure answers about orders with and without answers in memory. It changes nothing.
+
+        \b
+        Example:
+          python -m tests.bench queries --url postgresql://postgres@127.0.0.1:5432/oms
+        """
+        table = Table("query", "in a batch", "p50 / p99 ms", "from memory", "of it", title="Milliseconds per query")
+        for name, size, off, on in uvloop.run(run(url, orders)):
+            shown = [f"{one.p50_ms:.2f} / {one.p99_ms:.2f}" for one in (off, on)]
+            table.add_row(name, str(size), *shown, f"{on.p50_ms / off.p50_ms:.2f}")
+        Console(width=120).print(table)

@@ -1,0 +1,178 @@
+"""Answers from memory are those that the database would give now."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from messages.base import Query, QueryRejected, Reply
+from messages.fulfilments import FulfilmentAccept, FulfilmentFact, FulfilmentPack
+from messages.order_queries import OrderDescribed, OrderGet, OrderHistory, OrderTrack, PaymentGet
+from messages.orders import OrderChangeAddress, OrderDelete
+from messages.subjects import SubjectErase
+from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold, release
+from tests.handlers.querying import ask
+from workers import shop
+from workers.domain.shop import Policy, Shop
+from workers.services import answer_cache
+from workers.services.answer_cache import LOOKUPS, AnswerCache, AnswerKey
+
+KINDS = (OrderGet, OrderTrack, OrderHistory, PaymentGet)
+
+
+@pytest.fixture(autouse=True)
+def cache(harness: HandlerHarness) -> Iterator[None]:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0), fulfilment_warehouses={"main": frozenset()}))
+    answer_cache.configure(100)
+    yield
+    answer_cache.configure(answer_cache.ENTRIES_MAX)
+    shop.configure(Shop())
+
+
+def hits() -> float:
+    return float(LOOKUPS.labels("hit")._value.get())
+
+
+def queries_about(*orders: int) -> list[Query]:
+    return [
+        kind(actor=actor, order=str(order_id)) for order_id in orders for kind in KINDS for actor in (user(), OPERATOR)
+    ]
+
+
+async def fresh(harness: HandlerHarness, *orders: int) -> list[Reply]:
+    """The answers without any memory."""
+    kept = answer_cache.current()
+    answer_cache.configure(0)
+    replies = await ask(harness, *queries_about(*orders))
+    answer_cache._Process.cache = kept
+    return replies
+
+
+Step = Callable[[HandlerHarness, int], Awaitable[object]]
+
+
+def fact(kind: type[FulfilmentFact], order_id: int) -> FulfilmentFact:
+    return kind(order_id=order_id, warehouse="main", number=1, occurred_at=datetime.now(UTC))
+
+
+LIFE: dict[str, Step] = {
+    "address changed": lambda h, o: h.handle(
+        OrderChangeAddress(
+            request_id="a1", actor=user(), order_id=o, address=ADDRESS.model_copy(update={"detail": "2"})
+        )
+    ),
+    "held": lambda h, o: h.handle(hold(o), trusted=True),
+    "released": lambda h, o: h.handle(release(o), trusted=True),
+    "paid": lambda h, o: h.handle(captured(o, 1500), trusted=True),
+    "paid twice": lambda h, o: h.handle(captured(o, 1500, trade_no="again"), trusted=True),
+    "accepted": lambda h, o: h.handle(fact(FulfilmentAccept, o), trusted=True),
+    "packed": lambda h, o: h.handle(fact(FulfilmentPack, o), trusted=True),
+    "booked": lambda h, o: h.handle(book(o, "T1")),
+    "outbound": lambda h, o: h.handle(update(o, "T1", "outbound")),
+    "in transit": lambda h, o: h.handle(update(o, "T1", "in_transit")),
+    "delayed": lambda h, o: h.handle(update(o, "T1", "delayed")),
+    "delivered": lambda h, o: h.handle(update(o, "T1", "delivered")),
+    "completed": lambda h, o: h.make_timers_due("receipt"),
+    "swept": lambda h, _: h.sweep("receipt"),
+    "deleted": lambda h, o: h.handle(OrderDelete(request_id="d1", actor=user(), order_ids=(o,))),
+}
+
+
+async def test_an_answer_from_memory_is_the_answer_of_now_after_every_step(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=100)
+    order_id = await harness.place_order(("s1", 2), ("s2", 1))
+    other = await harness.place_order(("s1", 1))
+    changed = 0
+    before = await ask(harness, *queries_about(order_id, other))
+    for name, step in LIFE.items():
+        await step(harness, order_id)
+        known = hits()
+        now = await ask(harness, *queries_about(order_id, other))
+        assert now == await fresh(harness, order_id, other), name
+        assert hits() - known >= len(queries_about(other)), f"{name}: the other order did not change"
+        changed += now != before
+        before = now
+    assert changed > len(LIFE) - 3  # each step but few shows in an answer, so the test could see it missed
+
+
+async def test_a_child_of_a_split_order_changes_the_answer_about_its_parent(harness: HandlerHarness) -> None:
+    await harness.handle(sku("tea", seller_id="acme"), sku("cup", seller_id="bolt"), trusted=True)
+    await harness.handle(receive("tea", 5), receive("cup", 5))
+    order_id = await harness.create_order(create(("tea", 1), ("cup", 2)))
+    await harness.pay(order_id)
+    child = (await harness.children(order_id))[0]
+    await ask(harness, *queries_about(order_id, child))
+    for body in (book(child, "T1"), update(child, "T1", "outbound"), update(child, "T1", "delivered")):
+        await harness.handle(body)
+        assert await ask(harness, *queries_about(order_id, child)) == await fresh(harness, order_id, child)
+
+
+async def test_no_reader_gets_a_version_older_than_the_one_it_names(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 1))
+    await ask(harness, *queries_about(order_id))
+    await harness.handle(captured(order_id, 500), trusted=True)
+    [reply, early] = await ask(
+        harness,
+        OrderGet(actor=user(), order=str(order_id), min_version=3),
+        OrderGet(actor=user(), order=str(order_id), min_version=4),
+    )
+    assert isinstance(reply, OrderDescribed)
+    assert (reply.version, reply.state) == (3, "paid")
+    assert isinstance(early, QueryRejected)
+    assert early.code == "ORDER_VERSION_BEHIND"
+
+
+async def test_a_stranger_gets_nothing_from_memory(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 1))
+    await ask(harness, *queries_about(order_id))
+    [reply] = await ask(harness, OrderGet(actor=user("u2"), order=str(order_id)))
+    assert isinstance(reply, QueryRejected)
+    assert reply.code == "ORDER_NOT_FOUND"
+
+
+async def test_an_erased_address_is_not_given_out_of_memory(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 1))
+    await harness.handle(cancel(order_id))
+    await harness.relay()
+    [known] = await ask(harness, OrderGet(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(known, OrderDescribed)
+    assert known.address is not None
+    erase = SubjectErase(request_id="e1", actor=OPERATOR, user_id="u1", reason_code="USER_REQUEST")
+    await harness.handle(erase, trusted=True)
+    [reply] = await ask(harness, OrderGet(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(reply, OrderDescribed)
+    assert reply.address != known.address
+
+
+async def test_an_answer_from_memory_takes_few_statements(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 1))
+    await fresh(harness, order_id)  # a new connection asks for types first
+    first, second = list[str](), list[str]()
+    await ask(harness, *queries_about(order_id), statements=first)
+    await ask(harness, *queries_about(order_id), statements=second)
+    assert len(second) == 2 < len(first)
+
+
+def test_the_memory_is_bounded_and_keeps_what_was_used_last() -> None:
+    cache = AnswerCache(2)
+    keys = [AnswerKey(number, "order.get.v1", "user") for number in (1, 2, 3)]
+    answers = [QueryRejected(code="ORDER_NOT_FOUND", message=str(key.order_id)) for key in keys]
+    for key, answer in zip(keys[:2], answers, strict=False):
+        cache.put(key, "s", answer)
+    assert cache.get(keys[0], "s") is answers[0]
+    cache.put(keys[2], "s", answers[2])
+    assert [cache.get(key, "s") for key in keys] == [answers[0], None, answers[2]]
+    assert len(cache) == 2
+
+
+def test_an_answer_of_another_stamp_is_forgotten() -> None:
+    cache, key = AnswerCache(2), AnswerKey(1, "order.get.v1", "user")
+    cache.put(key, "old", QueryRejected(code="ORDER_NOT_FOUND", message="m"))
+    assert cache.get(key, "new") is None
+    assert cache.get(key, "old") is None
