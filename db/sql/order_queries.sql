@@ -1,25 +1,40 @@
 -- Reads for the queries about orders. No statement here locks anything.
 
 -- name: order_queries.of_users
--- One element of each array per page: $1 user ids, $2 whether deleted orders are shown, $3 states with commas between them (empty: all),
--- $4 from and $5 before when they were created, $6 the id of the last order of the page before, $7 how many, $8 the creation time of that
--- last order. Returns place in the arrays and order id, the newest first.
+-- One element of each array per page: $1 user ids, $2 whether deleted orders are shown, $3 from and $4 before when they were
+-- created, $5 the id of the last order of the page before, $6 how many, $7 the creation time of that last order. Returns place in the
+-- arrays and order id, the newest first.
 SELECT q.place, o.id
-FROM unnest($1::text[], $2::boolean[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[], $8::timestamptz[])
-    WITH ORDINALITY AS q (user_id, with_deleted, states, since, before, last_id, size, last_at, place)
+FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
+    WITH ORDINALITY AS q (user_id, with_deleted, since, before, last_id, size, last_at, place)
 CROSS JOIN LATERAL (
     SELECT r.id, r.created_at
     FROM orders r
     WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
-        AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
         AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT q.size
 ) AS o
 ORDER BY q.place, o.created_at DESC, o.id DESC;
 
+-- name: order_queries.of_user_states
+-- The same for orders in some states: $1 states (one for each element; a page of several states has as many elements), $2 the page of
+-- each element, by which the rows are sorted, $3 user ids, $4 whether deleted orders are shown, $5 to $9 as $3 to $7 of of_users.
+SELECT q.page AS place, o.id
+FROM unnest($1::text[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[],
+    $9::timestamptz[]) AS q (state, page, user_id, with_deleted, since, before, last_id, size, last_at)
+CROSS JOIN LATERAL (
+    SELECT r.id, r.created_at
+    FROM orders r
+    WHERE r.user_id = q.user_id AND r.state = q.state AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
+        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT q.size
+) AS o
+ORDER BY q.page, o.created_at DESC, o.id DESC;
+
 -- name: order_queries.of_states
--- The same for orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page
+-- The same as of_users for orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page
 -- of each element, by which the rows are sorted.
 SELECT q.page AS place, o.id
 FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
@@ -35,7 +50,8 @@ CROSS JOIN LATERAL (
 ORDER BY q.page, o.created_at DESC, o.id DESC;
 
 -- name: order_queries.of_skus
--- $1 SKU ids, then $2 to $8 as $1 to $7 of of_users; an empty user stands for all. Orders with a line of the SKU; of a split order the
+-- $1 SKU ids, $2 user ids (empty: all users), $3 whether deleted orders are shown, $4 states with commas between them (empty: all), $5
+-- from and $6 before when they were created, $7 the id of the last order of the page before, $8 how many. Orders with a line of the SKU; of a split order the
 -- child that carries it. Ids grow with time, so they are the order.
 SELECT q.place, o.id
 FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
@@ -53,7 +69,7 @@ ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.named
 -- Root orders by the names that others have for them: $1 kinds (trade_no, tracking_no, order_no, request_id), $2 names, then $3 to $8 as
--- $1 to $6 of of_users, of the page that the name belongs to; $9 all providers, $10 the SKU of which the order has a line (empty: any). A
+-- $2 to $7 of of_skus, of the page that the name belongs to; $9 all providers, $10 the SKU of which the order has a line (empty: any). A
 -- trade number is the provider's, or the one that we gave to it.
 SELECT DISTINCT q.place, o.id
 FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $10::text[])

@@ -92,7 +92,9 @@ def add(app: typer.Typer) -> None:
     @app.command(name="queries")
     def measure_queries(
         url: Annotated[str, typer.Option(help="The database, with orders in it: `growth --fill-only` makes one.")],
-        orders: Annotated[int, typer.Option(min=20, help="How many of the newest orders are asked about.")] = 1000,
+        orders: Annotated[
+            int, typer.Option(min=20, help="How many of the newest orders the queries are about.")
+        ] = 1000,
     ) -> None:
         """Measure answers about orders with and without answers in memory. It changes nothing.
 

@@ -1,6 +1,6 @@
 """Keeps answers about orders in memory, and gives one out only while no row that it shows has changed (S1-38, S3-33).
 
-Each batch reads a stamp of every order that it asks about, with one statement, in its own transaction. An answer is
+Each batch reads a stamp of every order that it is about, with one statement, in its own transaction. An answer is
 kept with the stamp that it was made at. So an answer is never older than the database, no reader sees a version below
 the one that it names, and processes need not tell each other about changes: a second level in another server would be
 checked by the same statement, and would cost a round trip of its own.

@@ -66,7 +66,10 @@ async def _find(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The ids of each page. Pages of one kind take one statement."""
     kinds: dict[str, list[int]] = {}
     for place, page in enumerate(pages):
-        kind = "named" if page.names else "sku" if page.sku_id else "user" if page.user_id else "state"
+        if page.names or page.sku_id:
+            kind = "named" if page.names else "sku"
+        else:
+            kind = ("user_states" if page.states else "user") if page.user_id else "states"
         kinds.setdefault(kind, []).append(place)
     found: dict[int, list[int]] = {}
     for kind, places in kinds.items():
@@ -76,6 +79,8 @@ async def _find(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
                 ids = await order_lists.named(tx, those, sorted(PROVIDERS))
             case "sku":
                 ids = await order_lists.of_skus(tx, those)
+            case "user_states":
+                ids = await order_lists.of_user_states(tx, those)
             case "user":
                 ids = await order_lists.of_users(tx, those)
             case _:

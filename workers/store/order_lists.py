@@ -31,8 +31,32 @@ class Page:
 
 async def of_users(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of one user's orders."""
-    rows = [(*_filters(page), page.size, page.start.at) for page in pages]
+    rows = [
+        (page.user_id, page.with_deleted, page.since, page.before, page.start.id, page.size, page.start.at)
+        for page in pages
+    ]
     return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_users"], *columns(rows)) if rows else [])
+
+
+async def of_user_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
+    """The order ids of each page of one user's orders in the page's states, which it must name."""
+    rows = [
+        (
+            state,
+            place,
+            page.user_id,
+            page.with_deleted,
+            page.since,
+            page.before,
+            page.start.id,
+            page.size,
+            page.start.at,
+        )
+        for place, page in enumerate(pages, start=1)
+        for state in sorted(set(page.states))
+    ]
+    found = _by_place(len(pages), await tx.fetch(SQL["order_queries.of_user_states"], *columns(rows)) if rows else [])
+    return [ids[: page.size] for page, ids in zip(pages, found, strict=True)]
 
 
 async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
@@ -40,7 +64,7 @@ async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     rows = [
         (state, place, page.since, page.before, page.start.id, page.size, page.start.at)
         for place, page in enumerate(pages, start=1)
-        for state in page.states
+        for state in sorted(set(page.states))
     ]
     found = _by_place(len(pages), await tx.fetch(SQL["order_queries.of_states"], *columns(rows)) if rows else [])
     return [ids[: page.size] for page, ids in zip(pages, found, strict=True)]
