@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from messages.roles import EVERY_ROLE, Role
 
@@ -13,12 +14,66 @@ ANONYMOUS = "anonymous"
 _EXAMPLE = "checkout=storefront; anna=operator,marketing"
 
 
+ORIGIN_TOKEN = "origin-token"  # noqa: S105 (the name of a header)
+"""The header in which a message that we send on carries what its token gave. The token itself goes no further."""
+
+
+@dataclass(frozen=True)
+class TokenClaims:
+    """What a genuine token says: whose it is, and the roles that this subject has here."""
+
+    subject: str
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True)
+class TokenFault:
+    """Why a token is not believed. The text shows no part of the token."""
+
+    why: str
+
+
+class TokenReader(Protocol):
+    """Verifies tokens of the shop's permission service."""
+
+    def verify(self, header: str, now: datetime) -> TokenClaims | TokenFault:
+        """Read the value of an `authorization` header. It never raises, whatever the header holds."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sent a message: the roles of its broker user and of its token, and whose token it is, if it has one.
+
+    `token_fault` says why a token is not believed.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    granted: frozenset[Role] = frozenset()
+    subject: str | None = None
+    token_fault: str | None = None
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """The header with which a retry keeps what the token gave; none without a token."""
+        if self.subject is None and self.token_fault is None:
+            return {}
+        gave = {"subject": self.subject, "roles": sorted(self.granted), "fault": self.token_fault}
+        return {ORIGIN_TOKEN: json.dumps(gave)}
+
+
+UNKNOWN = Sender()
+
+
 @dataclass(frozen=True)
 class Trust:
-    """Our workers and relays publish as `own`, and may send anything. `roles` are those of the other broker users."""
+    """Our workers and relays publish as `own`, and may send anything. `roles` are those of the other broker users.
+
+    `tokens` are the keys of the shop's permission service, if it has one.
+    """
 
     own: frozenset[str]
     roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
+    tokens: TokenReader | None = None
 
     @classmethod
     def of(
@@ -27,14 +82,31 @@ class Trust:
         user: str,
         own: frozenset[str] = frozenset(),
         roles: Mapping[str, frozenset[Role]] | None = None,
+        tokens: TokenReader | None = None,
     ) -> "Trust":
         """Build it for a process that publishes as `user`. By default the users are named after their roles."""
         named = {f"{prefix}-{role}": frozenset({role}) for role in Role}
-        return cls((own or frozenset({f"{prefix}-worker", f"{prefix}-relay"})) | {user}, roles or named)
+        return cls((own or frozenset({f"{prefix}-worker", f"{prefix}-relay"})) | {user}, roles or named, tokens)
 
     def roles_of(self, user: str | None) -> frozenset[Role]:
         """Return the roles of a user whom the broker has validated; None sent a message without `user_id`."""
         return EVERY_ROLE if user in self.own else self.roles.get(user or ANONYMOUS, frozenset())
+
+    def sender(self, user: str | None, token: str | None, carried: str | None, now: datetime) -> Sender:
+        """Return who sent a message with this `authorization` header, or with what we `carried` on of one."""
+        roles = self.roles_of(user)
+        if carried is not None:
+            known = json.loads(carried)
+            granted = frozenset(map(Role, known["roles"]))
+            if known["fault"] is not None:
+                return Sender(token_fault=known["fault"])
+            return Sender(roles | granted, granted, known["subject"])
+        if token is None or self.tokens is None:
+            return Sender(roles)
+        claims = self.tokens.verify(token, now)
+        if isinstance(claims, TokenClaims):
+            return Sender(roles | claims.roles, claims.roles, claims.subject)
+        return Sender(token_fault=claims.why)
 
 
 def parse_roles(value: Any) -> Any:

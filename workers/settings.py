@@ -1,7 +1,7 @@
 """The settings of a worker: where its servers are, its limits, and how this shop treats its orders."""
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from db.errors import ConfigurationError
 from messages.base import Currency
 from messages.topology import tiers_seconds
+from messages.user_roles import Trust
 from workers.carriers.http import HttpCarrier
 from workers.carriers.port import CarrierAdapter
 from workers.domain.money import Rounding
@@ -25,6 +27,7 @@ from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
 from workers.runtime.settings import RuntimeSettings
+from workers.tokens import TokenError, token_keys
 
 
 def _by_currency(value: Any) -> Any:
@@ -214,6 +217,17 @@ class Settings(RuntimeSettings):
         le=3600,
         description="Assumed clock skew: an attempt unknown to the provider is closed this long after its window",
     )
+    token_keys: SecretStr | None = Field(
+        default=None,
+        description="The public keys of a permission service whose signed tokens name roles, as a JSON Web Key Set or "
+        "file:PATH of one (Ed25519 or RSA); without them the header authorization is not read",
+    )
+    token_audience: str = Field(
+        default="oms", min_length=1, max_length=255, description="What those tokens must name as their audience (aud)"
+    )
+    token_issuer: str = Field(
+        default="", max_length=255, description="What they must name as their issuer (iss); empty: any"
+    )
     stock_database_url: SecretStr | None = Field(
         default=None,
         description="Database of the stock queue, if it is another one; it needs the same schema and relays of its own",
@@ -289,6 +303,16 @@ class Settings(RuntimeSettings):
         except (KeyError, ValueError, OSError):
             raise ValueError("is no IANA time zone, such as Asia/Shanghai or UTC") from None
         return value
+
+    @property
+    def trust(self) -> Trust:
+        """Our own broker users, the roles of the others, and the keys of tokens. Raises ConfigurationError."""
+        text = self.token_keys.get_secret_value().strip() if self.token_keys else ""
+        try:
+            keys = token_keys(text, self.token_audience, self.token_issuer) if text else None
+        except TokenError as error:
+            raise ConfigurationError(f"OMS_TOKEN_KEYS {error}") from None
+        return replace(super().trust, tokens=keys)
 
     @property
     def providers(self) -> dict[str, Provider]:

@@ -7,7 +7,7 @@ from workers.domain.codes import Code
 
 CODES: dict[str, str] = {
     Code.AUTH_FORBIDDEN: "The broker user may not send this, or a user acts for another user",
-    Code.AUTH_REQUIRED: "Its sender is unknown (set `user_id` to your broker user), or it names no `actor`",
+    Code.AUTH_REQUIRED: "Unknown sender (set `user_id` to your broker user), a wrong or expired token, or no `actor`",
     Code.IDEMPOTENCY_CONFLICT: "This `request_id` was used before with another payload: use a new one",
     Code.ORDER_ADDRESS_MISSING: "The order has goods to ship and no address",
     Code.ORDER_AMOUNT_LIST_INVALID: "A term in `amounts` differs from our price",

@@ -94,8 +94,13 @@ def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
         first_failed_at=moment_of(believed.get("first-failed-at", "")),
         last_failed_at=moment_of(believed.get("last-failed-at", "")),
         body=delivery.body,
-        headers=orjson.dumps({"headers": _shown(dict(delivery.headers)), "reply_to": _text(delivery.reply_to)}),
+        headers=orjson.dumps({"headers": _shown(_without_tokens(delivery)), "reply_to": _text(delivery.reply_to)}),
     )
+
+
+def _without_tokens(delivery: RawDelivery) -> dict[Any, Any]:
+    """Return the headers without the sender's token, which another could use as long as it holds."""
+    return {name: value for name, value in delivery.headers.items() if str(name).lower() != "authorization"}
 
 
 def _shown(value: Any) -> Any:

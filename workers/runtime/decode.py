@@ -15,10 +15,10 @@ from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.reply_addresses import refusal
-from messages.roles import Role, may_send
+from messages.roles import may_send
 from messages.strict_json import FAULTS_MAX, REPEATED_NAME, Fault, Reading, read
 from messages.topology import Names, messages_of
-from messages.user_roles import Trust
+from messages.user_roles import ORIGIN_TOKEN, UNKNOWN, Sender, Trust
 from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, HASH_BYTES, NO_ID, Delivery, clean, is_clean
 from workers.runtime.errors import Failure
@@ -43,6 +43,7 @@ class Work:
     reply_to: str | None = None
     canonical_hash: bytes = b""
     sender: str = ""
+    sent_by: Sender = UNKNOWN
 
     @property
     def message_id(self) -> str:
@@ -116,8 +117,10 @@ class Decoder:
         faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
         model = self.models.get(delivery.type or "")
         work.user = self._user(delivery, model, own)
-        roles = self.trust.roles_of(work.user)
-        forbidden_address = refusal(delivery.reply_to, work.user, roles) if delivery.reply_to else None
+        token, carried = (delivery.text(name) for name in ("authorization", ORIGIN_TOKEN))
+        work.sent_by = self.trust.sender(work.user, None if own else token, carried if own else None, datetime.now(UTC))
+        roles, users_roles = work.sent_by.roles, self.trust.roles_of(work.user)
+        forbidden_address = refusal(delivery.reply_to, work.user, users_roles) if delivery.reply_to else None
         work.reply_to = None if forbidden_address else delivery.reply_to
         if model is None:
             return Failure.invalid(*faults, self._unknown(delivery.type))
@@ -125,7 +128,11 @@ class Decoder:
         if (forbidden := self._forbidden(work, model, own)) is not None:
             return Failure.invalid(*faults, forbidden)
         if issubclass(model, Fact) and not may_send(model.SENDERS, roles):
-            fault = Fault("$", "untrusted_user", f"its sender needs the role {' or '.join(sorted(model.SENDERS))}")
+            needs, token_fault = (
+                f"its sender needs the role {' or '.join(sorted(model.SENDERS))}",
+                work.sent_by.token_fault,
+            )
+            fault = Fault("$", "untrusted_user", f"its token {token_fault}" if token_fault else needs)
             return Failure.invalid(fault, reason=Reason.UNTRUSTED_USER)
         work.packed = model.PACKABLE  # what its sender may not send is not taken apart
         faults += self._address_faults(work, model, forbidden_address)
@@ -135,7 +142,7 @@ class Decoder:
         if faults or reading.faults:
             return Failure.invalid(*(*faults, *reading.faults)[:FAULTS_MAX])
         work.canonical_hash = blake2b(reading.canonical_body, digest_size=HASH_BYTES).digest()
-        work.envelopes = _envelopes(work, reading.message, roles)
+        work.envelopes = _envelopes(work, reading.message)
         return None
 
     def _user(self, delivery: Delivery, model: type[Message] | None, own: bool) -> str | None:
@@ -198,10 +205,11 @@ def _frame_faults(delivery: Delivery, id_bytes_max: int) -> Iterator[Fault]:
         yield Fault("headers.occurred-at", "time_format", "it should be a time of RFC 3339, with an offset")
 
 
-def _envelopes(work: Work, body: Any, roles: frozenset[Role]) -> tuple[Envelope[Any], ...]:
+def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
     delivery, traceparent = work.delivery, work.delivery.text("traceparent")
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
-    common |= {"user": work.user, "roles": roles}
+    common |= {"user": work.user, "roles": work.sent_by.roles}
+    common |= {"subject": work.sent_by.subject, "token_fault": work.sent_by.token_fault}
     if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
         common["traceparent"] = traceparent
     if work.packed:

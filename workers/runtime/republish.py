@@ -30,7 +30,8 @@ def retry_headers(work: Work) -> dict[str, Any]:
     """
     known = work.delivery.text("first-failed-at") if work.attempt or work.lock_waits else None
     failed_at = clean(known or datetime.now(UTC).isoformat())
-    return {"attempt": str(work.attempt + 1), "origin-user": work.user or "", "first-failed-at": failed_at}
+    about = {"attempt": str(work.attempt + 1), "origin-user": work.user or "", "first-failed-at": failed_at}
+    return about | work.sent_by.carried
 
 
 def aside_headers(work: Work) -> dict[str, Any]:

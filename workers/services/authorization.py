@@ -11,6 +11,7 @@ from workers.domain.order import Order
 from workers.domain.refusal import Refusal
 
 FORBIDDEN = Refusal(Code.AUTH_FORBIDDEN, "only an operator may ask for this: the actor's type must be operator")
+ANOTHER_SUBJECT = Refusal(Code.AUTH_FORBIDDEN, "the token is that of another actor: actor.id must be its subject")
 ANOTHER_USER = Refusal(Code.AUTH_FORBIDDEN, "a user may not act for another user")
 
 
@@ -23,14 +24,26 @@ def unvouched(item: Envelope[Any]) -> Refusal | None:
     """Return why the sender may not send this message, or None.
 
     The sender needs a role that the message names. A storefront speaks for users, never for an operator or for the
-    system; and no user may act for another.
+    system; and no user may act for another. With a token
+    only its subject acts, or an operator for any buyer.
     """
+    if item.token_fault is not None:
+        return Refusal(Code.AUTH_REQUIRED, f"its token {item.token_fault}")
     actor = getattr(item.body, "actor", None)
     senders = speakers(item.body.SENDERS, actor and actor.type)
     if not may_send(senders, item.roles):
         return forbidden(senders, item.user, known=bool(item.user or item.roles))
+    if actor and acts_for_another(item, actor):
+        return ANOTHER_SUBJECT
     named = getattr(item.body, "user_id", None)
     return ANOTHER_USER if actor and actor.type == "user" and named not in (None, actor.id) else None
+
+
+def acts_for_another(item: Envelope[Any], actor: Actor) -> bool:
+    """True if the message has a token of somebody other than its actor. An operator acts for any buyer."""
+    if item.subject is None or item.subject == actor.id:
+        return False
+    return not (actor.type == "user" and Role.OPERATOR in item.roles)
 
 
 def forbidden(senders: frozenset[Role], user: str | None, *, known: bool = True) -> Refusal:
