@@ -155,6 +155,11 @@ FROM order_holds WHERE order_id = ANY($1::bigint[]) ORDER BY placed_at, id;
 SELECT order_id, warehouse, state, number, units, cancel_no, ref, reason_code, requested_at, updated_at
 FROM fulfilments WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
 
+-- name: order_view.waybills
+-- $1 order ids. The parcels that we book at their carriers ourselves, and what the carriers answered.
+SELECT order_id, id AS waybill_id, carrier, state, tracking_no, ship_time, refusal, requested_at, answered_at
+FROM waybills WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
+
 -- name: order_view.hand_over_steps
 -- $1 order ids. Every step of their hand-overs, the oldest first.
 SELECT order_id, warehouse, pre_state, cur_state, number, cause_type, cause_id, reason_code, happened_at, at

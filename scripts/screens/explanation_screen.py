@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from scripts.screens.layout import Column, Lines, fields, heading, section
+from scripts.screens.layout import Column, Lines, fields, heading, section, title
 from scripts.screens.order_loading import OrderPage
 from scripts.screens.state_meanings import MEANINGS, awaited_text
 from scripts.screens.timeline import ago, cause_of, until, when, who_of
@@ -24,7 +24,7 @@ def explanation_screen(page: OrderPage, width: int) -> Lines:
         pairs.append(("waits for", "nothing"))
     steps = [(step.trigger, step.to) for step in explained.next]
     return [
-        heading(f"Order {explained.order_no or explained.order_id}: {explained.state}"),
+        *title(f"Order {explained.order_no or explained.order_id}: {explained.state}", width),
         *fields(pairs, width),
         *_awaits(page, width),
         *section("what can move it", [Column("trigger"), Column("to")], steps, width),

@@ -65,9 +65,14 @@ def heading(text: str) -> Text:
     return Text(text, style="bold")
 
 
-def section(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) -> Lines:
-    """Return an empty line, the title and the table; nothing if there are no rows."""
-    return [Text(), heading(title), *grid(columns, rows, width).lines] if rows else []
+def title(text: str, width: int) -> Lines:
+    """Return the first lines of a screen."""
+    return [heading(part) for part in folded(text, width)]
+
+
+def section(name: str, columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) -> Lines:
+    """Return an empty line, the name and the table; nothing if there are no rows."""
+    return [Text(), heading(name), *grid(columns, rows, width).lines] if rows else []
 
 
 def fields(pairs: Sequence[tuple[str, Any]], width: int) -> Lines:

@@ -30,7 +30,7 @@ from workers.store import exports, orders
 from workers.views import loading
 
 Record = dict[str, Any]
-RECORDS = ("holds", "hand_overs", "hand_over_steps", "timers", "dead_letters", "commands")
+RECORDS = ("holds", "hand_overs", "hand_over_steps", "waybills", "timers", "dead_letters", "commands")
 """The lists of a page besides the answers, each with its statement order_view.<name>, with rows of children, too."""
 ANONYMOUS = "oms"
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from scripts.commands.output import counted
 from scripts.screens import timeline
-from scripts.screens.layout import Lines, fields, folded, heading
+from scripts.screens.layout import Lines, fields, heading, title
 from scripts.screens.order_loading import OrderPage, Record
 from scripts.screens.order_tables import tables
 from scripts.screens.state_meanings import MEANINGS, awaited_text
@@ -23,9 +23,8 @@ def order_screen(page: OrderPage, width: int) -> Lines:
     """Return the whole screen."""
     order = page.order
     marks = [word for word, is_so in (("held", order.held), ("deleted by its buyer", order.deleted)) if is_so]
-    title = f"Order {order.order_no or order.order_id}: {', '.join([order.state, *marks])}"
     parts = (
-        [heading(part) for part in folded(title, width)],
+        title(f"Order {order.order_no or order.order_id}: {', '.join([order.state, *marks])}", width),
         fields(list(_summary(page)), width),
         [Text(), heading("timeline"), *timeline.lines(timeline.steps(page), width)],
         *tables(page, width),

@@ -192,6 +192,18 @@ _PLAIN: Mapping[str, tuple[str, Sequence[tuple[str, Column]]]] = {
             ("ref", Column("its number", least=8, extra=True)),
         ),
     ),
+    "waybills": (
+        "waybills that we book at carriers",
+        (
+            ("requested_at", Column("requested (UTC)")),
+            ("carrier", Column("carrier", least=8)),
+            ("waybill_id", Column("waybill")),
+            ("state", Column("state")),
+            ("tracking_no", Column("tracking number", extra=True)),
+            ("answered_at", Column("answered (UTC)", extra=True)),
+            ("refusal", Column("refused because", least=10)),
+        ),
+    ),
     "holds": (
         "holds",
         (

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from messages.fulfilments import FulfilmentReview
 from messages.order_queries import HistoryStep, MoneyShown
-from scripts.screens.layout import Column, Lines, folded, grid, heading
+from scripts.screens.layout import Column, Lines, folded, grid, title
 from scripts.screens.order_loading import OrderPage
 
 FULL_DATES_COLUMNS = 100  # from this width on, tables have room for years
@@ -36,7 +36,9 @@ class Happening:
 
 def happenings(page: OrderPage) -> list[Happening]:
     """Return everything that happened to the order and its children, the oldest first."""
-    found = [*steps(page), *_payments(page), *_refunds(page), *_hand_overs(page), *_parcels(page), *_failures(page)]
+    money = [*_payments(page), *_refunds(page)]
+    goods = [*_hand_overs(page), *_waybills(page), *_parcels(page)]
+    found = [*steps(page), *money, *goods, *_failures(page)]
     return sorted(found, key=lambda one: one.at)  # stable: what happened at once stays in this order
 
 
@@ -98,6 +100,15 @@ def _hand_overs(page: OrderPage) -> Iterator[Happening]:
         )
 
 
+def _waybills(page: OrderPage) -> Iterator[Happening]:
+    for row in page.records.get("waybills", ()):
+        cause, by, whose = f"waybill {row['waybill_id']}", row["carrier"], _whose(page, row)
+        yield Happening(row["requested_at"], "waybill: requested", by="oms", cause=cause, whose=whose)
+        if row["answered_at"] is not None:
+            why = f" ({row['refusal']})" if row["refusal"] else ""
+            yield Happening(row["answered_at"], f"waybill: {row['state']}{why}", by=by, cause=cause, whose=whose)
+
+
 def _parcels(page: OrderPage) -> Iterator[Happening]:
     for parcel in page.order.parcels:
         name = f"parcel {parcel.tracking_no}"
@@ -156,7 +167,7 @@ def timeline_screen(page: OrderPage, width: int) -> Lines:
     """Return the screen of `oms order timeline`."""
     order = page.order
     return [
-        heading(f"Order {order.order_no or order.order_id}: {order.state}, version {order.version}"),
+        *title(f"Order {order.order_no or order.order_id}: {order.state}, version {order.version}", width),
         *lines(happenings(page), width, causes=True),
     ]
 

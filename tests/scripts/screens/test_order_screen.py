@@ -1,0 +1,118 @@
+"""The screens of an order, made from the examples of the wire: no width, text or amount breaks them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from messages.explanations import OrderExplained
+from messages.order_queries import MoneyShown, OrderDescribed, OrderHistoryListed
+from scripts.screens.explanation_screen import explanation_screen
+from scripts.screens.order_loading import OrderPage
+from scripts.screens.order_screen import AWAITED_MAX, order_screen
+from scripts.screens.timeline import timeline_screen
+from tests.golden.examples import raw
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+ORDER = OrderDescribed.model_validate_json(raw("order.described.v1"))
+EXPLAINED = OrderExplained.model_validate_json(raw("order.explained.v1"))
+STEPS = OrderHistoryListed.model_validate_json(raw("order.history_listed.v1")).steps
+WORST = "夜\u202e\x1b[31m" * 30 + "x" * 64
+WIDTHS = (40, 80, 120, 200)
+
+
+def waybill(order_id: int) -> dict[str, Any]:
+    times = {"requested_at": NOW, "answered_at": NOW + timedelta(seconds=1), "ship_time": None}
+    names = {"order_id": order_id, "waybill_id": 2**58, "carrier": "sf", "tracking_no": None}
+    return {**names, **times, "state": "refused", "refusal": "ADDRESS_UNREACHABLE"}
+
+
+def page_of(**changes: Any) -> OrderPage:
+    """A page of the examples, with these changes of the order."""
+    order = ORDER.model_copy(update=changes)
+    records = {"waybills": [waybill(order.order_id)]}
+    return OrderPage(NOW, order, EXPLAINED, {order.order_id: STEPS}, records=records)
+
+
+def screens(page: OrderPage, width: int) -> dict[str, list[str]]:
+    lines = {
+        "show": order_screen(page, width),
+        "timeline": timeline_screen(page, width),
+        "explain": explanation_screen(page, width),
+    }
+    return {name: [line.plain for line in each] for name, each in lines.items()}
+
+
+def text_of(page: OrderPage, name: str, width: int = 200) -> str:
+    return "\n".join(screens(page, width)[name])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"lines": (), "payments": (), "attempts": (), "refunds": (), "parcels": (), "address": None},
+        {"lines": tuple(ORDER.lines[0].model_copy(update={"line_no": no, "name": WORST}) for no in range(1, 201))},
+        {"parcels": tuple(ORDER.parcels[0].model_copy(update={"tracking_no": WORST[-64:]}) for _ in range(3))},
+        {"user_id": WORST[-64:], "request_id": "r" * 128, "order_no": None, "reason_code": WORST},
+        {"payable": MoneyShown(minor=2**63 - 1, currency="KWD", text="9223372036854775.807"), "deleted": True},
+    ],
+    ids=["plain", "empty", "200 lines", "long parcels", "long names", "much money"],
+)
+def test_no_line_is_wider_than_the_screen_or_moves_the_cursor(changes: dict[str, Any], width: int) -> None:
+    for lines in screens(page_of(**changes), width).values():
+        assert [line for line in lines if cell_len(line) > width or not line.isprintable()] == []
+
+
+def test_everything_that_belongs_to_an_order_is_on_its_screen() -> None:
+    shown = text_of(page_of(), "show")
+    for part in (
+        "15.00 CNY to pay, 15.00 CNY captured",
+        *("379226153377300481", "2026112222001", "R379226153377300482", "SF1234567890", "Hangzhou", "tea-1"),
+        *("288230376151711744", "ADDRESS_UNREACHABLE"),
+        "waits for  sf to deliver parcel SF1234567890, until 2026-11-22 20:00:00Z (4 h ago), then it is completed",
+    ):
+        assert part in shown
+
+
+def test_a_timeline_is_in_the_order_of_its_happening() -> None:
+    lines = screens(page_of(), 200)["timeline"]
+    times = [line[:19] for line in lines if line.startswith("2026")]
+    assert times == sorted(times)
+    shown = "\n".join(lines)
+    for part in ("attempt to pay 15.00 CNY", "refund of 0.00 CNY requested", "waybill: refused (ADDRESS_UNREACHABLE)"):
+        assert part in shown
+
+
+def test_a_parcel_with_a_part_of_the_order_names_its_lines() -> None:
+    assert "  all  " in text_of(page_of(), "show")
+    more = ORDER.lines[0].model_copy(update={"line_no": 2})
+    assert "2 of line 1" in text_of(page_of(lines=(*ORDER.lines, more)), "show")
+
+
+def test_what_the_buyer_does_not_get_stands_beside_its_line() -> None:
+    line = ORDER.lines[0].model_copy(update={"short_qty": 1, "refunded_qty": 2, "refunded": 1500})
+    assert "1 short, 2 refunded, 15.00" in text_of(page_of(lines=(line,)), "show")
+
+
+def test_the_price_says_how_it_came_about() -> None:
+    assert "price" not in text_of(page_of(), "show")
+    amounts = ORDER.amounts.model_copy(update={"coupon": 300, "shipping": 501})
+    assert "price      goods 15.00 - coupon 3.00 + shipping 5.01" in text_of(page_of(amounts=amounts), "show")
+
+
+def test_much_that_is_awaited_is_shortened_on_the_first_screen_only() -> None:
+    many = EXPLAINED.model_copy(update={"awaits": EXPLAINED.awaits * (AWAITED_MAX + 3)})
+    page = replace(page_of(), explained=many)
+    assert text_of(page, "show").count("sf to deliver parcel") == AWAITED_MAX
+    assert f"and 3 more: oms order explain {ORDER.order_id}" in text_of(page, "show")
+    assert text_of(page, "explain").count("sf to deliver parcel") == AWAITED_MAX + 3
+
+
+def test_an_address_in_clear_says_that_the_look_is_recorded() -> None:
+    page = replace(page_of(), address={"receiver": "Wang Fang", "detail": "Nanjing Road 1"})
+    assert "address    Wang Fang, Nanjing Road 1; that you saw it is recorded" in text_of(page, "show")
+    assert page.document()["address"]["detail"] == "Nanjing Road 1"
