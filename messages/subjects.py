@@ -11,8 +11,9 @@ from messages.roles import Role
 class SubjectErase(Command):
     """Make everything that a user entered or that names the user unreadable. History and sums stay.
 
-    It is refused while an order, a payment, a refund or a dispute of the user is under way: SUBJECT_HAS_LIVE_ORDERS
-    lists them. Ask again, with another request_id, when they have ended. `reason_code` is announced.
+    It is refused while an order, a payment, a refund, a dispute or a waybill of the user is under way:
+    SUBJECT_HAS_LIVE_ORDERS lists them. Ask again, with another request_id, when they have ended. `reason_code` is
+    announced.
     """
 
     TYPE: ClassVar[str] = "subject.erase.v1"

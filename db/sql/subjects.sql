@@ -1,8 +1,8 @@
 -- What is kept about users. Their locks (users.lock) are held by who erases.
 
 -- name: subjects.live
--- $1 user ids (locked), $2 the states of orders that have not ended. What of each user is under way: orders, attempts, refunds and disputes.
--- A user's orders cannot begin to live again. Locks: none.
+-- $1 user ids (locked), $2 the states of orders that have not ended. What of each user is under way: orders, attempts, refunds, disputes,
+-- and waybills that a carrier has to book or to cancel. A user's orders cannot begin to live again. Locks: none.
 SELECT o.user_id, o.id AS order_id, o.state
 FROM orders o
 WHERE o.user_id = ANY($1::text[]) AND o.state = ANY($2::text[])
@@ -20,6 +20,10 @@ FROM orders o
 JOIN payment_facts f ON f.order_id = o.id
 JOIN payment_disputes d ON d.provider = f.provider AND d.trade_no = f.trade_no
 WHERE o.user_id = ANY($1::text[]) AND d.state = 'opened'
+UNION ALL
+SELECT o.user_id, o.id, 'waybill ' || w.state
+FROM orders o JOIN waybills w ON w.order_id = o.id
+WHERE o.user_id = ANY($1::text[]) AND w.state IN ('requested', 'unused')
 ORDER BY 1, 2, 3;
 
 -- name: subjects.unpublished

@@ -128,6 +128,28 @@ async def test_a_message_with_the_users_data_that_is_not_published_keeps_the_use
     ]
 
 
+async def test_a_waybill_that_a_carrier_has_to_book_or_to_cancel_keeps_its_user(harness: HandlerHarness) -> None:
+    """The booking needs the address; and the carrier has it until the cancellation."""
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    kept = {}
+    for state in ("requested", "booked", "refused", "unused", "cancelled", "uncancelled"):
+        await harness.pool.execute("DELETE FROM waybills")
+        await harness.pool.execute(
+            "INSERT INTO waybills (id, order_id, scope, request_id, carrier, state, plan, tracking_no)"
+            " VALUES (1, $1, 's', 'r', 'sf', $2, '{}', CASE WHEN $2 NOT IN ('requested', 'refused') THEN 'T1' END)",
+            order_id,
+            state,
+        )
+        async with harness.pool.acquire() as tx:
+            kept[state] = [matter.state for matter in await subjects.live(tx, ["u1"])]
+    assert {state: found for state, found in kept.items() if found} == {
+        "requested": ["waybill requested"],
+        "unused": ["waybill unused"],
+    }
+
+
 async def test_an_instruction_that_is_not_published_keeps_its_user_and_is_read_for_no_other(
     harness: HandlerHarness,
 ) -> None:

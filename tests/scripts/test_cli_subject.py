@@ -104,7 +104,7 @@ def test_what_is_under_way_is_listed_and_the_user_is_not_erased(oms: Oms, live: 
     assert (refused.code, refused.json) == (6, shown.json["live"])
     what, why, next_ = refused.err.splitlines()
     assert (what, next_) == ("oms: u1 is not erased", "  next: oms subject status u1")
-    assert why.endswith("have not ended: ask again when they have")
+    assert why.endswith("have not ended: ask again then")
     assert str(live) in oms("subject", "status", "u1").out
 
 

@@ -4,9 +4,9 @@
     ----------------------------------------------  ---------------------------------------------------------------
     of whom nothing is under way                    the data key is dropped, and what the shop's keys encrypt about
                                                     the user is removed: subject.erased
-    with an order, payment, refund or dispute       command.rejected: SUBJECT_HAS_LIVE_ORDERS, with the list
-    under way, or a message that holds the data
-    and waits to be published
+    with an order, payment, refund, dispute or      command.rejected: SUBJECT_HAS_LIVE_ORDERS, with the list
+    waybill under way, or a message that holds the
+    data and waits to be published
     who is unknown, or was erased before            subject.erased: nothing is left
 
 A user's orders are created under the same lock, so none can be placed meanwhile. A user who orders again gets a new
@@ -39,7 +39,7 @@ def decide(user_id: str, live: Sequence[LiveMatter], waiting: Mapping[str, Colle
     mine = [matter for matter in live if matter.user_id == user_id]
     if mine:
         listed = [{"order_id": str(matter.order_id), "state": matter.state} for matter in mine[:LISTED_MAX]]
-        why = "orders of the user, or payments, refunds or disputes of them, have not ended: ask again when they have"
+        why = "orders of the user, or payments, refunds, disputes or waybills of them, have not ended: ask again then"
         return Refusal(Code.SUBJECT_HAS_LIVE_ORDERS, why, {"live": listed, "count": len(mine)})
     if user_id in waiting:
         why = "messages with the user's data wait to be published: ask again when they are (`oms outbox list`)"
