@@ -271,6 +271,19 @@ CREATE TABLE business_policies (
     updated_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE TABLE warehouse_lists (
+    id         text        PRIMARY KEY,
+    revision   bigint      NOT NULL,
+    sku_id     text        NOT NULL,
+    country    text        NOT NULL,
+    province   text        NOT NULL,
+    warehouses text[]      NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT warehouse_lists_region CHECK (country <> '' OR province = '')
+);
+COMMENT ON TABLE warehouse_lists IS 'where a line comes from that names no warehouse, the best first; an empty SKU, country or province: any';
+CREATE UNIQUE INDEX warehouse_lists_of ON warehouse_lists (sku_id, country, province);
+
 -- ---------------------------------------------------------------- what users have: membership, coupons, points, carts
 
 CREATE TABLE members (
@@ -534,7 +547,7 @@ CREATE TABLE order_items (
 ) WITH (fillfactor = 90);
 CREATE INDEX order_items_sku_time ON order_items (sku_id, order_id);
 
-COMMENT ON TABLE order_items IS 'lines as they were sold; only the units and the money that went back change';
+COMMENT ON TABLE order_items IS 'lines as they were sold; their warehouse until they have their goods, the units and the money that went back change';
 COMMENT ON COLUMN order_items.specs IS 'null: the line is older than this column, and snapshot 3 of its order has specs, image_url, unit and tax rate';
 COMMENT ON COLUMN order_items.tax_basis_points IS 'null: no tax was added';
 COMMENT ON COLUMN order_items.short_qty IS 'units that the warehouse did not have; they were given back';
@@ -984,12 +997,21 @@ CREATE TRIGGER orders_policy_immutable BEFORE UPDATE OF policy ON orders
     FOR EACH ROW WHEN (NOT new.policy @> old.policy
         OR new.policy - '{discount_rounding,tax_rounding}'::text[] <> old.policy - '{discount_rounding,tax_rounding}'::text[])
     EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER order_items_immutable BEFORE UPDATE OF order_id, line_no, sku_id, warehouse, spu_id, name, product_type, seller_id, qty,
+CREATE TRIGGER order_items_immutable BEFORE UPDATE OF order_id, line_no, sku_id, spu_id, name, product_type, seller_id, qty,
     unit_price, origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, payable_amount, category_id,
     promotion_id, promotion_revision, promotion_text, quota_units, gift_points, gift_growth
     ON order_items FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_items_specs_immutable BEFORE UPDATE OF specs, image_url, unit, tax_basis_points ON order_items
     FOR EACH ROW WHEN (old.specs IS NOT NULL) EXECUTE FUNCTION refuse_change();
+CREATE FUNCTION refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM orders WHERE id = old.order_id AND state = 'placing') THEN
+        RETURN new;
+    END IF;
+    RAISE EXCEPTION 'the warehouse of a line is final once the order has its goods' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER order_items_warehouse_final BEFORE UPDATE OF warehouse ON order_items
+    FOR EACH ROW WHEN (new.warehouse <> old.warehouse) EXECUTE FUNCTION refuse_move();
 CREATE TRIGGER order_snapshots_immutable BEFORE UPDATE ON order_snapshots FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER operate_logs_immutable BEFORE UPDATE ON operate_logs FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER stock_ledger_immutable BEFORE UPDATE OR DELETE ON stock_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -1,13 +1,24 @@
-"""sku.* and settings.*: products from the shop's catalogue, and the rules of business types.
+"""sku.*, settings.* and warehouses.*: the shop's products, the rules of business types, and where goods come from.
 
 Every command carries a revision. One that is not above the stored revision is recorded and changes nothing.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
-from messages.base import AMOUNT_MAX, QUANTITY_MAX, Command, Currency, Event, ExternalId, FreeText, RequestId, ShortText
+from messages.base import (
+    AMOUNT_MAX,
+    QUANTITY_MAX,
+    Command,
+    Currency,
+    Event,
+    ExternalId,
+    FreeText,
+    Name,
+    RequestId,
+    ShortText,
+)
 from messages.roles import Role
 
 REVISION_MAX = 2**62
@@ -76,8 +87,8 @@ class RevisionReset(Command):
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE, Role.OPERATOR})
     SCOPE: ClassVar[str] = "revision.reset"
     request_id: RequestId
-    kind: Literal["sku", "promotion", "coupon_template", "member", "settings"]
-    id: ExternalId
+    kind: Literal["sku", "promotion", "coupon_template", "member", "settings", "warehouses"]
+    id: ShortText
     revision: Annotated[int, Field(ge=0, le=REVISION_MAX)]
     reason: FreeText
 
@@ -133,5 +144,60 @@ class SettingsUnchanged(Event):
 
     TYPE: ClassVar[str] = "settings.unchanged.v1"
     business_type: str
+    revision: int
+    current_revision: int
+
+
+WAREHOUSES_MAX = 16  # each is one more counter that a reservation locks
+
+
+class WarehousesSet(Command):
+    """Say from which warehouses an order line comes that names none, the best first (S3-44).
+
+    The list is that of a SKU, of a region, of both, or, without any of the three, of the whole shop. For a line the
+    one counts that says most: those of its SKU before those of all SKUs, then the province, the country, no region.
+    A province is compared as the address has it. An empty list ends an earlier one. Orders that are placed before it
+    keep their warehouses.
+    """
+
+    TYPE: ClassVar[str] = "warehouses.set.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE})
+    SCOPE: ClassVar[str] = "warehouses.set:{country}/{province}/{sku_id}"
+    KEY: ClassVar[str] = "revision"
+    revision: Revision
+    sku_id: Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    country: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")] = ""
+    province: Annotated[str, StringConstraints(max_length=128, pattern=r"^[^/\x00-\x1f\x7f]*$")] = ""
+    warehouses: Annotated[tuple[Name, ...], Field(max_length=WAREHOUSES_MAX)]
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "WarehousesSet":
+        if len(set(self.warehouses)) < len(self.warehouses):
+            raise ValueError("a warehouse is named twice")
+        return self
+
+    @property
+    def entry_id(self) -> str:
+        """Its id as an entry of the catalogue, for revision.reset: country/province/SKU, each of which may be empty."""
+        return f"{self.country}/{self.province}/{self.sku_id}"
+
+
+class WarehousesChanged(Event):
+    """New orders come from the warehouses of this revision."""
+
+    TYPE: ClassVar[str] = "warehouses.changed.v1"
+    sku_id: str
+    country: str
+    province: str
+    revision: int
+
+
+class WarehousesUnchanged(Event):
+    """The revision is not above the stored one. It is recorded and changes nothing."""
+
+    TYPE: ClassVar[str] = "warehouses.unchanged.v1"
+    sku_id: str
+    country: str
+    province: str
     revision: int
     current_revision: int

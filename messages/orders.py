@@ -44,7 +44,7 @@ class Address(Part):
 
 
 class CreateLine(Part):
-    """`qty` units of one SKU. Without a warehouse the setting `default_warehouse` applies.
+    """`qty` units of one SKU. Without a warehouse they come from where warehouses.set says, else `default_warehouse`.
 
     A client that shows unit prices may send the one it shows: if ours differs, the order is refused and the line named.
     """

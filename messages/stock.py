@@ -24,12 +24,17 @@ from messages.roles import Role
 
 
 class StockLine(Part):
-    """`qty` units of one SKU in one warehouse, held for the order `holder_id`."""
+    """`qty` units of one SKU in one warehouse, held for the order `holder_id`.
+
+    If the buyer named no warehouse, they may come from one of `others` instead, the best first. All units of a SKU
+    come from one warehouse.
+    """
 
     holder_id: OrderId
     sku_id: ExternalId
     warehouse: Name
     qty: Quantity
+    others: tuple[Name, ...] = ()
 
 
 class StockReserve(Internal):
@@ -79,12 +84,21 @@ class StockRestock(Internal):
     lines: tuple[RestockLine, ...] = ()
 
 
+class SourcedSku(Part):
+    """The units of one SKU of an order come from this one of the other warehouses that stock.reserve named."""
+
+    holder_id: OrderId
+    sku_id: ExternalId
+    warehouse: Name
+
+
 class StockReserved(Internal):
-    """Every line of the group is locked."""
+    """Every line of the group is locked: where stock.reserve says, but for the SKUs of `moved`."""
 
     TYPE: ClassVar[str] = "stock.reserved.v1"
     PACKABLE: ClassVar[bool] = True
     group_id: OrderId
+    moved: tuple[SourcedSku, ...] = ()
 
 
 class Shortage(Part):

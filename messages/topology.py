@@ -123,6 +123,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     "catalogue": (
         catalogue.SkuUpsert,
         catalogue.SettingsSet,
+        catalogue.WarehousesSet,
         catalogue.RevisionReset,
         promotions.PromotionUpsert,
         benefits.CouponTemplateUpsert,

@@ -91,7 +91,10 @@ class Settings(RuntimeSettings):
         return values
 
     default_warehouse: str = Field(
-        default="main", min_length=1, max_length=64, description="The warehouse for order lines that name none"
+        default="main",
+        min_length=1,
+        max_length=64,
+        description="The warehouse for order lines that name none, where no list of warehouses.set applies",
     )
     shipping_fee_minor_units: Fees = Field(
         default={},

@@ -156,6 +156,23 @@ FROM (
         ELSE ARRAY[CASE deduct_on WHEN 'ship' THEN 'reserved' ELSE 'committed' END] END)
 ) AS bad;
 
+-- name: audit.stock_places
+-- INV-05 and S3-44. Every line of an order that got its goods has them reserved in the warehouse that it names. If stock has its own
+-- database, nothing is checked.
+WITH lines AS (
+    SELECT i.order_id, i.sku_id, i.warehouse, sum(i.qty) AS qty
+    FROM orders o JOIN stock_holders h ON h.holder_id = o.id JOIN order_items i ON i.order_id = o.id
+    WHERE o.state NOT IN ('placing', 'rejected')
+    GROUP BY i.order_id, i.sku_id, i.warehouse
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT l.order_id || ' ' || l.sku_id || '@' || l.warehouse AS id
+    FROM lines l
+    LEFT JOIN stock_ledger r ON (r.holder_id, r.sku_id, r.warehouse, r.op) = (l.order_id, l.sku_id, l.warehouse, 'reserve')
+    WHERE r.qty IS DISTINCT FROM l.qty
+) AS bad;
+
 -- name: audit.paid_orders
 -- INV-06. A paid order keeps exactly one capture: its own, its parent's, or its part of one that paid merged orders and equals all of
 -- them together. An order that costs nothing keeps none, and no order keeps one before it is paid.

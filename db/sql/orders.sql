@@ -111,8 +111,16 @@ JOIN payment_intents i ON i.order_id = o.id AND i.purpose = 'order'
 WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.judged
--- $1 order ids (locked). The orders that have a risk verdict.
-SELECT order_id FROM order_snapshots WHERE order_id = ANY($1::bigint[]) AND type = 6;
+-- $1 order ids (locked). Whether each has a risk verdict, and the other warehouses that its SKUs may come from (JSON), or null.
+SELECT o.id, s.order_id IS NOT NULL AS judged, (o.policy -> 'other_warehouses')::text AS other_warehouses
+FROM orders o LEFT JOIN order_snapshots s ON s.order_id = o.id AND s.type = 6
+WHERE o.id = ANY($1::bigint[]);
+
+-- name: orders.move_lines
+-- $1 order ids (locked, still being placed), $2 SKU ids, $3 warehouses. All lines of the SKU come from the warehouse.
+UPDATE order_items i SET warehouse = n.warehouse
+FROM unnest($1::bigint[], $2::text[], $3::text[]) AS n (order_id, sku_id, warehouse)
+WHERE i.order_id = n.order_id AND i.sku_id = n.sku_id;
 
 -- name: orders.log
 -- Inserts one row per step.

@@ -48,6 +48,7 @@ INVARIANTS = (
     Invariant("INV-05", "money without goods is back", "audit.money_is_back", drained=True),
     Invariant("INV-05", "refunds through our attempts have ended", "audit_payments.refunds_ended", drained=True),
     Invariant("INV-05", "stock is where the order's state says", "audit.stock_follows_orders", _grace),
+    Invariant("INV-05", "goods are reserved in the warehouses that their lines name", "audit.stock_places"),
     Invariant("INV-05", "coupons and points are where the order's state says", "audit_benefits.follow_orders"),
     Invariant("INV-06", "a paid order keeps one capture of its amount", "audit.paid_orders"),
     Invariant("INV-06", "an order's totals are its captures and refunds", "audit.money_totals"),

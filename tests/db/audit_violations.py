@@ -23,6 +23,11 @@ VIOLATIONS = {
         "UPDATE stock_holders SET state = 'reserved' WHERE state = 'committed'",
         r"completed, stock reserved$",
     ),
+    "audit.stock_places": (
+        "UPDATE order_items SET warehouse = 'east' WHERE line_no = 1 AND order_id = "
+        "(SELECT min(id) FROM orders WHERE state = 'completed')",
+        r"^\d+ \S+@east$",
+    ),
     "audit.paid_orders": ("UPDATE payment_facts SET verdict = 'failed' WHERE verdict = 'kept'", "completed$"),
     "audit.money_totals": ("UPDATE orders SET captured_amount = 1 WHERE state = 'completed'", r"^\d+$"),
     "audit.line_totals": ("UPDATE order_items SET payable_amount = payable_amount - 1 WHERE line_no = 2", r"^\d+$"),

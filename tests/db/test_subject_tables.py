@@ -29,6 +29,7 @@ NOT_EXPORTED = {
     **dict.fromkeys(("outbox", "outbox_held", "outbox_holds"), _QUEUED),
     **dict.fromkeys(("outbox_shards", "outbox_floor", "outbox_relays", "progress", "retention_horizons"), _OURS),
     **dict.fromkeys(("alembic_version", "provider_certificates", "reconciliations", "business_policies"), _OURS),
+    "warehouse_lists": _OURS,
     **dict.fromkeys(("skus", "promotions", "promotion_quotas", "coupon_templates"), "the catalogue, of no user"),
     **dict.fromkeys(("stock", "stock_holders", "stock_ledger"), _STOCK),
     "inbox": "ids of messages, and hashes that nobody can compute without a key",
@@ -66,6 +67,7 @@ NOT_OF_A_USER = {
     "revision.reset": "revision_resets has it",
     **dict.fromkeys(("coupon_template.upsert:{template_id}", "promotion.upsert:{promo_id}"), "the catalogue"),
     **dict.fromkeys(("sku.upsert:{sku_id}", "settings.set:{business_type}"), "the catalogue"),
+    "warehouses.set:{country}/{province}/{sku_id}": "the catalogue",
     **dict.fromkeys(("stock.receive:{warehouse}:{sku_id}", "stock.adjust:{warehouse}:{sku_id}"), "the stock"),
     "payment.reconcile:{provider}:{day}": "a statement",
 }

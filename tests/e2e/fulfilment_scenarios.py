@@ -18,8 +18,9 @@ from messages.fulfilments import (
     FulfilmentRefuse,
     FulfilmentReview,
 )
-from tests.e2e.scenarios import Arrange, paid, per, timers, unique
+from tests.e2e.scenarios import Arrange, creates, paid, per, plain, timers, unique
 from tests.handlers.builders import cancel
+from tests.handlers.catalogue_builders import warehouses
 from tests.handlers.harness import HandlerHarness
 from workers import shop
 
@@ -55,7 +56,15 @@ async def overdue(harness: HandlerHarness, n: int) -> Sequence[Message]:
     return await timers(harness, await cancelling(harness, n), "cancelling")
 
 
+async def sourced(harness: HandlerHarness, n: int) -> Sequence[Message]:
+    """Orders of a SKU that the best warehouse of its list does not have."""
+    await harness.handle(warehouses("east", "main", sku_id="s1"))
+    return creates(n)
+
+
 FULFILMENT: dict[str, Arrange] = {
+    "warehouses.set": plain(lambda _: warehouses("main", sku_id=unique())),
+    "order.create sourced": sourced,
     "fulfilment.review": per(paid, lambda key: FulfilmentReview(order_id=key)),
     "fulfilment.get": per(requested, lambda key: FulfilmentGet(
         request_id=unique(), order_id=key, warehouse="main")),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsGrant
-from messages.catalogue import RevisionReset, SettingsSet
+from messages.catalogue import RevisionReset, SettingsSet, WarehousesSet
 from messages.promotions import PromotionUpsert
 
 DAY = timedelta(days=1)
@@ -67,3 +67,8 @@ def settings(business_type: str = "normal", *, revision: int = 1, **policy: Any)
 def revision_reset(entry: str, revision: int, *, kind: str = "sku", request_id: str = "reset-1") -> RevisionReset:
     fields = {"request_id": request_id, "kind": kind, "id": entry, "revision": revision, "reason": "typed too much"}
     return RevisionReset.model_validate(fields)
+
+
+def warehouses(*names: str, revision: int = 1, **of: str) -> WarehousesSet:
+    """These warehouses, the best first: `of` a SKU, a country and a province, or of all."""
+    return WarehousesSet(warehouses=names, revision=revision, **of)

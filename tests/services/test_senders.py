@@ -74,6 +74,7 @@ SENDERS: dict[str, set[Role]] = {
     "shipment.update": {Role.CARRIER},
     "sku.upsert": {Role.CATALOGUE},
     "settings.set": {Role.CATALOGUE},
+    "warehouses.set": {Role.CATALOGUE},
     "revision.reset": {Role.CATALOGUE, Role.OPERATOR},
     "promotion.upsert": {Role.CATALOGUE},
     "coupon_template.upsert": {Role.CATALOGUE},

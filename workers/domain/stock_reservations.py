@@ -228,6 +228,11 @@ class StockBatch:
         self._book(NO_HOLDER, place, StockOp.ADJUST, ref, delta)
         return counter
 
+    def sellable(self, place: Place) -> int:
+        """Return the units that can be reserved there now."""
+        counter = self.counters.get(place)
+        return counter.sellable if counter else 0
+
     def changed_holders(self) -> list[Holder]:
         """The holders that changed and must be written, sorted by id."""
         return [self.holders[holder_id] for holder_id in sorted(self.touched)]
@@ -236,7 +241,7 @@ class StockBatch:
         total: dict[Place, int] = {}
         for want in wants:
             total[want.place] = total.get(want.place, 0) + want.qty
-        have = {place: self.counters[place].sellable if place in self.counters else 0 for place in total}
+        have = {place: self.sellable(place) for place in total}
         return tuple(Short(place, qty, have[place]) for place, qty in total.items() if qty > have[place])
 
     def _book_all(self, holder: Holder, op: StockOp) -> None:

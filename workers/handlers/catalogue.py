@@ -1,6 +1,6 @@
 """Handles changes of the shop's catalogue: products, promotions, coupons, points, members, rules.
 
-sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert and settings.set carry a revision:
+sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert, settings.set and warehouses.set carry a revision:
 
     revision                then
     ----------------------  ----------------------------------------------------------------------------------------
@@ -51,25 +51,25 @@ from messages.catalogue import (
     SkuChanged,
     SkuUnchanged,
     SkuUpsert,
+    WarehousesChanged,
+    WarehousesSet,
+    WarehousesUnchanged,
 )
 from messages.envelope import Envelope
 from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionUpsert
-from workers.domain import coupon_issuing
 from workers.domain.benefits import Account
 from workers.domain.codes import Code
 from workers.domain.coupon_issuing import Issuing
-from workers.domain.pricing.promotions import Promotion, invalid, overlapping
 from workers.domain.refusal import Refusal
 from workers.domain.revision_steps import too_far
-from workers.domain.shop import BUSINESS_TYPES
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import commands
+from workers.services import admissions, commands
 from workers.store import benefits, buyers, catalogue_entries, coupons, free_texts, promotions, skus
 from workers.store.catalogue_entries import Reset
 
 Item: TypeAlias = Envelope[Any]
-U = TypeVar("U", bound=MemberUpsert | SettingsSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
+U = TypeVar("U", bound=MemberUpsert | SettingsSet | WarehousesSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
 Admit: TypeAlias = Callable[[U], Refusal | None]
 """Returns why a new revision is rejected, or None."""
 BALANCE_MAX = 10**15  # points: sums stay far inside 64 bits, and exact for clients that read numbers as floats
@@ -109,6 +109,14 @@ SETTINGS = CatalogueKind(
         business_type=body.business_type, revision=body.revision, current_revision=have
     ),
 )
+WAREHOUSES = CatalogueKind(
+    WarehousesSet,
+    lambda body: body.entry_id,
+    "warehouse_lists.lock_revisions",
+    catalogue_entries.upsert_warehouse_lists,
+    lambda body: WarehousesChanged(**body.model_dump(exclude={"warehouses"})),
+    lambda body, have: WarehousesUnchanged(**body.model_dump(exclude={"warehouses"}), current_revision=have),
+)
 SKUS = CatalogueKind(
     SkuUpsert,
     lambda body: body.sku_id,
@@ -140,6 +148,7 @@ PROMOTIONS = CatalogueKind(
 KINDS: Mapping[str, CatalogueKind[Any]] = {
     "member": MEMBERS,
     "settings": SETTINGS,
+    "warehouses": WAREHOUSES,
     "sku": SKUS,
     "coupon_template": TEMPLATES,
     "promotion": PROMOTIONS,
@@ -172,39 +181,6 @@ def any_revision(_: Any) -> None:
     """Accept every revision: the model of the message has checked all there is to check."""
 
 
-def admit_settings(body: SettingsSet) -> Refusal | None:
-    """Reject settings of a business type that does not exist."""
-    if body.business_type in BUSINESS_TYPES:
-        return None
-    why = f"a business type is one of {', '.join(sorted(BUSINESS_TYPES))}"
-    return Refusal(Code.ORDER_BUSINESS_TYPE_INVALID, why, {"field": "business_type"})
-
-
-def admit_template(body: CouponTemplateUpsert) -> Refusal | None:
-    """Reject terms that no coupon can have."""
-    return coupon_issuing.invalid(body.scope, body.scope_ids, body.valid_from, body.valid_to)
-
-
-@dataclass
-class Calendar:
-    """The stored promotions that a batch's promotions may overlap with, and those of the batch that were admitted."""
-
-    alive: dict[str, Promotion]
-
-    def admit(self, body: PromotionUpsert) -> Refusal | None:
-        """Reject a promotion that is invalid or overlaps another; otherwise add it, for those that follow it."""
-        new = promotions.of(body)
-        if new is None:
-            return Refusal(Code.PROMOTION_INVALID, f"these are no steps of a {body.kind}", {"field": "steps"})
-        refusal = invalid(new)
-        if refusal is None and (other := overlapping(new, self.alive.values())) is not None:
-            details = {"promo_id": new.promo_id, "overlaps": other.promo_id}
-            refusal = Refusal(Code.PROMOTION_INVALID, f"it overlaps with {other.promo_id}", details)
-        if refusal is None:
-            self.alive[new.promo_id] = new
-        return refusal
-
-
 async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
     """Write each entry once, however many messages name it; what comes after a reset of revisions is done after it."""
     for resets, items in groupby(batch, lambda item: isinstance(item.body, RevisionReset)):
@@ -218,9 +194,10 @@ async def change_catalogue(tx: Transaction, batch: Batch[Command]) -> None:
 async def decide_all(tx: Transaction, fresh: Sequence[Item], now: datetime) -> commands.Outcomes:
     """Decide and write. The locks come in the same order as those of order.create: coupons, points, quotas."""
     outcomes = await change(tx, MEMBERS, fresh, any_revision)
-    outcomes |= await change(tx, SETTINGS, fresh, admit_settings)
+    outcomes |= await change(tx, SETTINGS, fresh, admissions.settings)
+    outcomes |= await change(tx, WAREHOUSES, fresh, admissions.warehouse_list)
     outcomes |= await change(tx, SKUS, fresh, any_revision)
-    outcomes |= await change(tx, TEMPLATES, fresh, admit_template)
+    outcomes |= await change(tx, TEMPLATES, fresh, admissions.template)
     outcomes |= await issue_coupons(tx, fresh, now)
     outcomes |= await grant_points(tx, fresh)
     return outcomes | await change_promotions(tx, fresh)
@@ -271,7 +248,7 @@ async def change_promotions(tx: Transaction, fresh: Sequence[Item]) -> commands.
     if not bodies:
         return {}
     await promotions.lock(tx)
-    calendar = Calendar(await promotions.beside(tx, bodies))
+    calendar = admissions.Calendar(await promotions.beside(tx, bodies))
     return await change(tx, PROMOTIONS, fresh, calendar.admit)
 
 

@@ -6,6 +6,7 @@
                                                      stock.reserve with a deadline
     the same, in a shop with a risk check            placing: risk.requested; the stock waits for the verdict
     new, of several product types or sellers         the same, as a parent and its children
+    new, with lines that name no warehouse           the same; the stock chooses from the lists of warehouses.set
     new, refused (rate limit, SKU, coupon, price)    command.rejected with a code; nothing else is written
     a repeat of the same request                     the stored outcome again, to the repeat's own reply_to
     the same request id with another payload         IDEMPOTENCY_CONFLICT
@@ -39,6 +40,7 @@ from workers.domain.pricing.quote import PriceRequest, Quote, RequestedLine, Rul
 from workers.domain.pricing.splitting import split
 from workers.domain.refusal import Refusal
 from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
+from workers.domain.sourcing import ANYWHERE, Region, WarehouseLists
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands
@@ -59,6 +61,15 @@ class CreationContext:
     users: Mapping[str, buyers.User]
     benefits: Benefits
     numbers: dict[str, tuple[str, int | None]]
+    lists: WarehouseLists
+
+    def warehouses_of(self, body: OrderCreate) -> dict[str, tuple[str, ...]]:
+        """SKU -> the warehouses for its lines that name none, the best first. SKUs without a list are missing."""
+        if not self.lists:
+            return {}
+        region = region_of(body)
+        found = {line.sku_id: self.lists.of(line.sku_id, *region) for line in body.items if line.warehouse is None}
+        return {sku_id: warehouses for sku_id, warehouses in found.items() if warehouses}
 
 
 def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote | Refusal:
@@ -80,16 +91,19 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
     if refusal is not None:
         return refusal
     buyer = context.benefits.buyer(body.user_id, user.level, body.coupon_id)
-    price = quote(request_of(body, context.shop), context.rules, buyer, context.shop, now)
+    price = quote(request_of(body, context), context.rules, buyer, context.shop, now)
     if isinstance(price, Refusal):
         return price
     return unexpected_amounts(amounts or (), price) or price
 
 
-def request_of(body: OrderCreate, rules: Shop) -> PriceRequest:
-    """Turn the command into the request that pricing takes."""
+def request_of(body: OrderCreate, context: CreationContext) -> PriceRequest:
+    """Turn the command into the request that pricing takes. A line without a warehouse gets the best, for now."""
+    lists, default = context.warehouses_of(body), (context.shop.default_warehouse,)
     wanted = [
-        RequestedLine(line.sku_id, line.qty, line.warehouse or rules.default_warehouse, line.expected_unit_price)
+        RequestedLine(
+            line.sku_id, line.qty, line.warehouse or lists.get(line.sku_id, default)[0], line.expected_unit_price
+        )
         for line in body.items
     ]
     return PriceRequest(
@@ -140,11 +154,24 @@ async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Creatio
     orders_max = max(policy.rate_limit_orders for policy in known.values())
     since = now - timedelta(seconds=window)
     users = await buyers.read(tx, [item.body.user_id for item in items], since, orders_max)
-    catalogue = await skus.read(tx, {line.sku_id for item in items for line in item.body.items})
+    wanted = {line.sku_id for item in items for line in item.body.items}
+    catalogue, lists = await skus.read_with_lists(tx, wanted, {region_of(item.body) for item in items})
     valid = await promotions.for_skus(tx, catalogue.values(), now)
     held = await buyers.benefits_for(tx, items, valid)
     numbers = await buyers.issued_numbers(tx, items)
-    return CreationContext(rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers)
+    return CreationContext(rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists)
+
+
+def region_of(body: OrderCreate) -> Region:
+    """Return the region that the order goes to."""
+    return (body.address.country, body.address.province or "") if body.address else ANYWHERE
+
+
+def other_warehouses(body: OrderCreate, context: CreationContext) -> dict[str, tuple[str, ...]]:
+    """SKU -> the warehouses that the stock may choose in place of the best. A SKU with a named one has none."""
+    named = {line.sku_id for line in body.items if line.warehouse is not None}
+    lists = context.warehouses_of(body)
+    return {sku_id: found[1:] for sku_id, found in lists.items() if len(found) > 1 and sku_id not in named}
 
 
 def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now: datetime) -> Placed:
@@ -157,7 +184,8 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
         context.numbers[body.order_no] = (body.user_id, order_id)
     groups = split(price, context.shop.split_by)
     policy, user = context.policies[body.business_type], context.users[body.user_id]
-    return Placed(order_id, item, price, context.shop, policy, groups, user.key, coupon)
+    others = other_warehouses(body, context)
+    return Placed(order_id, item, price, context.shop, policy, groups, user.key, coupon, others=others)
 
 
 async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:
@@ -171,6 +199,7 @@ def reservation(placed: Placed, deadline: datetime) -> outbox.Announcement:
     """Build stock.reserve: the stock reserves all lines or none, and none after the saga's deadline."""
     lines = tuple(
         {"holder_id": holder_id, "sku_id": line.sku.sku_id, "warehouse": line.warehouse, "qty": line.qty}
+        | ({"others": placed.others[line.sku.sku_id]} if line.sku.sku_id in placed.others else {})
         for holder_id, line in placed.held_lines()
     )  # plain, so that the model reads all at once: making the ten lines of an order one by one takes twice as long
     reserve = StockReserve.model_validate({"group_id": placed.id, "deadline": deadline, "lines": lines})

@@ -2,7 +2,8 @@
 
     message          then
     ---------------  --------------------------------------------------------------------------------------------
-    stock.reserve    every line locked: stock.reserved; one short, or too late: stock.refused and nothing locked
+    stock.reserve    every line locked: stock.reserved; one short, or too late: stock.refused and nothing locked;
+                     lines that name no warehouse are locked where there is enough (workers/domain/sourcing.py)
     stock.commit     what is locked is deducted; before its reserve: retried
     stock.release    what is locked is sellable again; before its reserve: a tombstone that refuses it
     stock.restock    deducted units are sellable again, once per ref; before the deduction: retried
@@ -13,7 +14,7 @@ A message that the holder's state contradicts changes nothing and is announced a
 (workers/domain/stock_reservations.py has the table). Orders in one batch are granted in order of arrival.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import outbox
@@ -23,6 +24,7 @@ from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.stock import (
     Shortage,
+    SourcedSku,
     StockAdjust,
     StockAdjusted,
     StockCommit,
@@ -37,6 +39,7 @@ from messages.stock import (
 )
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
+from workers.domain.sourcing import Demand, choose
 from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Place, StockBatch, StockVerdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -82,12 +85,43 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
 
 def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
     """Reserve all lines of one order, or none. Returns the answer."""
-    wants = [Want(line.holder_id, (line.sku_id, line.warehouse), line.qty) for line in body.lines]
+    chosen = source(stock_batch, body)
+    wants = [
+        Want(line.holder_id, (line.sku_id, chosen[line.sku_id] if line.others else line.warehouse), line.qty)
+        for line in body.lines
+    ]
     answer = stock_batch.reserve(body.group_id, wants, in_time=in_time)
     if answer.code is None:
-        return StockReserved(group_id=body.group_id)
+        return StockReserved(group_id=body.group_id, moved=moved(body, chosen))
     short = tuple(Shortage(sku_id=s.place[0], warehouse=s.place[1], want=s.want, have=s.have) for s in answer.short)
     return StockRefused(group_id=body.group_id, code=answer.code, short=short)
+
+
+def source(stock_batch: StockBatch, body: StockReserve) -> dict[str, str]:
+    """SKU -> its warehouse, for the SKUs of an order that may come from several. A repeat finds what was chosen."""
+    units: dict[str, int] = {}
+    chosen: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    for line in body.lines:
+        if line.others:
+            units[line.sku_id] = units.get(line.sku_id, 0) + line.qty
+            lists.setdefault(line.sku_id, (line.warehouse, *line.others))
+            chosen |= {sku: name for sku, name in stock_batch.holders[line.holder_id].reserved if sku == line.sku_id}
+    demands = [Demand(sku_id, units[sku_id], names) for sku_id, names in lists.items() if sku_id not in chosen]
+    if demands:
+        named = {line.warehouse for line in body.lines if not line.others}
+        chosen |= choose(demands, named, lambda sku_id, name: stock_batch.sellable((sku_id, name)))
+    return chosen
+
+
+def moved(body: StockReserve, chosen: Mapping[str, str]) -> tuple[SourcedSku, ...]:
+    """Return the SKUs that come from another warehouse than stock.reserve names first, each once."""
+    found = {
+        (line.holder_id, line.sku_id): chosen[line.sku_id]
+        for line in body.lines
+        if line.others and chosen[line.sku_id] != line.warehouse
+    }
+    return tuple(SourcedSku(holder_id=key, sku_id=sku_id, warehouse=name) for (key, sku_id), name in found.items())
 
 
 def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockVerdict:
@@ -150,6 +184,8 @@ def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Pl
     for item in items:
         if isinstance(item.body, StockReserve | StockRestock):
             found.update((line.sku_id, line.warehouse) for line in item.body.lines)
+        if isinstance(item.body, StockReserve):
+            found.update((line.sku_id, name) for line in item.body.lines for name in line.others)
         elif isinstance(item.body, WarehouseCommand):
             found.add(place_of(item.body))
     return found

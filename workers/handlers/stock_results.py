@@ -3,7 +3,8 @@
     order is    stock.reserved                                        stock.refused
     ----------  ----------------------------------------------------  ------------------------------------
     placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected; coupon, points
-                order.created, its lines leave the cart;              and limited prices are free again
+                order.created, its lines leave the cart and take      and limited prices are free again
+                the warehouses that the stock chose;
                 nothing to pay: at once paid as well
     otherwise   nothing (the saga timer came first and released it)   nothing
     unknown     retried                                               retried
@@ -70,6 +71,8 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
             ):
                 step.event = rejected(step, item.body)
 
+    sourced = [move for item in answers if isinstance(item.body, StockReserved) for move in item.body.moved]
+    await orders.move_lines(tx, [(move.holder_id, move.sku_id, move.warehouse) for move in sourced])
     roots = [book[order.id] for order in reserved]
     payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
     await orders.save(tx, book, payable=roots)

@@ -11,7 +11,7 @@ import orjson
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
-from messages.catalogue import RevisionReset, SettingsSet
+from messages.catalogue import RevisionReset, SettingsSet, WarehousesSet
 
 
 async def lock_revisions(tx: Transaction, statement: str, ids: Iterable[str]) -> dict[str, int]:
@@ -39,6 +39,15 @@ async def upsert_policies(tx: Transaction, newest: Sequence[SettingsSet]) -> Non
     await write(tx, "policies.upsert", rows)
 
 
+async def upsert_warehouse_lists(tx: Transaction, newest: Sequence[WarehousesSet]) -> None:
+    """Write each list of warehouses once; see `write` for its error."""
+    rows = [
+        (one.entry_id, one.revision, one.sku_id, one.country, one.province, orjson.dumps(one.warehouses).decode())
+        for one in newest
+    ]
+    await write(tx, "warehouse_lists.upsert", rows)
+
+
 class Reset(NamedTuple):
     """A revision.reset of an entry that exists: the revision before it, and the broker user who sent it."""
 
@@ -53,6 +62,7 @@ RESETS = {
     "coupon_template": "coupons.reset_revisions",
     "member": "members.reset_revisions",
     "settings": "policies.reset_revisions",
+    "warehouses": "warehouse_lists.reset_revisions",
 }
 """The kinds of entries -> the statement that sets their revisions."""
 

@@ -1,7 +1,7 @@
 """Inserts new orders: a sale, or a parent with its children, with lines, addresses, snapshots and the first log row."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,8 @@ class Placed:
     """A new root order: its command, its price and the rules it was placed under.
 
     `groups` are the lines of each order that carries goods; with more than one the order is split, and `children` has
-    the ids of its parts. `key` encrypts what belongs to its user.
+    the ids of its parts. `key` encrypts what belongs to its user. `others` maps a SKU whose lines name no warehouse to
+    those that the stock may choose in place of the lines' own.
     """
 
     id: int
@@ -51,6 +52,7 @@ class Placed:
     key: cipher.Sealer
     coupon: Coupon | None = None
     children: tuple[int, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def parts(self) -> list["OrderPart"]:
@@ -149,7 +151,7 @@ def _row(part: OrderPart, now: datetime) -> tuple[Any, ...]:
 
 def _frozen(order: Placed) -> str:
     """Return the rules that the order keeps as they are now, without those that `UNWRITTEN` has."""
-    rules = {
+    rules: dict[str, Any] = {
         "on_payment_failure": order.policy.on_payment_failure,
         "deduct_on": order.policy.deduct_on,
         "payment_window_seconds": order.policy.payment_window_seconds,
@@ -158,7 +160,10 @@ def _frozen(order: Placed) -> str:
         "discount_rounding": order.shop.discount_rounding,
         "tax_rounding": order.shop.tax_rounding,
     }
-    return orjson.dumps({name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}).decode()
+    written = {name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}
+    if order.shop.risk_check and order.others:
+        written["other_warehouses"] = order.others  # its stock is reserved later, after the verdict
+    return orjson.dumps(written).decode()
 
 
 def _sealed_remark(key: cipher.Sealer, order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:

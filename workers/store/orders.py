@@ -206,10 +206,18 @@ async def change_addresses(
         assert len(rows) == len(addresses), "an order without an address cannot get a new one"
 
 
-async def judged(tx: Transaction, ids: Iterable[int]) -> set[int]:
-    """Return those of these orders that have a risk verdict."""
+async def judged(tx: Transaction, ids: Iterable[int]) -> tuple[set[int], dict[int, dict[str, list[str]]]]:
+    """Return those of these orders that have a risk verdict; and order id -> SKU -> other warehouses, where kept."""
     wanted = sorted(ids)
-    return {row["order_id"] for row in await tx.fetch(SQL["orders.judged"], wanted)} if wanted else set()
+    rows = await tx.fetch(SQL["orders.judged"], wanted) if wanted else []
+    kept = {row["id"]: orjson.loads(row["other_warehouses"]) for row in rows if row["other_warehouses"] is not None}
+    return {row["id"] for row in rows if row["judged"]}, kept
+
+
+async def move_lines(tx: Transaction, moved: Sequence[tuple[int, str, str]]) -> None:
+    """Have the lines of (order id, SKU) come from this warehouse. The orders are locked and still being placed."""
+    if moved:
+        await tx.execute(SQL["orders.move_lines"], *columns(moved))
 
 
 async def keep_verdicts(tx: Transaction, verdicts: Sequence[tuple[int, str, str | None]]) -> None:

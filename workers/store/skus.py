@@ -1,6 +1,6 @@
 """SKUs, as the catalogue last described them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -9,13 +9,34 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.catalogue import SkuUpsert
 from workers.domain.pricing.quote import Sku
+from workers.domain.sourcing import ListsByRegion, Region, WarehouseLists
 from workers.store import catalogue_entries
+
+LISTS = len(Sku._fields)
+"""The columns of skus.read_with_lists from here on are lists of warehouses."""
 
 
 async def read(tx: Transaction, sku_ids: Iterable[str]) -> dict[str, Sku]:
     """SKU id -> SKU. Unknown ids are missing."""
     rows = await tx.fetch(SQL["skus.read"], list(set(sku_ids)))
     return {row["sku_id"]: Sku(*row) for row in rows}
+
+
+async def read_with_lists(
+    tx: Transaction, sku_ids: Iterable[str], regions: Collection[Region]
+) -> tuple[dict[str, Sku], WarehouseLists]:
+    """SKU id -> SKU, and the lists of warehouses that apply to them in these regions. Unknown ids are missing."""
+    countries = sorted({"", *(country for country, _ in regions)})
+    provinces = sorted({"", *(province for _, province in regions)})
+    rows = await tx.fetch(SQL["skus.read_with_lists"], list(set(sku_ids)), countries, provinces)
+    found = {row["sku_id"]: Sku(*row[:LISTS]) for row in rows}
+    of_skus = {row["sku_id"]: _lists(row["own_lists"]) for row in rows if row["own_lists"] is not None}
+    common = rows[0]["common_lists"] if rows else None
+    return found, WarehouseLists(of_skus, _lists(common) if common is not None else {})
+
+
+def _lists(stored: str) -> ListsByRegion:
+    return {(country, province): tuple(names) for country, province, names in orjson.loads(stored)}
 
 
 async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
