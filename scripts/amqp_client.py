@@ -97,6 +97,7 @@ class AmqpClient:
         self._exchange: AbstractExchange | None = None
         self._queue, self._keys = "", tuple[str, ...]()
         self._handler: Callable[[ReceivedMessage], None] | None = None
+        self._declares = True
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def listen(
@@ -107,6 +108,10 @@ class AmqpClient:
         `url` is that of the user who subscribes, on a connection of its own: one who publishes may not.
         """
         self._queue, self._keys, self._handler, self._events_url = queue, keys, handler, url or self._url
+
+    def listen_to(self, queue: str, handler: Callable[[ReceivedMessage], None], *, url: str) -> None:
+        """Read a queue that the order system has declared, as the user of this URL. Call it before `run`."""
+        self._queue, self._handler, self._events_url, self._declares = queue, handler, url, False
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -171,6 +176,10 @@ class AmqpClient:
 
     async def _subscribe(self, channel: AbstractChannel) -> None:
         await channel.set_qos(prefetch_count=500)
+        if not self._declares:
+            existing = await channel.get_queue(self._queue, ensure=False)
+            await existing.consume(self._receive)
+            return
         queue = await channel.declare_queue(self._queue, durable=True, arguments={"x-expires": QUEUE_EXPIRES_MS})
         for key in self._keys:
             await queue.bind(f"{self._prefix}.events", key)

@@ -14,8 +14,8 @@ from scripts.demo.baskets import Basket
 from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.checkout import Rules, eligible_cents
 from scripts.demo.order_placement import LIMITED, SHORT, OrderPlacement
-from scripts.demo.price_previews import PricePreviews
 from scripts.demo.purchase import Purchase, purchase
+from scripts.demo.queries import Queries
 from scripts.demo.stocked_products import StockedProducts
 
 MISMATCH = "ORDER_PRICE_MISMATCH"
@@ -46,7 +46,7 @@ class Buyers:
         placement: OrderPlacement,
         stocked_products: StockedProducts,
         buyer_benefits: BuyerBenefits,
-        price_previews: PricePreviews,
+        queries: Queries,
         *,
         rules: Rules,
     ) -> None:
@@ -54,7 +54,7 @@ class Buyers:
         self.cents: Counter[str] = Counter()
         self.ordered = 0
         self._placement, self._stocked_products = placement, stocked_products
-        self._buyer_benefits, self._price_previews, self._rules = buyer_benefits, price_previews, rules
+        self._buyer_benefits, self._queries, self._rules = buyer_benefits, queries, rules
 
     async def order(self, basket: Basket, before_sending: BeforeSending = lambda _: None) -> str | None:
         """Place one basket, perhaps with mistakes first. Returns the order's id, or None if something was sold out."""
@@ -120,7 +120,7 @@ class Buyers:
         """Return the price: from a preview if the buyer asks for one, else from the checkout."""
         if not self._by_chance("asks for a preview first"):
             return wanted.due.payable
-        preview = (await self._price_previews.preview(wanted.order_preview())).body
+        preview = (await self._queries.request("order.preview.v1", wanted.order_preview())).body
         if preview.get("amounts") != wanted.amounts:
             self._placement.report_unexpected(
                 f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {preview}"

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-PUBLISHERS = ("storefront", "payments", "warehouse", "carrier", "catalogue", "marketing")
+PUBLISHERS = ("storefront", "payments", "warehouse", "carrier", "catalogue", "marketing", "operator")
 """The roles of the outside systems, each with a broker user that publishes."""
 SUBSCRIBERS = ("storefront", "payments", "warehouse")
 """The roles that also read events, each with a broker user of its own for that."""
+WAREHOUSE = "main"
+"""The warehouse of all goods, which works by requests."""
 CLIENT_USERS = (*PUBLISHERS, *(f"{role}-events" for role in SUBSCRIBERS))
 
 
@@ -40,3 +42,8 @@ def client_queues(run: str) -> dict[str, str]:
     """
     queues = {role: f"client.{role}.demo.{run}" for role in SUBSCRIBERS}
     return queues | {"replies": f"client.storefront.demo.{run}.replies"}
+
+
+def instructions_queue(prefix: str) -> str:
+    """Return the name of the queue in which the order system puts its instructions for the warehouse."""
+    return f"{prefix}.warehouse.{WAREHOUSE}"

@@ -10,10 +10,14 @@ from scripts.amqp_client import OutgoingMessage, ReceivedMessage
 
 OUTCOMES = {
     "order.create.v1": {"order.created.v1", "order.rejected.v1"},
-    "order.cancel.v1": {"order.cancelled.v1", "orders.changed.v1"},
+    "order.cancel.v1": {"order.cancelled.v1", "order.cancelling.v1", "orders.changed.v1"},
     "order.change_address.v1": {"order.address_changed.v1", "orders.changed.v1"},
     "order.confirm_receipt.v1": {"order.completed.v1", "orders.changed.v1"},
     "order.delete.v1": {"orders.deleted.v1"},
+    "order.hold.v1": {"order.held.v1", "orders.changed.v1"},
+    "order.release.v1": {"order.released.v1", "orders.changed.v1"},
+    "order.shortage.report.v1": {"order.shortage_recorded.v1"},
+    "order.shortage.decide.v1": {"order.released.v1", "order.rest_cancelled.v1"},
     "order.merge.v1": {"order.merged.v1"},
     "payment.start.v1": {"payment.started.v1"},
     "sku.upsert.v1": {"sku.changed.v1", "sku.unchanged.v1"},

@@ -20,13 +20,14 @@ from aio_pika.exceptions import AMQPError
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
 from scripts.demo.baskets import CNY, USD
-from scripts.demo.client_job import client_queues
+from scripts.demo.client_job import WAREHOUSE, client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
 from workers.runtime import declare
 
 RECEIPT_WINDOW_SECONDS = 4
+SHORTAGE_WINDOW_SECONDS = 5
 RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000, "points_unit_cents": 100}
 RATE_LIMIT_ORDERS = 5
 RATE_LIMIT_WINDOW_SECONDS = 10
@@ -66,7 +67,7 @@ class DemoEnvironment:
     @property
     def queues(self) -> list[str]:
         """The full names of all queues of the order system."""
-        return [queue.name for queue in topology(self.names, self.tiers).queues]
+        return [queue.name for queue in topology(self.names, self.tiers, warehouses=(WAREHOUSE,)).queues]
 
     @property
     def tiers(self) -> tuple[int, ...]:
@@ -82,6 +83,9 @@ class DemoEnvironment:
             OMS_ENCRYPTION_KEYS=self.key,
             OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
+            OMS_FULFILMENT_WAREHOUSES=WAREHOUSE,
+            OMS_ON_SHORTAGE="ask_then_ship",
+            OMS_SHORTAGE_WINDOW_SECONDS=str(SHORTAGE_WINDOW_SECONDS),
             OMS_SHIPPING_FEE_MINOR_UNITS=in_every_currency(RULES["shipping_fee_cents"]),
             OMS_FREE_SHIPPING_FROM_MINOR_UNITS=in_every_currency(RULES["free_shipping_from_cents"]),
             OMS_POINTS_UNIT_MINOR_UNITS=in_every_currency(RULES["points_unit_cents"]),
@@ -124,7 +128,11 @@ def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment
     )
     migrate.upgrade(environment.database_url)
     plugin = os.environ.get("OMS_DELAY") == "plugin"
-    asyncio.run(declare.declare(environment.urls["topology"], names, environment.tiers, delay_plugin=plugin))
+    asyncio.run(
+        declare.declare(
+            environment.urls["topology"], names, environment.tiers, delay_plugin=plugin, warehouses=(WAREHOUSE,)
+        )
+    )
     return environment
 
 

@@ -22,6 +22,8 @@ STATES = (
     "placing",
     "awaiting_payment",
     "paid",
+    "fulfilling",
+    "cancelling",
     "split",
     "shipped",
     "delivered",

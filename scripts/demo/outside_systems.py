@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
-from scripts.demo import carrier, payments, placed_orders, price_previews
+from scripts.demo import payments, placed_orders, queries, warehouse
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.baskets import Basket, Year
 from scripts.demo.benefits_log import BenefitsLog
@@ -16,16 +16,20 @@ from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.buyers import Buyers, Pace
 from scripts.demo.carrier import Carrier
 from scripts.demo.checkout import Rules
-from scripts.demo.client_job import PUBLISHERS, ClientJob, client_queues
+from scripts.demo.client_job import PUBLISHERS, ClientJob, client_queues, instructions_queue
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
+from scripts.demo.operators import Operators
 from scripts.demo.order_placement import OrderPlacement
+from scripts.demo.order_reads import OrderReads
+from scripts.demo.parcel_labels import ParcelLabels
 from scripts.demo.payments import Payments
 from scripts.demo.placed_orders import PlacedOrders
-from scripts.demo.price_previews import PricePreviews
+from scripts.demo.queries import Queries
 from scripts.demo.role_links import RoleLinks
 from scripts.demo.stocked_products import StockedProducts
+from scripts.demo.warehouse import Warehouse
 
 CHUNK_BASKETS = 50
 AHEAD_CHUNKS = 6
@@ -38,11 +42,14 @@ class OutsideSystems:
         self.job, self.year = job, year
         self.links = {role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix) for role in PUBLISHERS}
         self.links["replies"] = AmqpClient(job.urls["storefront"], "demo-replies", job.prefix, exchange="queries")
+        self.links["instructions"] = AmqpClient(job.urls["warehouse"], "demo-instructions", job.prefix)
         self.queues = client_queues(job.run)
         self.tasks = BackgroundTasks(group)
         self.outcomes = CommandOutcomes()
         self.role_links = RoleLinks(self.links)
-        self.carrier = Carrier(self.role_links, self.tasks)
+        self.carrier, self.labels = Carrier(self.role_links), ParcelLabels()
+        self.warehouse = Warehouse(self.role_links, self.tasks, self.outcomes, self.carrier, self.labels)
+        self.operators = Operators(self.role_links, self.outcomes, self.tasks)
         self._enter_buyers(self.links["storefront"], browser)
         self.draining = asyncio.Event()
         self.placed_all = False
@@ -55,12 +62,11 @@ class OutsideSystems:
         replies = self.queues["replies"]
         self.stocked_products = StockedProducts(self.role_links, self.outcomes, self.year)
         self.buyer_benefits = BuyerBenefits(self.role_links, self.outcomes)
-        self.price_previews = PricePreviews(self.links["replies"], replies)
+        self.queries = Queries(self.links["replies"], replies)
+        self.order_reads = OrderReads(self.queries, self.tasks)
         self.placement = OrderPlacement(link, self.outcomes, self.tasks, replies)
         rules = Rules(**self.job.rules)
-        self.buyers = Buyers(
-            self.placement, self.stocked_products, self.buyer_benefits, self.price_previews, rules=rules
-        )
+        self.buyers = Buyers(self.placement, self.stocked_products, self.buyer_benefits, self.queries, rules=rules)
         file, window_seconds = Path(self.job.receipts), self.job.window_seconds
         self.payments = Payments(self.links["payments"], self.placement, browser, file, window_seconds)
         self.merged_orders = MergedOrders(link, self.outcomes, self.buyers, self.payments.bills)
@@ -71,7 +77,12 @@ class OutsideSystems:
     def _listen(self) -> None:
         self._subscribe("storefront", placed_orders.EVENTS, self.receive)
         self._subscribe("payments", payments.EVENTS, self.payments.receive)
-        self._subscribe("warehouse", carrier.EVENTS, self.carrier.receive)
+        self._subscribe("warehouse", warehouse.EVENTS, self.warehouse.receive)
+        self.links["instructions"].listen_to(
+            instructions_queue(self.job.prefix),
+            self.warehouse.receive_instruction,
+            url=self.job.urls["warehouse-events"],
+        )
         url = self.job.urls["storefront-events"]
         self.links["replies"].listen(self.queues["replies"], (), self.receive_reply, url=url)
 
@@ -84,11 +95,14 @@ class OutsideSystems:
         self.benefits_log.receive(received)
         if received.type.startswith("order."):
             self.placed_orders.receive(received)
+            self.labels.receive(received)
+            self.operators.receive(received)
+            self.order_reads.receive(received)
 
     def receive_reply(self, received: ReceivedMessage) -> None:
-        """Handle an answer to a preview, or the stored outcome of a repeated request."""
-        if received.type in price_previews.ANSWERS:
-            self.price_previews.receive(received)
+        """Handle an answer to a query, or the stored outcome of a repeated request."""
+        if received.type in queries.ANSWERS:
+            self.queries.receive(received)
         else:
             self.placement.receive_reply(received)
 

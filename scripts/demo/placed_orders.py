@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage, new_id
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.command_outcomes import CommandOutcomes
-from scripts.demo.purchase import address
+from scripts.demo.purchase import MOVED, address
 from scripts.demo.split_orders import SplitOrders
 
 EVENTS = (
@@ -27,6 +27,7 @@ FINAL = {"cancelled", "completed", "rejected", "split"}
 CHANCES = {
     "cancels at once": 0.03,
     "cancels when paid": 0.02,
+    "cancels while the warehouse works": 0.04,
     "cancels a split order": 0.1,
     "cancels a part of an order": 0.06,
     "changes the address": 0.03,
@@ -34,6 +35,8 @@ CHANCES = {
     "confirms too early": 0.005,
     "tries to cancel the order of another user": 0.005,
     "deletes a completed order": 0.02,
+    "answers to a shortage": 0.7,
+    "cancels the rest after a shortage": 0.4,
 }
 
 
@@ -98,7 +101,7 @@ class PlacedOrders:
                 self._maybe(
                     what, "order.cancel.v1", order_id, user, reason="found it cheaper", reason_code="FOUND_CHEAPER"
                 )
-                self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address("moved"))
+                self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address(MOVED))
             case "order.split.v1":
                 self._maybe(
                     "cancels a split order",
@@ -108,7 +111,12 @@ class PlacedOrders:
                     reason="changed my mind",
                     reason_code="CHANGED_MIND",
                 )
-                self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address("moved"))
+                self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address(MOVED))
+            case "order.shortage_recorded.v1" if self._by_chance("answers to a shortage"):
+                decision = "cancel_rest" if self._by_chance("cancels the rest after a shortage") else "ship_rest"
+                self._send_later("order.shortage.decide.v1", user, order_id=order_id, decision=decision)
+            case "order.fulfilling.v1":
+                self._maybe("cancels while the warehouse works", "order.cancel.v1", order_id, user, reason="too late")
             case "order.delivered.v1":
                 self._maybe("confirms receipt", "order.confirm_receipt.v1", order_id, user)
             case "order.completed.v1" if self._by_chance("deletes a completed order"):

@@ -10,6 +10,8 @@ from scripts.demo.baskets import Basket, Product
 from scripts.demo.checkout import PriceBreakdown, Rules, price_breakdown
 
 COUNTRY = "US"
+MOVED = "moved"
+"""The household whose address everybody has who moves."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ def purchase(
     due = price_breakdown(lines, rules, basket.coupon if coupon_id else None, points)
     channel = random.choice(["pc", "mobile", "api"])
     return Purchase(basket, lines, due, channel, coupon_id, points if due.points else 0)
+
+
+def household_of(user: str) -> str:
+    """Return the household of a user (see Basket.user)."""
+    return user.removeprefix("household-").rsplit("-week-", 1)[0]
 
 
 def address(household: str) -> dict[str, str]:

@@ -59,6 +59,12 @@ class Reporter:
             "service": dict(systems.payments.service.did),
             "provider_payments": dict(systems.payments.provider_payments.did + systems.payments.did),
             "carrier": dict(systems.carrier.did),
+            "warehouse": dict(systems.warehouse.did),
+            "operators": dict(systems.operators.did),
+            "reads": dict(systems.order_reads.did),
+            "reads_latency": systems.order_reads.latency.all(),
+            "unexpected_reads": systems.order_reads.unexpected[:5],
+            "labels": self._labels(),
             "malformed_sent": systems.malformed_messages.sent,
             "stuck": self.stuck(),
         }
@@ -69,7 +75,7 @@ class Reporter:
         orders = [f"order {key} is {order.state}" for key, order in list(systems.placed_orders.live.items())[:5]]
         repeats = [f"repeat {key} has no reply" for key in list(systems.placement.repeats_owed)[:3]]
         others = (
-            systems.payments.receipts.stuck() + systems.carrier.stuck() + systems.placed_orders.split_orders.stuck()
+            systems.payments.receipts.stuck() + systems.warehouse.stuck() + systems.placed_orders.split_orders.stuck()
         )
         return systems.outcomes.oldest() + orders + repeats + others
 
@@ -85,6 +91,11 @@ class Reporter:
             "merged": systems.payments.bills.did["merged payments"],
         }
 
+    def _labels(self) -> dict[str, Any]:
+        """Return how many parcels have the address that their buyers gave, and which have not."""
+        equal, different = self._systems.labels.compare()
+        return {"equal": equal, "unequal": len(different), "examples": different[:5]}
+
     def _did(self) -> dict[str, int]:
         systems = self._systems
         sources = (
@@ -92,7 +103,7 @@ class Reporter:
             systems.placement,
             systems.placed_orders,
             systems.merged_orders,
-            systems.price_previews,
+            systems.queries,
             systems.payments.bills,
         )
         return {what: times for source in sources for what, times in source.did.items()}

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product, Year
 from scripts.demo.catalogue_messages import promotion_upsert
+from scripts.demo.client_job import WAREHOUSE
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.role_links import RoleLinks
 
-WAREHOUSE = "main"
 SCARCE_ONE_IN = 60
 """One product in so many gets only two units, so that some orders find it sold out."""
 OPEN_MAX = 500

@@ -46,7 +46,10 @@ def print_summary(result: RunResult, console: Console) -> None:
         ("what buyers did", final.get("buyers", {})),
         ("how buyers paid", final.get("provider_payments", {})),
         ("how the shop's payment service paid", final.get("service", {})),
+        ("what the warehouse did", final.get("warehouse", {})),
+        ("what operators did", final.get("operators", {})),
         ("what carriers did", final.get("carrier", {})),
+        ("what buyers read", _reads(final)),
         ("discounts, split, merged", _benefits(final.get("benefits", {}))),
         ("dead letters by reason", result.status.dead),
         ("restarts of processes", result.restarts),
@@ -57,6 +60,15 @@ def print_summary(result: RunResult, console: Console) -> None:
         console.print(f"command to created: p50 {latency['p50'] * 1000:.0f} ms, p99 {latency['p99'] * 1000:.0f} ms")
     console.print(f"{final.get('ordered', 0):,} orders in {result.seconds:.0f} s, the drain included")
     console.print(_checks(checks(result)))
+
+
+def _reads(final: dict[str, Any]) -> dict[str, str]:
+    """Return how many queries buyers sent, and how long the answers took."""
+    counts = {name: f"{times:,}" for name, times in final.get("reads", {}).items()}
+    latency = final.get("reads_latency", {})
+    if latency.get("p50") is None:
+        return counts
+    return counts | {name: f"{latency[name] * 1000:,.0f} ms" for name in ("p50", "p99")}
 
 
 def _benefits(gave: dict[str, int]) -> dict[str, str]:

@@ -42,7 +42,8 @@ class RunResult:
 
 def checks(result: RunResult) -> list[Check]:
     """Return all checks. The demo exits with 0 if every one holds."""
-    return [*_commands(result), *_money(result), *_amounts(result), *_dead_letters(result), _audit(result)]
+    of_buyers = [*_commands(result), *_money(result), *_amounts(result), *_goods(result)]
+    return [*of_buyers, *_dead_letters(result), _audit(result)]
 
 
 def _commands(result: RunResult) -> list[Check]:
@@ -87,6 +88,17 @@ def _amounts(result: RunResult) -> list[Check]:
         _none("split orders add up", final.get("split_wrongly", []), f"{given['split']:,} into {given['parts']:,}"),
         _none("every coupon is used once at most", coupons, f"{given['coupons_used']:,} used"),
         _none("every point is accounted for", benefits.points, f"{given['points_used']:,} used"),
+    ]
+
+
+def _goods(result: RunResult) -> list[Check]:
+    final = result.final
+    labels, reads = final.get("labels", {}), sum(final.get("reads", {}).values())
+    different, equal = labels.get("unequal", 0), labels.get("equal", 0)
+    name = "every parcel has the address that its buyer gave"
+    return [
+        Check(name, not different, f"{equal:,} equal, {different:,} not", tuple(labels.get("examples", ()))),
+        _none("buyers read what they know", final.get("unexpected_reads", []), f"{reads:,} reads"),
     ]
 
 

@@ -18,8 +18,8 @@ from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.coupons import Coupon
 from scripts.demo.merged_orders import MergedOrders, in_pairs
 from scripts.demo.order_placement import AGREED, OrderPlacement
-from scripts.demo.price_previews import PricePreviews
 from scripts.demo.purchase import purchase
+from scripts.demo.queries import Queries
 
 TEA = Product("tea", "tea", "drinks", 500, 1)
 WITHOUT_POINTS, WITH_POINTS = (
@@ -46,14 +46,14 @@ class FakeLink:
     def __init__(self, *answers: dict[str, Any]) -> None:
         self.sent: list[OutgoingMessage] = []
         self.outcomes = CommandOutcomes()
-        self.price_previews: PricePreviews | None = None
+        self.queries: Queries | None = None
         self._answers = iter(answers)
 
     async def send(self, message: OutgoingMessage) -> None:
         self.sent.append(message)
         if message.type == "order.preview.v1":
-            assert self.price_previews is not None
-            self.price_previews.receive(ReceivedMessage("order.previewed.v1", next(self._answers), message.message_id))
+            assert self.queries is not None
+            self.queries.receive(ReceivedMessage("order.previewed.v1", next(self._answers), message.message_id))
         elif message.message_id in self.outcomes.open:
             body = next(self._answers) if message.type.startswith("order.") else {}
             type_ = "command.rejected.v1" if "code" in body else EVENTS[message.type]
@@ -76,12 +76,12 @@ def shop(link: Any) -> tuple[Buyers, OrderPlacement]:
     """Return buyers and the placement of their orders, on this link."""
     tasks: Any = SimpleNamespace(start=None)
     stocked_products: Any = SimpleNamespace(lines_of=lambda basket: [(TEA, units) for _, units in basket.lines])
-    placement, link.price_previews = (
+    placement, link.queries = (
         OrderPlacement(link, link.outcomes, tasks, "replies"),
-        PricePreviews(link, "replies"),
+        Queries(link, "replies"),
     )
     return Buyers(
-        placement, stocked_products, BuyerBenefits(link, link.outcomes), link.price_previews, rules=Rules()
+        placement, stocked_products, BuyerBenefits(link, link.outcomes), link.queries, rules=Rules()
     ), placement
 
 

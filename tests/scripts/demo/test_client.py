@@ -13,7 +13,7 @@ import pytest
 
 from messages.payments import PaymentResult
 from scripts.amqp_client import AmqpClient, OutgoingMessage, ReceivedMessage
-from scripts.demo.carrier import ODDS, ROADS, Carrier
+from scripts.demo.carrier import ODDS, ROADS
 from scripts.demo.command_outcomes import CommandOutcomes, percentiles
 from scripts.demo.malformed_messages import DEFECTS
 from scripts.demo.placed_orders import PlacedOrders
@@ -183,21 +183,6 @@ async def test_an_order_and_each_of_its_parts_are_tracked_until_they_end() -> No
     step("completed", "11", "completed")
     step("deleted", "11", "completed")
     assert (placed_orders.ended["completed"], placed_orders.live) == (1, {})
-
-
-async def test_the_parts_of_a_split_order_are_shipped_and_not_the_order() -> None:
-    shipped: list[Any] = []
-
-    def start(task: Any) -> None:
-        shipped.append(task.cr_frame.f_locals["order_id"])
-        task.close()
-
-    carrier = Carrier(None, SimpleNamespace(start=start))  # type: ignore[arg-type]
-    for body in (WHOLE, *parts(300, 200)):
-        carrier.receive(ReceivedMessage("order.created.v1", body | {"lines": []}, ""))
-    for order_id in ("1", "11", "12"):
-        carrier.receive(received("order.paid.v1", order_id=order_id))
-    assert shipped == ["11", "12"]
 
 
 async def test_an_event_delivered_twice_counts_once(declared_broker: Broker) -> None:

@@ -48,6 +48,8 @@ def test_the_demo_passes_on_given_servers(servers: Servers) -> None:
     assert summary["client"]["agreed"] >= 25
     assert summary["client"]["refusals"]["order.create.v1: RISK_RATE_LIMITED"] >= 1
     assert summary["client"]["benefits"]["promotions_cents"] > 0
+    assert summary["client"]["labels"]["equal"] >= 10
+    assert summary["client"]["reads"]["order.get"] >= 10
     assert set(summary["gateways"]) == {"alipay", "wechat", "unionpay", "paypal"}
     assert sum(did["captures"] for did in summary["gateways"].values()) >= 10
     assert set(summary["kept_cents"]) == {"CNY", "USD"}

@@ -75,6 +75,11 @@ def test_the_summary_shows_what_every_gateway_did(capsys: pytest.CaptureFixture[
         ),
         ("the providers' ledgers agree with ours", replace(GOOD, money=MoneyComparison({}, [], ["alipay T"]))),
         ("orders cost what the checkout computes", replace(GOOD, final=GOOD.final | {"unexpected_answers": ["s"]})),
+        (
+            "every parcel has the address that its buyer gave",
+            replace(GOOD, final=GOOD.final | {"labels": {"unequal": 1}}),
+        ),
+        ("buyers read what they know", replace(GOOD, final=GOOD.final | {"unexpected_reads": ["o"]})),
         ("split orders add up", replace(GOOD, final=GOOD.final | {"split_wrongly": ["o"]})),
         (
             "the providers' day statements agree with ours",

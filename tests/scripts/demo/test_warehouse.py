@@ -1,0 +1,196 @@
+"""The demo's warehouse works from its queue alone; labels and reads are compared with what buyers know."""
+
+import asyncio
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scripts.amqp_client import OutgoingMessage, ReceivedMessage
+from scripts.demo import operators, order_reads, warehouse
+from scripts.demo.command_outcomes import CommandOutcomes
+from scripts.demo.operators import Operators
+from scripts.demo.order_reads import OrderReads
+from scripts.demo.parcel_labels import ParcelLabels
+from scripts.demo.purchase import MOVED, address
+from scripts.demo.warehouse import Warehouse
+
+HOME = address("7") | {"street": None}
+LINE = {"line_no": 1, "sku_id": "tea", "name": "tea", "qty": 2}
+
+
+class FakeShop:
+    """An order system that accepts every step, and refuses the first bookings with the given codes."""
+
+    def __init__(self, *refusals: str) -> None:
+        self.sent: list[str] = []
+        self.carried: list[str] = []
+        self.labels = ParcelLabels()
+        self.works: list[asyncio.Task[None]] = []
+        self._refusals = list(refusals)
+        carrier: Any = SimpleNamespace(carry=self.carry)
+        tasks: Any = SimpleNamespace(start=lambda work: self.works.append(asyncio.ensure_future(work)))
+        link: Any = self
+        self.warehouse = Warehouse(link, tasks, CommandOutcomes(), carrier, self.labels)
+
+    async def carry(self, order_id: str, _tracking_no: str) -> None:
+        self.carried.append(order_id)
+
+    async def send(self, message: OutgoingMessage) -> None:
+        assert not isinstance(message.body, bytes)
+        self.sent.append(message.type.removesuffix(".v1"))
+        body = dict(message.body)
+        if message.type == "shipment.book.v1":
+            code = {"code": self._refusals.pop(0)} if self._refusals else {}
+            self.warehouse.receive(ReceivedMessage("shipment.booked.v1", body | code, ""))
+        elif message.type == "fulfilment.accept.v1":
+            self.warehouse.receive(ReceivedMessage("fulfilment.updated.v1", body | {"state": "accepted"}, ""))
+
+    def instruct(self, what: str, number: int = 1, **more: Any) -> None:
+        about = {"order_id": "1", "warehouse": "main", "number": number} | more
+        self.warehouse.receive_instruction(ReceivedMessage(f"fulfilment.{what}.v1", about, ""))
+
+    async def finish(self) -> None:
+        while any(not work.done() for work in self.works):
+            await asyncio.gather(*self.works)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing happens by chance, and there is no wait."""
+    for module in (warehouse, order_reads, operators):
+        monkeypatch.setattr(module, "CHANCES", dict.fromkeys(module.CHANCES, 0.0))
+    monkeypatch.setattr(warehouse, "TWICE", 0.0)
+    monkeypatch.setattr(warehouse, "BOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
+
+
+WAY = ["fulfilment.accept", "fulfilment.pick", "fulfilment.pack", "shipment.book", "fulfilment.hand_over"]
+
+
+async def test_a_request_is_shipped_with_its_address_on_the_label() -> None:
+    shop = FakeShop()
+    shop.instruct("requested", lines=[LINE], address=HOME)
+    await shop.finish()
+    assert (shop.sent, shop.carried) == (WAY, ["1"])
+    assert list(shop.labels.printed.values()) == [("1", HOME)]
+
+
+async def test_a_held_order_is_booked_again_until_it_is_released_and_another_refusal_ends_the_work() -> None:
+    held, gone = FakeShop("ORDER_HELD", "ORDER_HELD"), FakeShop("ORDER_STATE_INVALID")
+    for shop in (held, gone):
+        shop.instruct("requested", lines=[LINE], address=HOME)
+        await shop.finish()
+    assert (held.sent.count("shipment.book"), held.carried) == (3, ["1"])
+    assert (gone.sent.count("shipment.book"), gone.carried) == (1, [])
+
+
+async def test_nothing_leaves_after_a_withdrawal_and_a_newer_request_replaces_the_work() -> None:
+    shop, moved = FakeShop(), address(MOVED)
+    shop.instruct("requested", lines=[LINE], address=HOME)
+    shop.instruct("requested", number=2, lines=[LINE], address=moved)
+    await shop.finish()
+    assert [address_ for _, address_ in shop.labels.printed.values()] == [moved]
+    shop = FakeShop()
+    shop.instruct("requested", lines=[LINE], address=HOME)
+    shop.instruct("withdrawn")
+    await shop.finish()
+    assert (shop.sent, shop.carried) == ([], [])
+
+
+async def test_a_cancellation_is_refused_once_a_parcel_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(warehouse.CHANCES, "stops to cancel", 1.0)
+    shop = FakeShop()
+    shop.instruct("requested", lines=[LINE], address=HOME)
+    await shop.finish()
+    shop.instruct("cancel_requested", cancel_no=5)
+    await shop.finish()
+    assert shop.sent[-1] == "fulfilment.cancel_refused"
+    early = FakeShop()
+    early.instruct("requested", lines=[LINE], address=HOME)
+    early.instruct("cancel_requested", cancel_no=5)
+    await early.finish()
+    assert (early.sent, early.carried) == (["fulfilment.cancel_accepted"], [])
+
+
+def event(what: str, **more: Any) -> ReceivedMessage:
+    about = {"order_id": "1", "user_id": "household-7-week-2", "parent_id": None, "state": "paid", "version": 3}
+    return ReceivedMessage(f"order.{what}.v1", about | more, "")
+
+
+@pytest.mark.parametrize(
+    ("events", "label", "found"),
+    [
+        ([event("created")], HOME, (1, 0)),
+        ([event("created")], HOME | {"detail": "8 Example Street"}, (0, 1)),
+        ([event("created")], {}, (0, 1)),
+        ([], HOME, (0, 1)),
+        ([event("created"), event("address_changed")], HOME, (0, 1)),
+        ([event("created"), event("address_changed")], address(MOVED), (1, 0)),
+    ],
+)
+def test_a_label_is_compared_with_the_address_that_the_buyer_gave_last(
+    events: list[ReceivedMessage], label: dict[str, Any], found: tuple[int, int]
+) -> None:
+    labels = ParcelLabels()
+    for one in events:
+        labels.receive(one)
+    labels.print("T1", "1", label)
+    equal, different = labels.compare()
+    assert (equal, len(different)) == found
+
+
+READ = {"order_id": "1", "user_id": "household-7-week-2", "version": 3, "state": "paid"}
+
+
+@pytest.mark.parametrize(
+    ("chance", "type_", "body", "wrong"),
+    [
+        ("reads the order", "order.described.v1", READ, 0),
+        ("reads the order", "order.described.v1", READ | {"version": 4, "state": "shipped"}, 0),
+        ("reads the order", "order.described.v1", READ | {"version": 2}, 1),
+        ("reads the order", "order.described.v1", READ | {"state": "shipped"}, 1),
+        ("reads the order", "query.rejected.v1", {"code": "ORDER_NOT_FOUND"}, 1),
+        ("lists the orders", "order.listed.v1", {"orders": [READ]}, 0),
+        ("lists the orders", "order.listed.v1", {"orders": []}, 1),
+        ("lists the orders", "order.listed.v1", {"orders": [READ, READ | {"user_id": "eve"}]}, 1),
+    ],
+)
+async def test_a_read_that_contradicts_an_event_is_reported(
+    chance: str, type_: str, body: dict[str, Any], wrong: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(order_reads.CHANCES, chance, 1.0)
+    works: list[Any] = []
+
+    async def request(*_: Any) -> ReceivedMessage:
+        return ReceivedMessage(type_, body, "")
+
+    reads = OrderReads(SimpleNamespace(request=request), SimpleNamespace(start=works.append))  # type: ignore[arg-type]
+    reads.receive(event("paid"))
+    for work in works:
+        await work
+    assert (len(works), len(reads.unexpected)) == (1, wrong)
+
+
+async def test_an_operator_releases_each_hold_of_an_operator_and_holds_no_split_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(operators.CHANCES, "order.paid.v1", 1.0)
+    sent: list[tuple[str, Any]] = []
+    works: list[Any] = []
+
+    async def send(message: OutgoingMessage) -> None:
+        assert not isinstance(message.body, bytes)
+        sent.append((message.type, message.body.get("hold_id")))
+
+    link: Any = SimpleNamespace(send=send)
+    people = Operators(link, CommandOutcomes(), SimpleNamespace(start=works.append))  # type: ignore[arg-type]
+    people.receive(event("created", order_id="2", children=["3"]))
+    people.receive(event("paid", order_id="2"))
+    people.receive(event("paid"))
+    people.receive(event("held", kind="shortage", hold_id="8"))
+    people.receive(event("held", kind="operator", hold_id="9"))
+    for work in works:
+        await work
+    assert sent == [("order.hold.v1", None), ("order.release.v1", "9")]
