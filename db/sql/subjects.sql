@@ -131,3 +131,10 @@ WHERE o.user_id = $1;
 -- name: subjects.outcome
 -- $1 a scope, $2 a request id. The event that the command ended with, as JSON. Locks: none.
 SELECT c.outcome_type, c.outcome::text AS outcome FROM commands c WHERE c.scope = $1 AND c.request_id = $2 AND c.outcome_type IS NOT NULL;
+
+-- name: subjects.note_access
+-- $1 a user id, $2 who (a note), $3 why. Records that the addresses of the user's orders are shown in clear. Locks: none but the new rows.
+INSERT INTO address_accesses (order_id, note, reason)
+SELECT a.order_id, $2::text, $3::text
+FROM orders o JOIN order_addresses a ON a.order_id = o.id
+WHERE o.user_id = $1::text;

@@ -31,6 +31,7 @@ from workers.store import exports, subjects
 
 app = command_app("Show, export and erase what is kept about a user.")
 User = Annotated[str, typer.Argument(metavar="USER", help="The id of the user, as the shop's messages have it.")]
+ACCESS = "oms subject export"
 POLL_SECONDS = 0.2  # a worker decides within some tens of milliseconds
 
 
@@ -63,7 +64,8 @@ def export(
     """Write everything that is kept about a user, in clear, as one JSON document.
 
     It reads the database as of one moment, and reports on stderr how far it is. Only you can read the file: hand it on
-    by a safe way, then delete it. With --file, --output is the format of the summary on stdout.
+    by a safe way, then delete it. Table address_accesses keeps, for each order, who exported its address. With --file,
+    --output is the format of the summary on stdout.
 
     \b
     Examples:
@@ -198,8 +200,10 @@ def _target(file: Path | None) -> Iterator[TextIO]:
 
 
 async def _parts(user: str) -> AsyncIterator[SubjectExported]:
-    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
+    async with connected() as tx:
         cipher.current()  # without any key the document would be of no use
+        await subjects.note_access(tx, user, note=person(), reason=ACCESS)
+    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         cursor: str | None = exports.SECTIONS[0]
         while cursor is not None:
             section, _, after = cursor.partition(".")

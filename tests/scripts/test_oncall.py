@@ -45,6 +45,7 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert oms("order", "show", str(order_id), "--reveal", "--reason", "a letter came back", database_url=ana).code == 0
     assert oms("order", "find", "--user", "u1").code == 0
     assert oms("subject", "status", "u1").code == 0
+    assert oms("subject", "export", "u1").code == 0
     assert oms("audit").code in (0, 3)  # it could check
     assert oms("payments", "notifications", "--about", "nothing").code in (0, 2)
     assert oms("outbox", "list").code == 0
