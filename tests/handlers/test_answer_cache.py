@@ -18,6 +18,7 @@ from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.services import answer_cache
 from workers.services.answer_cache import LOOKUPS, AnswerCache, AnswerKey
+from workers.store import order_lists
 
 KINDS = (OrderGet, OrderTrack, OrderHistory, PaymentGet)
 
@@ -97,6 +98,58 @@ async def test_an_answer_from_memory_is_the_answer_of_now_after_every_step(harne
     assert changed > len(LIFE) - 3  # each step but few shows in an answer, so the test could see it missed
 
 
+KEYS = {
+    "orders": "id",
+    "order_items": "order_id",
+    "payment_facts": "order_id = $1 AND verdict <> 'kept' AND $1",
+    "payment_attempts": "order_id",
+    "refunds": "order_id",
+    "shipment_items": "order_id",
+    "shipments": "id IN (SELECT shipment_id FROM shipment_items WHERE order_id = $1) AND $1",
+    "shipment_facts": "shipment_id IN (SELECT shipment_id FROM shipment_items WHERE order_id = $1) AND $1",
+    "order_holds": "order_id",
+    "fulfilments": "order_id",
+    "stock_holders": "holder_id",
+    "order_addresses": "order_id",
+    "user_keys": "key_id IN (SELECT key_id FROM order_addresses WHERE order_id = $1) AND $1",
+}
+"""Table that an answer shows -> the column that names the order, or a condition."""
+ATTEMPT = """
+INSERT INTO payment_attempts (id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, command,
+    key_id, details, started_at, expire_at)
+SELECT 1, 'o1', intent_id, id, 'alipay', 'page', 1500, 'CNY', 'closed', '{a,b}', 'k', '', now(), now()
+FROM orders WHERE id = $1
+"""
+
+
+async def test_a_change_of_any_row_that_an_answer_shows_changes_the_stamp(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=100)
+    order_id = await harness.place_order(("s1", 2), ("s2", 1))
+    for name in ("held", "released", "paid", "paid twice", "accepted", "booked", "outbound"):
+        await LIFE[name](harness, order_id)
+    async with harness.pool.acquire() as tx:
+        await tx.execute("SET session_replication_role = replica")  # some rows refuse a change, which this needs
+        await tx.execute(ATTEMPT, order_id)
+        unnoticed = []
+        for table, key in KEYS.items():
+            before = await order_lists.stamps(tx, [order_id])
+            where = f"{key} = $1" if " " not in key else f"{key} > 0"
+            column = await tx.fetchval(COLUMN, table)
+            done = await tx.execute(f"UPDATE {table} SET {column} = {column} WHERE {where}", order_id)
+            assert done != "UPDATE 0", table
+            if await order_lists.stamps(tx, [order_id]) == before:
+                unnoticed.append(table)
+        await tx.execute("SET session_replication_role = origin")
+    assert unnoticed == []
+
+
+COLUMN = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity = ''
+ORDER BY attnum DESC LIMIT 1
+"""
+
+
 async def test_a_child_of_a_split_order_changes_the_answer_about_its_parent(harness: HandlerHarness) -> None:
     await harness.handle(sku("tea", seller_id="acme"), sku("cup", seller_id="bolt"), trusted=True)
     await harness.handle(receive("tea", 5), receive("cup", 5))
@@ -123,6 +176,8 @@ async def test_no_reader_gets_a_version_older_than_the_one_it_names(harness: Han
     assert (reply.version, reply.state) == (3, "paid")
     assert isinstance(early, QueryRejected)
     assert early.code == "ORDER_VERSION_BEHIND"
+    [from_memory] = await ask(harness, OrderGet(actor=user(), order=str(order_id), min_version=4))
+    assert from_memory == early
 
 
 async def test_a_stranger_gets_nothing_from_memory(harness: HandlerHarness) -> None:
