@@ -48,7 +48,8 @@ class RelaySettings(DatabaseSettings):
         default={},
         description="Carriers at which parcels are booked, through the service at FULFILLMENT_SERVICE_URL: sf; "
         "ups=poll. Those with =poll are polled for what happens to a parcel; the others send shipment.update. Declare "
-        "the topology again after a change: each has a queue PREFIX.carrier-calls.NAME",
+        "the topology again after a change: each has a queue PREFIX.carrier-calls.NAME. Take one out only when its "
+        "queue is empty",
     )
     relay_batch_rows: int = Field(
         default=4_000,

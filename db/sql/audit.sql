@@ -433,7 +433,7 @@ FROM (
     WHERE CASE t.kind
         WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('captured', 'failed', 'closed', 'none')
         WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
-        WHEN 'waybill' THEN coalesce(w.state, 'none') NOT IN ('booked', 'unused')
+        WHEN 'waybill' THEN coalesce(w.state, 'none') NOT IN ('requested', 'booked', 'unused')
         WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
             OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
         ELSE (o.kind = 'split_child' AND t.kind NOT IN ('receipt', 'cancelling'))

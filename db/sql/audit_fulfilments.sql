@@ -49,7 +49,7 @@ FROM (
 
 -- name: audit_fulfilments.waybills
 -- INV-21. A booked waybill has its parcel, under the number that the carrier gave; no other waybill has one that is not cancelled. The
--- command of one that has an answer has its outcome. An unused one has the timer that has it cancelled.
+-- command of one that has an answer has its outcome. One that is requested or unused has the timer that has it booked or cancelled.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT w.id || ' ' || w.state AS id
@@ -58,5 +58,5 @@ FROM (
     WHERE (w.state = 'booked') IS DISTINCT FROM coalesce(s.state <> 'cancelled', false)
         OR (s.carrier, s.tracking_no) IS DISTINCT FROM (w.carrier, w.tracking_no) AND s.id IS NOT NULL
         OR (c.outcome_type IS NULL) <> (w.state = 'requested') AND c.scope IS NOT NULL
-        OR w.state = 'unused' AND t.key IS NULL
+        OR w.state IN ('requested', 'unused') AND t.key IS NULL
 ) AS bad;

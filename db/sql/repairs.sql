@@ -70,6 +70,8 @@ FROM (
     UNION ALL
     SELECT 'cancelling', id, id, now() FROM orders WHERE state = 'cancelling'
     UNION ALL
+    SELECT 'waybill', id, order_id, now() FROM waybills WHERE state IN ('requested', 'unused')
+    UNION ALL
     SELECT 'attempt', id, order_id, now() FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
     UNION ALL
     SELECT 'refund', r.id, r.order_id, now()

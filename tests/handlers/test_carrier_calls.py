@@ -9,9 +9,10 @@ import pytest
 from messages.base import Message
 from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack, WaybillAnswered
 from messages.envelope import Envelope
+from messages.orders import OrderChangeAddress
 from messages.roles import Role
 from messages.shipments import ParcelPlan, ShipmentBookLine, ShipmentCreate
-from tests.handlers.builders import book, cancel, update
+from tests.handlers.builders import ADDRESS, book, cancel, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from workers import shop
@@ -25,6 +26,7 @@ from workers.carriers.port import (
 from workers.domain.shop import Policy, Shop
 from workers.handlers.carrier_calls import CarrierDecision, decide
 from workers.providers.port import UnknownOutcome
+from workers.services import repairs
 from workers.store.waybills import Waybill, WaybillState
 
 AT = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
@@ -109,6 +111,41 @@ async def test_no_unit_is_taken_before_the_carrier_has_answered(carriers: Handle
     assert [reply["type"] for reply in carriers.replies] == ["shipment.booking_failed.v1"]
     await carriers.sweep("waybill")
     assert [type(call) for call in carriers.carrier_calls] == [CarrierBook, CarrierCancel]
+
+
+async def test_a_request_without_an_answer_is_made_again_even_if_its_message_was_lost(
+    carriers: HandlerHarness,
+) -> None:
+    await carriers.fill_stock()
+    await create(carriers, await carriers.place_paid_order(("s1", 2)))
+    carriers.carrier_calls.clear()
+    await carriers.sweep("waybill")
+    [call] = carriers.carrier_calls
+    assert isinstance(call, CarrierBook)
+    await carriers.pool.execute("DELETE FROM timers WHERE kind = 'waybill'")
+    async with carriers.pool.acquire() as tx, tx.transaction():
+        assert [owed.what for owed in await repairs.plan(tx, SHOP, None, 0)] == [f"timer waybill {call.waybill_id}"]
+    await carriers.handle(await answer(carriers, None, refusal="FULL"))
+    await carriers.sweep("waybill")
+    assert len(carriers.carrier_calls) == 1
+    assert await carriers.rows("SELECT count(*) FROM timers WHERE kind = 'waybill'") == [(0,)]
+
+
+async def test_an_address_that_a_carrier_has_stays_until_it_refuses(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    order_id = await carriers.place_paid_order(("s1", 2))
+    await create(carriers, order_id)
+
+    async def change(request_id: str) -> None:
+        body = OrderChangeAddress(request_id=request_id, actor=user(), order_id=order_id, address=ADDRESS)
+        await carriers.handle(body)
+
+    await change("a1")
+    assert [code for code, _ in carriers.rejections()] == ["ORDER_ADDRESS_LOCKED"]
+    await carriers.handle(await answer(carriers, None, refusal="FULL"))
+    await change("a2")
+    assert len(carriers.rejections()) == 1
+    assert len(carriers.events_of("order.address_changed")) == 1
 
 
 async def test_the_same_answer_again_changes_nothing(carriers: HandlerHarness) -> None:

@@ -5,8 +5,8 @@
     placing             ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
     awaiting payment    cancelled, stock released  changed, once, within   rejected               rejected
                                                    its country
-    paid, nothing out   cancelled, all refunded,   changed, once           rejected               rejected
-                        stock back
+    paid, nothing out   cancelled, all refunded,   changed, once, unless   rejected               rejected
+                        stock back                 its carrier has it
     fulfilling, nothing cancelling until its       ORDER_ADDRESS_LOCKED    rejected               rejected
     out                 warehouses have answered
     cancelling          ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
@@ -93,7 +93,9 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     known = context.known.get(order.id)
     changed = (known is not None and known.changes > 0) or order.id in context.addresses
     abroad = isinstance(item.body, OrderChangeAddress) and (known is None or item.body.address.country != known.country)
-    return refuse(trigger, order, shipped_any=context.shipped_any(order), address_changed=changed, other_country=abroad)
+    at_carrier = isinstance(item.body, OrderChangeAddress) and known is not None and known.at_carrier
+    shipped_any = context.shipped_any(order) or at_carrier
+    return refuse(trigger, order, shipped_any=shipped_any, address_changed=changed, other_country=abroad)
 
 
 def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:

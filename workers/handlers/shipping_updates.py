@@ -75,7 +75,7 @@ async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
         if not isinstance(item.body, ShipmentCreate):
             move_parcel(context, batch, item, new_ids)
         elif item.id in fresh:
-            create(context, item, item.body, next(new_ids))
+            create(context, item, item.body, next(new_ids), batch.now)
 
     await write(tx, context, claims, batch.now)
 
@@ -122,7 +122,7 @@ async def write(tx: Transaction, context: ShipmentContext, claims: commands.Clai
     await waybills.request(tx, context.requested)
     await waybills.answer(tx, context.answers, now)
     receipts = [timers.Timer(timers.TimerKind.RECEIPT, key, now + window) for key in delivered]
-    await timers.start(tx, [*receipts, *context.timers])
+    await timers.change(tx, stopped=context.stopped, started=[*receipts, *context.started])
     answers = await commands.conclude(tx, context.outcomes)
     await outbox.append(
         tx,
@@ -138,11 +138,11 @@ async def write(tx: Transaction, context: ShipmentContext, claims: commands.Clai
     )
 
 
-def create(context: ShipmentContext, item: Item, body: ShipmentCreate, waybill_id: int) -> None:
+def create(context: ShipmentContext, item: Item, body: ShipmentCreate, waybill_id: int, now: datetime) -> None:
     """Have a carrier book a parcel. Of orders that do not exist there is no parcel."""
     unknown = [order_id for order_id in order_ids(body) if order_id not in context.book]
     if not unknown:
-        bookings.request_waybill(context, item, body, waybill_id)
+        bookings.request_waybill(context, item, body, waybill_id, now)
         return
     rejected = commands.rejected(item, authorization.not_found(unknown[0]))
     context.outcomes[commands.key_of(body)] = rejected, item

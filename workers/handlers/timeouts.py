@@ -9,7 +9,7 @@
                                  at most once a minute, in the end once an hour
     refund    any                its provider is polled for the refund's state, in the same steps
     waybill   any                its carrier is polled for the parcel's history, in the same steps, until the parcel has
-                                 ended; a waybill that no parcel uses is cancelled
+                                 ended; an unused waybill is cancelled, and one without an answer is requested again
     shortage  any                partial_orders.py decides for the buyer (order.shortage_due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
     cancelling  cancelling       an alert, and again after OMS_FULFILMENT_CANCEL_SECONDS: a warehouse has not answered
@@ -31,7 +31,7 @@ from typing import Any, TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import AlertRaised
-from messages.carriers import CarrierCall, CarrierCancel, CarrierTrack
+from messages.carriers import CarrierBook, CarrierCall, CarrierCancel, CarrierTrack
 from messages.envelope import Envelope
 from messages.orders import OrderRejected
 from messages.payments import ProgressMark
@@ -208,6 +208,8 @@ async def poll(
 
 def carrier_call(waybill: Waybill) -> CarrierCall | None:
     """Return the next call about a waybill, or None if there is none any more. No I/O."""
+    if waybill.state is WaybillState.REQUESTED:
+        return CarrierBook(waybill_id=waybill.id)
     if waybill.state is WaybillState.UNUSED:
         return CarrierCancel(waybill_id=waybill.id)
     if waybill.state is WaybillState.BOOKED and not waybill.parcel_ended:

@@ -34,7 +34,9 @@ UnitsByLine = Mapping[int, int]
 Objection: TypeAlias = tuple[Code, dict[str, Any]]
 """(code, details)"""
 BOOKABLE = IN_WAREHOUSE | {State.CANCELLING}
-FIRST_POLL = timedelta(minutes=10)  # after the booking; later ones follow in ever longer steps, an hour at most
+FIRST_POLL = timedelta(
+    minutes=10
+)  # after a request or a booking; later ones follow in ever longer steps, an hour at most
 
 
 def live(box: Box) -> Parcel:
@@ -108,7 +110,7 @@ def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id
     return True
 
 
-def request_waybill(context: ShipmentContext, item: Item, body: ShipmentCreate, waybill_id: int) -> None:
+def request_waybill(context: ShipmentContext, item: Item, body: ShipmentCreate, waybill_id: int, now: datetime) -> None:
     """Have the carrier book the parcel, or announce why it cannot be booked. No order changes before the answer."""
     wanted = [context.book[order_id] for order_id in order_ids_of(body)]
     if body.carrier not in shop.current().carriers:
@@ -119,6 +121,7 @@ def request_waybill(context: ShipmentContext, item: Item, body: ShipmentCreate, 
         return
     plan = ParcelPlan(**{name: getattr(body, name) for name in ParcelPlan.model_fields})
     context.requested.append(Waybill(waybill_id, body.order_id, commands.key_of(body), plan))
+    context.started.append(Timer(TimerKind.WAYBILL, waybill_id, now + FIRST_POLL))  # then it is requested again
     call = CarrierBook(waybill_id=waybill_id)
     context.news.append(outbox.to_queue(call, queue=carrier_calls_queue(body.carrier), because=item))
 
@@ -143,9 +146,11 @@ def take_waybill(context: ShipmentContext, box: Box | None, item: Item, body: Wa
     else:
         state = WaybillState.BOOKED if book_parcel(context, None, item, waybill.id, now) else WaybillState.UNUSED
     if state is WaybillState.UNUSED:
-        context.timers.append(Timer(TimerKind.WAYBILL, waybill.id, now))
+        context.started.append(Timer(TimerKind.WAYBILL, waybill.id, now))
     elif state is WaybillState.BOOKED and shop.current().carriers.get(body.carrier) == POLL:
-        context.timers.append(Timer(TimerKind.WAYBILL, waybill.id, now + FIRST_POLL))
+        context.started.append(Timer(TimerKind.WAYBILL, waybill.id, now + FIRST_POLL))
+    else:
+        context.stopped.append((TimerKind.WAYBILL, waybill.id))
     context.answers.append(WaybillAnswer(waybill.id, state, body.tracking_no, body.ship_time, body.refusal))
 
 

@@ -33,7 +33,7 @@ from workers.services import order_events, refunds
 from workers.services.commands import Outcomes
 from workers.store import orders, payments, shipments, waybills
 from workers.store.refunds import RefundDue
-from workers.store.timers import Timer
+from workers.store.timers import Key, Timer
 from workers.store.waybills import Waybill, WaybillAnswer
 
 CarrierReport: TypeAlias = ShipmentUpdate | ShipmentObserved
@@ -69,7 +69,8 @@ class ShipmentContext:
     waybills: dict[int, Waybill] = field(default_factory=dict)
     requested: list[Waybill] = field(default_factory=list)
     answers: list[WaybillAnswer] = field(default_factory=list)
-    timers: list[Timer] = field(default_factory=list)
+    started: list[Timer] = field(default_factory=list)
+    stopped: list[Key] = field(default_factory=list)
     outcomes: Outcomes = field(default_factory=dict)
 
     def units(self, order: Order) -> dict[int, int]:

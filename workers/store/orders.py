@@ -180,11 +180,15 @@ async def drop_units(tx: Transaction, dropped: Sequence[DroppedUnits]) -> None:
 
 
 class KnownAddress(NamedTuple):
-    """How often an order's address was changed, its country, and what encrypts another one."""
+    """How often an order's address was changed, its country, and what encrypts another one.
+
+    `at_carrier`: a carrier has it, or is to get it, for a parcel that we book.
+    """
 
     changes: int
     country: str
     key: cipher.Sealer
+    at_carrier: bool
 
 
 async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, KnownAddress]:
@@ -192,7 +196,10 @@ async def addresses(tx: Transaction, ids: Iterable[int]) -> dict[int, KnownAddre
     rows = await tx.fetch(SQL["orders.address_changes"], sorted(set(ids)))
     seal = cipher.current().sealer
     return {
-        row["order_id"]: KnownAddress(row["modify_count"], row["country"], seal(cipher.Wrapped.of(row))) for row in rows
+        row["order_id"]: KnownAddress(
+            row["modify_count"], row["country"], seal(cipher.Wrapped.of(row)), row["at_carrier"]
+        )
+        for row in rows
     }
 
 
