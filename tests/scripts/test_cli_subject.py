@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from db import cipher
 from tests.broker import Broker
-from tests.handlers.builders import cancel
+from tests.handlers.builders import cancel, create
 from tests.handlers.harness import HandlerHarness
 from tests.scripts.oms_command import Oms
 from tests.scripts.placed import with_handlers
@@ -108,6 +109,25 @@ def test_what_is_under_way_is_listed_and_the_user_is_not_erased(oms: Oms, live: 
     assert (what, next_) == ("oms: u1 is not erased", "  next: oms subject status u1")
     assert why.endswith("have not ended: ask again then")
     assert str(live) in oms("subject", "status", "u1").out
+
+
+def test_an_order_that_is_placed_after_the_plan_is_found_by_the_worker(
+    cancelled: int, database_url: str, declared_broker: Broker
+) -> None:
+    variables = {"OMS_DATABASE_URL": database_url, "OMS_PREFIX": declared_broker.names.prefix}
+    variables |= {"OMS_OPERATOR_AMQP_URL": declared_broker["operator"], "OMS_AMQP_URL": declared_broker["operator"]}
+    command = [sys.executable, "-m", "scripts.cli", "subject", "erase", "u1", *WHY, "--yes", "--wait-seconds", "120"]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | variables, stderr=subprocess.PIPE, text=True)
+    asks = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'oms-cli' AND query LIKE '%c.outcome::text%'"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while (connection.execute(asks).fetchone() or (0,))[0] == 0:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+    with_handlers(database_url, lambda harness: harness.create_order(create(("s1", 1), request_id="later")))
+    with worker(declared_broker, database_url):
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 6
+    assert "why:  SUBJECT_HAS_LIVE_ORDERS: orders of the user" in errors
 
 
 @pytest.mark.parametrize(
