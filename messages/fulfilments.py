@@ -77,6 +77,19 @@ class FulfilmentWithdrawn(FulfilmentInstruction):
     TYPE: ClassVar[str] = "fulfilment.withdrawn.v1"
 
 
+class FulfilmentHeld(FulfilmentInstruction):
+    """The order is held: let nothing leave until fulfilment.released. Parcels of it are not booked (ORDER_HELD)."""
+
+    TYPE: ClassVar[str] = "fulfilment.held.v1"
+    reason_code: str | None = None
+
+
+class FulfilmentReleased(FulfilmentInstruction):
+    """The last hold of the order is released: go on with the newest request."""
+
+    TYPE: ClassVar[str] = "fulfilment.released.v1"
+
+
 class FulfilmentGet(Command):
     """A warehouse asks for an open request again. It comes in the warehouse's queue as fulfilment.requested."""
 

@@ -25,26 +25,34 @@ CHANCES = {"two parcels": 0.15, "something is short": 0.08, "everything is short
 HELD = "ORDER_HELD"
 BOOK_AGAIN_SECONDS = 0.5
 BOOKINGS_MAX = 240
-"""A hold ends within seconds, and so does the time of the buyer's answer to a shortage."""
+"""A booking may pass the message of a hold, so it is refused. A hold ends within seconds."""
 BOOKING_TIMEOUT_SECONDS = 600
 
 
 @dataclass
 class WarehouseJob:
-    """One request, with its newest lines. `decided` is set once it is accepted, replaced or withdrawn."""
+    """One request, with its newest lines. `decided` is set once it is accepted, replaced or withdrawn.
+
+    `released` is set unless the order is held.
+    """
 
     order_id: str
     number: int
     lines: list[dict[str, Any]]
     address: dict[str, Any]
     decided: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     withdrawn: bool = False
     left: bool = False
+
+    def __post_init__(self) -> None:
+        self.released.set()
 
     def withdraw(self) -> None:
         """Stop the work, wherever it is."""
         self.withdrawn = True
         self.decided.set()
+        self.released.set()
 
 
 class Warehouse:
@@ -82,6 +90,11 @@ class Warehouse:
             case "fulfilment.withdrawn.v1" if job is not None and body["number"] >= job.number:
                 job.withdraw()
                 self.did["requests withdrawn"] += 1
+            case "fulfilment.held.v1" if job is not None:
+                job.released.clear()
+                self.did["stopped by a hold"] += 1
+            case "fulfilment.released.v1" if job is not None:
+                job.released.set()
             case "fulfilment.cancel_requested.v1" if job is not None:
                 self._tasks.start(self._answer_cancel(job, body["cancel_no"]))
 
@@ -167,6 +180,7 @@ class Warehouse:
         """Book a parcel, again while the order is held. Returns its number, or None if it is not wanted any more."""
         wanted = [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in lines]
         for _ in range(BOOKINGS_MAX):
+            await job.released.wait()
             if job.withdrawn:
                 return None
             tracking_no = f"T{new_id()[:20]}"

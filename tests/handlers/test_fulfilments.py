@@ -1,6 +1,7 @@
 """Orders are handed over to warehouses, which work on them and answer cancellations."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,12 +21,13 @@ from messages.fulfilments import (
     FulfilmentReview,
 )
 from messages.orders import CreateLine, OrderChangeAddress
+from messages.rests import ShortageDecide, ShortageReport, ShortLine
 from messages.roles import Role
 from tests.handlers.builders import ADDRESS, book, cancel, create, receive, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from workers import shop
-from workers.domain.shop import Policy, Shop
+from workers.domain.shop import OnShortage, Policy, Shop
 
 WAREHOUSES = {"main": frozenset[str](), "east": frozenset({"wms-east"})}
 
@@ -160,6 +162,22 @@ async def test_a_fact_about_an_unknown_order_or_request_or_from_another_warehous
     assert await hand_overs(harness) == [("east", "requested", 1), ("main", "requested", 1)]
 
 
+async def test_answers_to_no_cancellation_and_facts_after_the_end_change_nothing(harness: HandlerHarness) -> None:
+    order_id = await fulfilling(harness)
+    unasked = [
+        fact(FulfilmentCancelAccepted, order_id, number=2, cancel_no=9),
+        fact(FulfilmentCancelRefused, order_id, cancel_no=9, reason_code="packed"),
+    ]
+    batch = await harness.handle(*unasked)
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["fact_differs"]
+    await harness.deliver(order_id)
+    steps = [fact(kind, order_id) for kind in (FulfilmentPick, FulfilmentHandOver, FulfilmentHandOver)]
+    batch = await harness.handle(*steps, fact(FulfilmentRefuse, order_id, reason_code="closed"))
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["fact_differs"]
+    assert await hand_overs(harness) == [("main", "handed_over", 1)]
+    assert await harness.state(order_id) == "delivered"
+
+
 async def test_a_refusal_needs_a_person_and_contradicts_an_acceptance(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_paid_order(("s1", 2))
@@ -286,6 +304,64 @@ async def test_a_held_order_is_not_handed_over_until_it_is_released(harness: Han
     assert instructions(harness)[1:] == [("withdrawn", "main", 1)]
     await harness.handle(fact(FulfilmentAccept, order_id))
     assert await harness.state(order_id) == "paid"
+
+
+async def test_a_warehouse_that_works_on_an_order_is_stopped_while_it_is_held(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    harness.instructions.clear()
+    await harness.handle(hold(order_id), trusted=True)
+    assert instructions(harness) == [("held", "main", 1), ("withdrawn", "east", 1)]
+    assert harness.instructions[0].reason_code == "FRAUD"  # type: ignore[attr-defined]
+    await harness.handle(book(order_id, "T1", ("s1", 1)))
+    assert [event["code"] for event in harness.events_of("shipment.booking_failed")] == ["ORDER_HELD"]
+    await harness.handle(hold(order_id, request_id="h2"), trusted=True)
+    first, second = [row[0] for row in await harness.rows("SELECT id FROM order_holds ORDER BY id")]
+    await harness.handle(release(order_id, hold_id=first), trusted=True)
+    assert len(harness.instructions) == 2
+    await harness.handle(release(order_id, request_id="f2", hold_id=second), trusted=True)
+    assert instructions(harness)[2:] == [("released", "main", 1), ("requested", "east", 2)]
+    await harness.handle(book(order_id, "T2", ("s1", 1)))
+    assert [event["tracking_no"] for event in harness.events_of("shipment.booked")] == ["T2"]
+
+
+async def test_a_request_that_comes_again_says_that_its_order_is_held(harness: HandlerHarness) -> None:
+    order_id = await fulfilling(harness)
+    await harness.handle(hold(order_id), trusted=True)
+    harness.instructions.clear()
+    await harness.handle(FulfilmentGet(request_id="g1", order_id=order_id, warehouse="main"))
+    assert instructions(harness) == [("requested", "main", 1), ("held", "main", 1)]
+
+
+async def test_a_shortage_stops_the_work_until_the_buyer_answers(harness: HandlerHarness) -> None:
+    rules = shop.current()
+    shop.configure(replace(rules, policy=replace(rules.policy, on_shortage=OnShortage.ASK_THEN_SHIP)))
+    await harness.fill_stock()
+    order_id = await harness.create_order(create(("s1", 2), ("s2", 1)))
+    await harness.pay(order_id)
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    harness.instructions.clear()
+    short = (ShortLine(sku_id="s1", qty=1),)
+    await harness.handle(ShortageReport(request_id="s1", order_id=order_id, lines=short))
+    assert await harness.state(order_id) == "fulfilling"
+    assert sorted(instructions(harness)) == [("held", "main", 1), ("requested", "main", 1)]
+    [request] = [one for one in harness.instructions if isinstance(one, FulfilmentRequested)]
+    assert [(line.sku_id, line.qty) for line in request.lines] == [("s1", 1), ("s2", 1)]
+    harness.instructions.clear()
+    await harness.handle(ShortageDecide(request_id="a1", actor=user(), order_id=order_id, decision="ship_rest"))
+    assert instructions(harness) == [("released", "main", 1)]
+    await harness.deliver(order_id)
+    assert await harness.state(order_id) == "delivered"
+
+
+async def test_a_hold_after_the_goods_have_left_concerns_no_warehouse(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.deliver(order_id)
+    harness.instructions.clear()
+    await harness.handle(hold(order_id), trusted=True)
+    await harness.handle(release(order_id), trusted=True)
+    assert harness.instructions == []
 
 
 async def test_a_warehouse_asks_for_its_own_open_requests_again(harness: HandlerHarness) -> None:

@@ -5,6 +5,7 @@
     paid, fulfilling                  requested (fulfilment.requested, to the warehouse's own queue), unless it is
                                       held; anew, with a higher number, if goods or address changed before it was
                                       accepted, or after it was withdrawn; withdrawn if nothing is left to ship
+    held while a warehouse works      fulfilment.held (sent with the hold), and fulfilment.released after the last hold
     cancelling                        withdrawn before it was accepted; after that fulfilment.cancel_requested
     shipped or later                  handed over, because its parcels say so
     cancelled                         withdrawn: fulfilment.withdrawn
@@ -56,6 +57,7 @@ from workers import shop
 from workers.domain.book import Book, Who
 from workers.domain.codes import Code
 from workers.domain.hand_overs import (
+    AT_WORK,
     OPEN,
     WAY,
     Ask,
@@ -72,7 +74,7 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization, benefits, cancellations, commands, order_events, refunds
-from workers.services.hand_overs import HandOverContext, alert, ask, may_report
+from workers.services.hand_overs import HandOverContext, alert, ask, hold_instruction, may_report
 from workers.store import fulfilments as hand_over_rows
 from workers.store import orders, shipments, timers
 from workers.store.timers import Timer, TimerKind
@@ -194,6 +196,8 @@ def get(context: HandOverContext, item: Item, body: FulfilmentGet) -> Event:
     ask(context, hand_over, Ask.SHIP, item)
     if hand_over.cancel_no is not None:
         ask(context, hand_over, Ask.CANCEL, item)
+    if order.held and hand_over.state in AT_WORK:
+        context.news.append(hold_instruction(order, hand_over, None, item))
     return FulfilmentResent(
         order_id=order.id, warehouse=hand_over.warehouse, number=hand_over.number, state=hand_over.state.value
     )

@@ -10,7 +10,8 @@
     split, or to be      each child that has not ended             the named hold, or the only one of each held child
 
 While an order is held, no parcel of it is booked, nothing of it is handed over (`held` of workers/domain/order.py), and
-the receipt timer waits: the time until the last release is added to its window. Payment, cancellation and receipt go
+the receipt timer waits: the time until the last release is added to its window. A warehouse that works on it already
+gets fulfilment.held with the reason, and fulfilment.released after the last hold. Payment, cancellation and receipt go
 on as always, and the payment window does not stop. Cancelling or completing the order ends its holds. The verdict
 `held` of the risk check places a hold, too (risk_results.py). Only operators hold and release.
 """
@@ -33,7 +34,7 @@ from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import authorization, commands, order_events
+from workers.services import authorization, commands, hand_overs, order_events
 from workers.services import holds as hold_steps
 from workers.store import free_texts, holds, ids, orders, timers
 from workers.store.holds import HoldEnd, PlacedHold
@@ -95,7 +96,15 @@ async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease]) -
         if isinstance(event, CommandRejected | OrdersChanged)
     ]
     await outbox.append(
-        tx, [*order_events.steps(book), *order_events.hand_overs(book), *others, *answers, *claims.answers]
+        tx,
+        [
+            *order_events.steps(book),
+            *order_events.hand_overs(book),
+            *await hand_overs.held_at_work(tx, book),
+            *others,
+            *answers,
+            *claims.answers,
+        ],
     )
 
 

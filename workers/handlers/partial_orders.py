@@ -52,7 +52,7 @@ from workers.domain.shipping import Parcel
 from workers.domain.shop import DeductOn, OnShortage
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, benefits, commands, order_events, refunds, shortages
+from workers.services import authorization, benefits, commands, hand_overs, order_events, refunds, shortages
 from workers.services.parcels import advance_order
 from workers.services.shortages import ShortageAnswers
 from workers.store import orders, payments, shipments
@@ -141,6 +141,7 @@ async def drop_rests(tx: Transaction, batch: Batch[RestMessage]) -> None:
     answers = await commands.conclude(tx, outcomes)
     rejections = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     news = [*order_events.steps(book), *rejections, *context.stock, *order_events.hand_overs(book)]
+    news += await hand_overs.held_at_work(tx, book)
     news += [*refunds.announcements(opened), *benefits.announcements(applied)]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import outbox
+from db.pool import Transaction
 from messages.base import AlertRaised
 from messages.envelope import Envelope
 from messages.fulfilments import (
     FulfilmentCancelRequested,
+    FulfilmentHeld,
     FulfilmentInstruction,
     FulfilmentLine,
+    FulfilmentReleased,
     FulfilmentRequested,
     FulfilmentUpdated,
     FulfilmentWithdrawn,
@@ -19,7 +22,9 @@ from messages.topology import warehouse_queue
 from workers import shop
 from workers.domain.book import Book
 from workers.domain.codes import Code
-from workers.domain.hand_overs import Ask, HandOver, HandOverState, WarehouseShare
+from workers.domain.hand_overs import AT_WORK, Ask, HandOver, HandOverState, WarehouseShare
+from workers.domain.order import Order, State, Trigger
+from workers.store import fulfilments as hand_over_rows
 from workers.store.fulfilments import HandOverKey, HandOverStep, Papers
 
 Item: TypeAlias = Envelope[Any]
@@ -118,6 +123,34 @@ def ask(context: HandOverContext, hand_over: HandOver, wanted: Ask, item: Item) 
             message = FulfilmentWithdrawn(**about)
     queue = warehouse_queue(hand_over.warehouse)
     context.news.append(outbox.instruction(message, queue=queue, stream=-order.id, because=item))
+
+
+async def held_at_work(tx: Transaction, book: Book[Any]) -> list[outbox.Announcement]:
+    """Have the warehouses stop, or go on, that work on orders which are held now, or are not any more.
+
+    A request that is not accepted is withdrawn instead. It reads only if there is such an order.
+    """
+    changed = {key for key, before in book.before.items() if book[key].held != before.held}
+    last = {step.order.id: step for step in book.steps if step.trigger in {Trigger.HELD, Trigger.RELEASED}}
+    at_work = [key for key in sorted(changed & last.keys()) if book[key].state in {State.FULFILLING, State.CANCELLING}]
+    known = await hand_over_rows.of_orders(tx, at_work)
+    return [
+        hold_instruction(book[key], hand_over, getattr(last[key].event, "reason_code", None), last[key].because)
+        for (key, _), hand_over in sorted(known.items())
+        if hand_over.state in AT_WORK
+    ]
+
+
+def hold_instruction(order: Order, hand_over: HandOver, reason_code: str | None, item: Item) -> outbox.Announcement:
+    """Have a warehouse stop while its order is held, or go on."""
+    about: dict[str, Any] = {
+        "order_id": order.id,
+        "order_no": order.order_no,
+        "warehouse": hand_over.warehouse,
+        "number": hand_over.number,
+    }
+    message = FulfilmentHeld(**about, reason_code=reason_code) if order.held else FulfilmentReleased(**about)
+    return outbox.instruction(message, queue=warehouse_queue(hand_over.warehouse), stream=-order.id, because=item)
 
 
 def may_report(item: Item, warehouse: str) -> bool:

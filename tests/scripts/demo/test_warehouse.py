@@ -86,6 +86,18 @@ async def test_a_held_order_is_booked_again_until_it_is_released_and_another_ref
     assert (gone.sent.count("shipment.book"), gone.carried) == (1, [])
 
 
+async def test_a_hold_stops_the_work_until_its_release_comes() -> None:
+    shop = FakeShop()
+    shop.instruct("requested", lines=[LINE], address=HOME)
+    shop.instruct("held", reason_code="FRAUD")
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert (shop.sent, shop.carried) == (WAY[:3], [])
+    shop.instruct("released")
+    await shop.finish()
+    assert (shop.sent, shop.carried) == (WAY, ["1"])
+
+
 async def test_nothing_leaves_after_a_withdrawal_and_a_newer_request_replaces_the_work() -> None:
     shop, moved = FakeShop(), address(MOVED)
     shop.instruct("requested", lines=[LINE], address=HOME)
