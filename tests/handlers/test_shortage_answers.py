@@ -9,6 +9,7 @@ from messages.rests import OrderCancelRest, ShortageDecide, ShortageReport, Shor
 from tests.handlers.builders import book, cancel, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import release
+from tests.handlers.refund_builders import request_refund
 from workers import shop
 from workers.domain.shop import DeductOn, OnShortage, Policy, Shop
 from workers.handlers import timeouts
@@ -162,3 +163,13 @@ async def test_an_answer_that_nothing_waits_for_is_rejected(harness: HandlerHarn
         ("ORDER_SHORTAGE_INVALID", {"order_id": str(order_id), "state": "paid"}),
     ]
     assert refunds(harness) == [500]
+
+
+async def test_no_more_goes_back_than_is_left_of_the_money(harness: HandlerHarness) -> None:
+    """An operator has given back nearly all of it before the warehouse misses a unit."""
+    rule(OnShortage.SHIP_REST)
+    await harness.fill_stock(qty=20)
+    order_id = await harness.place_paid_order(("s1", 10))
+    await harness.handle(request_refund(order_id, "rf", 4800), trusted=True)
+    await harness.handle(short(order_id, 1))
+    assert refunds(harness) == [4800, 200]
