@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from scripts.servers.roles import ADMIN, OWN, SUBSCRIBER
 from tests.broker import TIERS_SECONDS, Broker
@@ -35,9 +36,13 @@ def run_shop(broker: Broker) -> dict[str, Any]:
     return seen
 
 
-async def test_foreign_clients_live_an_order_from_an_empty_system_to_its_end(broker: Broker, database_url: str) -> None:
+@pytest.mark.parametrize("local_dispatch", [True, False])
+async def test_foreign_clients_live_an_order_from_an_empty_system_to_its_end(
+    broker: Broker, database_url: str, local_dispatch: bool
+) -> None:
     await declare.declare(broker["topology"], broker.names, TIERS_SECONDS, warehouses=("main",))
     rules: dict[str, Any] = {"payment_window_seconds": 1800, "fulfilment_warehouses": {"main": frozenset[str]()}}
+    rules["local_dispatch"] = local_dispatch
     async with running_system(broker, database_url, **rules):
         seen = await asyncio.to_thread(run_shop, broker)
     assert seen["stocked"] == ["sku.changed.v1", "stock.received.v1"] * 2

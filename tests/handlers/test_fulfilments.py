@@ -23,7 +23,7 @@ from messages.fulfilments import (
 from messages.orders import CreateLine, OrderChangeAddress
 from messages.rests import ShortageDecide, ShortageReport, ShortLine
 from messages.roles import Role
-from tests.handlers.builders import ADDRESS, book, cancel, create, receive, update, user
+from tests.handlers.builders import ADDRESS, book, cancel, create, receive, sku, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from workers import shop
@@ -160,6 +160,35 @@ async def test_a_fact_about_an_unknown_order_or_request_or_from_another_warehous
     reasons = [verdict.reason for verdict in batch.verdicts.values()]
     assert reasons == ["order_unknown", "hand_over_unknown", "untrusted_user", "fact_differs"]
     assert await hand_overs(harness) == [("east", "requested", 1), ("main", "requested", 1)]
+
+
+async def test_each_part_of_a_split_order_is_requested_held_and_cancelled_alone(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await harness.handle(sku("cup", price=1000, seller_id="bolt"))
+    await harness.handle(receive("cup", 10, ref="note-2"))
+    root = await harness.create_order(create(("s1", 2), ("cup", 1), remark="ring twice", expected_pay_amount=2000))
+    await harness.pay(root)
+    first, second = await harness.children(root)
+    requests = [one for one in harness.instructions if isinstance(one, FulfilmentRequested)]
+    assert [(one.order_id, [line.sku_id for line in one.lines]) for one in requests] == [
+        (first, ["s1"]),
+        (second, ["cup"]),
+    ]
+    assert [(one.address, one.remark) for one in requests] == [(ADDRESS, "ring twice")] * 2
+    await harness.handle(fact(FulfilmentAccept, first), fact(FulfilmentAccept, second))
+    assert [await harness.state(key) for key in (root, first, second)] == ["split", "fulfilling", "fulfilling"]
+    harness.instructions.clear()
+    await harness.handle(hold(first), trusted=True)
+    await harness.handle(cancel(second))
+    assert [(m.routing_key(), m.order_id) for m in harness.instructions] == [  # type: ignore[attr-defined]
+        ("fulfilment.held", first),
+        ("fulfilment.cancel_requested", second),
+    ]
+    await harness.handle(fact(FulfilmentCancelAccepted, second, cancel_no=cancel_no(harness)))
+    await harness.handle(release(first), trusted=True)
+    await harness.deliver(first)
+    assert [await harness.state(key) for key in (root, first, second)] == ["split", "delivered", "cancelled"]
+    assert [event["amount"] for event in harness.events_of("refund.requested")] == [1000]
 
 
 async def test_answers_to_no_cancellation_and_facts_after_the_end_change_nothing(harness: HandlerHarness) -> None:
