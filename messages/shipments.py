@@ -36,8 +36,9 @@ class ShipmentBookLine(ShipmentLine):
 class ParcelPlan(Part):
     """What a parcel is to hold, and who carries it.
 
-    It takes the lines; of an order without lines it takes all units that are not yet in a parcel. A parcel may hold
-    goods of several orders of one user: name them in `order_ids` or in the lines.
+    It takes the lines; of an order without lines it takes all units that are not yet in a parcel, with `warehouse`
+    those of this warehouse. A parcel may hold goods of several orders of one user, if they have the same address and
+    come from the same warehouse: name them in `order_ids` or in the lines.
     """
 
     order_id: OrderId

@@ -41,6 +41,8 @@ async def test_orders_are_placed_paid_and_cancelled_with_stock_on_another_databa
         Upstream.connect(declared_broker, "payments") as gateway,
     ):
         await shop.fill_stock("s1")
+        await shop.publish("warehouses.set", {"revision": 1, "warehouses": ["empty-1", "main"]})
+        await shop.wait_for_events("warehouses.changed")
         placed = [await shop.place_order(("s1", 2)) for _ in range(ORDERS)]
         received: int = await stock_pool.fetchval("SELECT on_hand FROM stock")
         await wait_for_value(stock_pool, SOLD, f"{received} {2 * ORDERS}")
@@ -53,5 +55,6 @@ async def test_orders_are_placed_paid_and_cancelled_with_stock_on_another_databa
         for database in (pool, stock_pool):
             await wait_for_value(database, "SELECT count(*) FROM outbox", 0)
     assert await states(pool) == {"paid": 1, "cancelled": 1, "awaiting_payment": ORDERS - 2}
+    assert await pool.fetchval("SELECT string_agg(DISTINCT warehouse, ' ') FROM order_items") == "main"
     assert await pool.fetchval("SELECT count(*) FROM stock_ledger") == 0
     assert await stock_pool.fetchval("SELECT count(*) FROM orders") == 0

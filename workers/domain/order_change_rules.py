@@ -19,12 +19,19 @@ BEFORE_SHIPPING = frozenset({Trigger.CANCEL, Trigger.ADDRESS_CHANGED})
 
 
 def refuse(
-    trigger: Trigger, order: Order, *, shipped_any: bool, address_changed: bool, other_country: bool = False
+    trigger: Trigger,
+    order: Order,
+    *,
+    shipped_any: bool,
+    address_changed: bool,
+    other_country: bool = False,
+    parcel_shared: bool = False,
 ) -> Refusal | None:
     """Refuse a requested step, or return None.
 
     `shipped_any` means that a parcel has left and may still arrive. `other_country` means that the new address is in
-    another country: shipping and tax were priced for the first one.
+    another country: shipping and tax were priced for the first one. `parcel_shared` means that a parcel of it holds
+    goods of another order, which go to the same address.
     """
     code, problem = CODES[trigger]
     details = {"order_id": str(order.id), "state": order.state.value}
@@ -42,6 +49,9 @@ def refuse(
     if trigger is Trigger.ADDRESS_CHANGED and other_country:
         message = "it was priced for its country: cancel it and order anew"
         return Refusal(Code.ORDER_ADDRESS_LOCKED, message, details | {"field": "country"})
+    if trigger is Trigger.ADDRESS_CHANGED and parcel_shared:
+        message = "a parcel holds its goods and those of another order, which go to one address"
+        return Refusal(Code.ORDER_ADDRESS_LOCKED, message, details | {"field": "parcel"})
     return None
 
 

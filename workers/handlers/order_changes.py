@@ -24,7 +24,7 @@ A parcel that was lost or refused counts as not out: the rest of its order can b
 Users act on their own orders, operators (broker users of that role) on any; another user's order is ORDER_NOT_FOUND.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -49,7 +49,7 @@ from workers.domain.book import Book
 from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, unmergeable
 from workers.domain.refusal import Refusal
-from workers.domain.shipping import Parcel
+from workers.domain.shipping import UNDER_WAY, Parcel
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import attempts, authorization, benefits, cancellations, commands, order_events, refunds
@@ -86,6 +86,12 @@ class ChangeContext:
         """True if a unit has left the warehouse and may still arrive."""
         return any(parcel.out and not parcel.failed for parcel in self.parcels.get(order.id, ()))
 
+    def shares_parcel(self, order: Order, together: Collection[int]) -> bool:
+        """True if a parcel of it that is under way holds goods of an order that is not one of `together`, too."""
+        mine = {parcel.id for parcel in self.parcels.get(order.id, ()) if parcel.state in UNDER_WAY}
+        others = (parcel for key, found in self.parcels.items() if key not in together for parcel in found)
+        return any(parcel.id in mine and parcel.state in UNDER_WAY for parcel in others)
+
 
 def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     """Return why this change of this order is rejected, or None. No I/O."""
@@ -94,8 +100,17 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     changed = (known is not None and known.changes > 0) or order.id in context.addresses
     abroad = isinstance(item.body, OrderChangeAddress) and (known is None or item.body.address.country != known.country)
     at_carrier = isinstance(item.body, OrderChangeAddress) and known is not None and known.at_carrier
-    shipped_any = context.shipped_any(order) or at_carrier
-    return refuse(trigger, order, shipped_any=shipped_any, address_changed=changed, other_country=abroad)
+    shared = isinstance(item.body, OrderChangeAddress) and context.shares_parcel(
+        order, targets(item, item.body.order_id, context)
+    )
+    return refuse(
+        trigger,
+        order,
+        shipped_any=context.shipped_any(order) or at_carrier,
+        address_changed=changed,
+        other_country=abroad,
+        parcel_shared=shared,
+    )
 
 
 def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:

@@ -23,8 +23,9 @@ is raised, too, and neither money nor stock moves: a person inspects the goods a
 so, its stock is deducted when its first parcel leaves. The same parcel or the same fact again changes nothing; the same
 carrier event with another status, or a parcel of another order, is a dead letter.
 
-A parcel may hold goods of several orders of one user: they are booked together, or one by one while the parcel has not
-failed; its facts move all of them in one transaction. Once it has ended, its number can be booked again. If any of the
+A parcel may hold goods of several orders of one user that go from one warehouse to one address: they are booked
+together, or one by one while the parcel has not failed; its facts move all of them in one transaction. A booking that
+names the warehouse takes its lines only. Once it has ended, its number can be booked again. If any of the
 orders cannot be booked, none is, and each gets shipment.booking_failed, whose details name the order at fault.
 
 shipment.create books at a carrier of OMS_CARRIERS, which gives the parcel its number: carrier.book goes to the carrier,
@@ -44,7 +45,7 @@ import outbox
 from db.pool import Transaction
 from messages.carriers import WaybillAnswered
 from messages.reasons import Reason
-from messages.shipments import ShipmentBook, ShipmentCreate
+from messages.shipments import ParcelPlan, ShipmentBook, ShipmentCreate
 from workers import shop
 from workers.domain.book import Book
 from workers.domain.order import Effect, Order, State
@@ -69,6 +70,7 @@ async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
     book = Book[Item](await orders.lock(tx, named | sharing))
     context = await parcels.read(tx, book, [item.body for item in batch])
     plans = [item.body for item in batch if isinstance(item.body, ShipmentBook | ShipmentCreate)]
+    await bookings.read_addresses(tx, context, [item.body for item in batch if isinstance(item.body, ParcelPlan)])
     new_ids = iter(await ids.take(tx, [user_of(plan, book) for plan in plans]))
 
     for item in batch:

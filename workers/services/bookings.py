@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import outbox
+from db.pool import Transaction
 from messages.carrier_modes import POLL
 from messages.carriers import CarrierBook, WaybillAnswered
 from messages.envelope import Envelope
@@ -25,6 +26,7 @@ from workers.domain.rests import pick
 from workers.domain.shipping import UNDER_WAY, Parcel, ParcelState, unpacked
 from workers.services import commands, parcels
 from workers.services.parcels import Box, ShipmentContext
+from workers.store import fulfilments
 from workers.store.timers import Timer, TimerKind
 from workers.store.waybills import Waybill, WaybillAnswer, WaybillState
 
@@ -50,17 +52,37 @@ def order_ids_of(plan: ParcelPlan) -> list[int]:
 
 
 def picked_units(context: ShipmentContext, wanted: Sequence[Order], plan: ParcelPlan) -> dict[int, UnitsByLine]:
-    """Return the units of each order that the parcel is to hold; none if the order has not as many left."""
+    """Return the units of each order that the parcel is to hold; none if the order has not as many left.
+
+    If the plan names the warehouse, only its lines count.
+    """
     found: dict[int, UnitsByLine] = {}
     for order in wanted:
+        here = [line for line in context.lines[order.id] if plan.warehouse in (None, line.warehouse)]
         left = unpacked(context.units(order), context.of(order))
         lines = [(line.sku_id, line.qty) for line in plan.lines if (line.order_id or plan.order_id) == order.id]
-        found[order.id] = pick(context.lines[order.id], left, lines)
+        found[order.id] = pick(here, {line.line_no: left[line.line_no] for line in here if line.line_no in left}, lines)
     return found
 
 
+async def read_addresses(tx: Transaction, context: ShipmentContext, plans: Sequence[ParcelPlan]) -> None:
+    """Read where the orders go that share a parcel, or that this batch is to put into one."""
+    sharing: dict[Any, set[int]] = {}
+    for number, plan in enumerate(plans):
+        key = parcels.key_of(plan)
+        together = sharing.setdefault(key if key[1] else number, set())
+        together.update(order_ids_of(plan), *(context.boxes[found] for found in context.numbers.get(key, ())))
+    named = {order_id for together in sharing.values() if len(together) > 1 for order_id in together}
+    found = await fulfilments.papers(tx, named & context.book.before.keys())
+    context.addresses |= {order_id: papers.address() for order_id, papers in found.items()}
+
+
 def unbookable(
-    context: ShipmentContext, wanted: Sequence[Order], picked: Mapping[int, UnitsByLine], box: Box | None
+    context: ShipmentContext,
+    wanted: Sequence[Order],
+    picked: Mapping[int, UnitsByLine],
+    plan: ParcelPlan,
+    box: Box | None,
 ) -> Objection | None:
     """Return (code, details) if these orders cannot share the parcel, or None. No I/O."""
     for order in wanted:
@@ -71,11 +93,30 @@ def unbookable(
         if order.held:
             return Code.ORDER_HELD, about
         if not picked[order.id]:
-            return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "lines"}
+            here = any(plan.warehouse in (None, line.warehouse) for line in context.lines[order.id])
+            return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "lines" if here else "warehouse"}
         if order.user_id != wanted[0].user_id:
             return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "order_ids"}
     if wanted and box is not None and live(box).state not in UNDER_WAY:
         return Code.LOGISTICS_BOOKING_FAILED, {"field": "tracking_no", "parcel": live(box).state.value}
+    return unshareable(context, wanted, picked, box)
+
+
+def unshareable(
+    context: ShipmentContext, wanted: Sequence[Order], picked: Mapping[int, UnitsByLine], box: Box | None
+) -> Objection | None:
+    """Return (code, details) if the goods of several orders have not one address and one warehouse, or None. No I/O."""
+    units = {key: part.units for key, part in (box or {}).items() if part.state is not ParcelState.CANCELLED}
+    units |= {order.id: picked[order.id] for order in wanted}
+    if len(units) < 2:
+        return None
+    first, *others = units
+    for key in others:
+        if context.addresses.get(key) != context.addresses.get(first):
+            return Code.LOGISTICS_BOOKING_FAILED, {"field": "address", "order_id": str(key), "other": str(first)}
+    leaves = {line.warehouse for key, lines in units.items() for line in context.lines[key] if line.line_no in lines}
+    if len(leaves) > 1:
+        return Code.LOGISTICS_BOOKING_FAILED, {"field": "warehouse", "warehouses": sorted(leaves)}
     return None
 
 
@@ -91,7 +132,7 @@ def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id
     elif box is not None and live(box).ended:
         box = None
     picked = picked_units(context, wanted, body)
-    if (why := unbookable(context, wanted, picked, box)) is not None:
+    if (why := unbookable(context, wanted, picked, body, box)) is not None:
         announce_failure(context, item, wanted, why)
         return False
     if box is None:
@@ -116,7 +157,7 @@ def request_waybill(context: ShipmentContext, item: Item, body: ShipmentCreate, 
     if body.carrier not in shop.current().carriers:
         announce_failure(context, item, wanted, (Code.LOGISTICS_BOOKING_FAILED, {"field": "carrier"}))
         return
-    if (why := unbookable(context, wanted, picked_units(context, wanted, body), None)) is not None:
+    if (why := unbookable(context, wanted, picked_units(context, wanted, body), body, None)) is not None:
         announce_failure(context, item, wanted, why)
         return
     plan = ParcelPlan(**{name: getattr(body, name) for name in ParcelPlan.model_fields})

@@ -10,7 +10,8 @@ from db.pool import Transaction
 from messages.base import AlertRaised
 from messages.carriers import ShipmentObserved, WaybillAnswered
 from messages.envelope import Envelope
-from messages.shipments import ShipmentBook, ShipmentCreate, ShipmentUpdate, ShipmentUpdated
+from messages.orders import Address
+from messages.shipments import ParcelPlan, ShipmentBook, ShipmentCreate, ShipmentUpdate, ShipmentUpdated
 from messages.stock import StockCommit, StockRestock
 from workers.domain.book import Book
 from workers.domain.codes import Code
@@ -51,6 +52,7 @@ class ShipmentContext:
 
     `boxes` is parcel id -> order id -> what the order has in the parcel; parcels that the batch books are last.
     `known` is parcel id -> event id -> fact. `numbers` is (carrier, tracking number) -> parcel ids, the newest last.
+    `addresses` are those of orders that are to share a parcel, so that they can be compared.
     `requested` are the waybills that carriers are to book, `answers` what they answered about those in `waybills`.
     """
 
@@ -60,6 +62,7 @@ class ShipmentContext:
     known: dict[int, dict[str, CarrierFact]] = field(default_factory=dict)
     numbers: dict[shipments.ParcelKey, list[int]] = field(default_factory=dict)
     warehouses: dict[int, str | None] = field(default_factory=dict)
+    addresses: dict[int, Address | None] = field(default_factory=dict)
     booked: set[int] = field(default_factory=set)
     added: list[tuple[int, int]] = field(default_factory=list)
     moved: set[int] = field(default_factory=set)
@@ -118,7 +121,7 @@ async def read(tx: Transaction, book: Book[Item], bodies: Sequence[ParcelMessage
     return context
 
 
-def key_of(body: ParcelMessage | Parcel) -> shipments.ParcelKey:
+def key_of(body: ParcelMessage | ParcelPlan | Parcel) -> shipments.ParcelKey:
     """Return (carrier, tracking number), by which the carrier knows the parcel. A parcel without a number has none."""
     return body.carrier, getattr(body, "tracking_no", None) or ""
 
