@@ -14,6 +14,11 @@ SELECT order_id, id, kind, reason_code, placed_at, released_at FROM order_holds 
 SELECT order_id, warehouse, state, cancel_no, requested_at, updated_at FROM fulfilments
 WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
 
+-- name: explanations.waybills
+-- $1 order ids. The parcels that carriers have not booked or cancelled yet, the oldest first.
+SELECT order_id, id, carrier, state, requested_at FROM waybills
+WHERE order_id = ANY($1::bigint[]) AND state IN ('requested', 'unused') ORDER BY order_id, id;
+
 -- name: explanations.dead_letters
 -- $1 order ids. Dead letters that name the order or one of its children, and those of the conversation that placed it.
 WITH named AS (

@@ -9,12 +9,14 @@ import pytest
 from messages.base import Message
 from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack, WaybillAnswered
 from messages.envelope import Envelope
+from messages.explanations import OrderExplain, OrderExplained
 from messages.orders import OrderChangeAddress
 from messages.roles import Role
 from messages.shipments import ParcelPlan, ShipmentBookLine, ShipmentCreate
-from tests.handlers.builders import ADDRESS, book, cancel, update, user
+from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
+from tests.handlers.querying import ask
 from workers import shop
 from workers.carriers.port import (
     CarrierRefusal,
@@ -90,6 +92,12 @@ async def answer(harness: HandlerHarness, tracking_no: str | None = "SF1", **mor
     return WaybillAnswered(**vars(parsed), waybill_id=key, tracking_no=tracking_no, **more)
 
 
+async def awaited(harness: HandlerHarness, order_id: int) -> list[tuple[str, str | None]]:
+    [reply] = await ask(harness, OrderExplain(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(reply, OrderExplained)
+    return [(one.what, one.name) for one in reply.awaits]
+
+
 async def waybill_states(harness: HandlerHarness) -> list[str]:
     return [state for (state,) in await harness.rows("SELECT state FROM waybills ORDER BY id")]
 
@@ -104,10 +112,12 @@ async def test_no_unit_is_taken_before_the_carrier_has_answered(carriers: Handle
     await create(carriers, order_id)
     assert await carriers.rows("SELECT count(*) FROM shipments") == [(0,)]
     assert carriers.replies == []
+    assert await awaited(carriers, order_id) == [("booking", "sf")]
     await carriers.handle(book(order_id, "T1"))
     await carriers.handle(await answer(carriers))
     assert failures(carriers) == [("LOGISTICS_BOOKING_FAILED", "lines")]
     assert await waybill_states(carriers) == ["unused"]
+    assert ("booking_cancelled", "sf") in await awaited(carriers, order_id)
     assert [reply["type"] for reply in carriers.replies] == ["shipment.booking_failed.v1"]
     await carriers.sweep("waybill")
     assert [type(call) for call in carriers.carrier_calls] == [CarrierBook, CarrierCancel]

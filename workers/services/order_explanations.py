@@ -25,12 +25,14 @@ from workers.domain.refund_amounts import GONE
 from workers.domain.shipping import CarrierFact, ParcelState, after_facts
 from workers.services.answer_parts import money, named, step
 from workers.store import explanations, order_lists
+from workers.store.waybills import WaybillState
 from workers.views import loading
 from workers.views.explanation import (
     ATTEMPT_OPEN,
     AtWarehouse,
     Awaited,
     OpenAttempt,
+    OpenWaybill,
     PlacedOn,
     Situation,
     awaited,
@@ -84,6 +86,10 @@ def _situation(key: int, logs: Rows, rows: Mapping[str, Rows], attempts: Rows) -
                 is_stopping=row["cancel_no"] is not None,
             )
             for row in rows["hand_overs"].get(key, ())
+        ],
+        waybills=[
+            OpenWaybill(row["id"], row["carrier"], row["requested_at"], cancels=row["state"] == WaybillState.UNUSED)
+            for row in rows["waybills"].get(key, ())
         ],
         attempts=[
             OpenAttempt(row["id"], row["provider"], row["started_at"], row["expire_at"])

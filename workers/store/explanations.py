@@ -7,7 +7,7 @@ from typing import Any
 from db.pool import Transaction
 from db.statements import SQL
 
-OF_THE_SHOP = ("timers", "holds", "hand_overs")
+OF_THE_SHOP = ("timers", "holds", "hand_overs", "waybills")
 """The statements that an explanation needs of an order and of each of its children."""
 
 

@@ -9,6 +9,7 @@
     paid to delivery_failed             for each parcel that has not arrived, what its carrier does next
     cancelling                          the answer of each warehouse that was to stop
     delivered                           the buyer's receipt, until the receipt timer
+    in any state, with waybills         the carrier that has to book a parcel, or to cancel one that is not used
     split                               what its children wait for
     in any state, with refunds          the result of each refund, or a person where one failed
 
@@ -46,6 +47,8 @@ class Awaits(StrEnum):
     CANCEL_ANSWER = "cancel_answer"
     OTHER_WAREHOUSE = "other_warehouse"
     PARCEL = "parcel"
+    BOOKING = "booking"
+    BOOKING_CANCELLED = "booking_cancelled"
     PICK_UP = "pick_up"
     DELIVERY = "delivery"
     RETURN = "return"
@@ -120,6 +123,16 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True)
+class OpenWaybill:
+    """A parcel that its carrier has to book, or, if it `cancels`, to cancel because it is not used."""
+
+    waybill_id: int
+    carrier: str
+    requested_at: datetime
+    cancels: bool
+
+
+@dataclass(frozen=True)
 class Situation:
     """What an explanation needs beside the order: each of these belongs to one order, without its children.
 
@@ -131,6 +144,7 @@ class Situation:
     holds: Sequence[PlacedOn] = ()
     hand_overs: Sequence[AtWarehouse] = ()
     attempts: Sequence[OpenAttempt] = ()
+    waybills: Sequence[OpenWaybill] = ()
 
 
 NOTHING_KNOWN = Situation()
@@ -171,6 +185,10 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         yield from _goods(one, situation)
     if not one.children and state not in FINISHED | {State.SPLIT, State.DELIVERED}:
         yield from _parcels(order_id, one.live_shipments)
+    for waybill in situation.waybills:
+        what = Awaits.BOOKING_CANCELLED if waybill.cancels else Awaits.BOOKING
+        ref, since = str(waybill.waybill_id), waybill.requested_at
+        yield Awaited(order_id, what, Whom.CARRIER, waybill.carrier, ref, since)
     yield from _refunds(order_id, one)
 
 
@@ -206,7 +224,8 @@ def _goods(one: Whole, situation: Situation) -> Iterator[Awaited]:
         elif place.state is HandOverState.REFUSED:
             yield Awaited(order_id, Awaits.OTHER_WAREHOUSE, Whom.OPERATOR, place.warehouse, None, place.since)
     handled = any(place.state in OPEN | {HandOverState.REFUSED} for place in situation.hand_overs)
-    if not handled and not situation.holds and unpacked(_to_ship(one), one.live_shipments):
+    booking = any(not waybill.cancels for waybill in situation.waybills)
+    if not handled and not booking and not situation.holds and unpacked(_to_ship(one), one.live_shipments):
         yield Awaited(order_id, Awaits.PARCEL, Whom.WAREHOUSE, None, None, one.head.paid_at)
 
 
