@@ -29,6 +29,8 @@ AWAITED = {
     Awaits.CANCEL_ANSWER: "warehouse {name} to say whether it could stop",
     Awaits.OTHER_WAREHOUSE: "an operator, because warehouse {name} refused it",
     Awaits.PARCEL: "a warehouse to book a parcel for its goods (shipment.book)",
+    Awaits.BOOKING: "{name} to book a parcel (waybill {ref})",
+    Awaits.BOOKING_CANCELLED: "{name} to cancel the parcel of waybill {ref}, which is not used",
     Awaits.PICK_UP: "parcel {ref} to leave with {name}",
     Awaits.DELIVERY: "{name} to deliver parcel {ref}",
     Awaits.RETURN: "{name} to bring parcel {ref} back, or to confirm its loss",
