@@ -282,6 +282,7 @@ async def test_goods_that_leave_answer_a_cancellation(harness: HandlerHarness, h
         await harness.handle(fact(FulfilmentHandOver, order_id))
     assert await harness.state(order_id) == "fulfilling"
     assert len(harness.events_of("order.cancel_refused")) == 1
+    assert await harness.rows("SELECT key FROM timers WHERE kind = 'cancelling'") == []
     assert harness.events_of("refund.requested") == []
 
 

@@ -124,7 +124,10 @@ async def write(tx: Transaction, context: ShipmentContext, claims: commands.Clai
     await waybills.request(tx, context.requested)
     await waybills.answer(tx, context.answers, now)
     receipts = [timers.Timer(timers.TimerKind.RECEIPT, key, now + window) for key in delivered]
-    await timers.change(tx, stopped=context.stopped, started=[*receipts, *context.started])
+    answered = [
+        (timers.TimerKind.CANCELLING, step.order.id) for step in book.steps if step.previous is State.CANCELLING
+    ]
+    await timers.change(tx, stopped=[*context.stopped, *answered], started=[*receipts, *context.started])
     answers = await commands.conclude(tx, context.outcomes)
     await outbox.append(
         tx,
