@@ -47,7 +47,7 @@ class CartShown(Reply):
 
 
 class CouponList(AccountQuery):
-    """Ask for the coupons of a user in these states; without states, for those that can be used."""
+    """Ask for the coupons of a user in these states; without states, for those in state issued."""
 
     TYPE: ClassVar[str] = "coupon.list.v1"
     states: Annotated[tuple[ExternalId, ...], Field(max_length=4)] = ("issued",)

@@ -17,7 +17,7 @@ class Envelope(Generic[B_co]):
     `message_id` is the delivery's; `index` is the item's place in a packed body (0 for a message alone).
     `user` is the broker user who first published it, validated by the broker, or None when the publisher did not say.
     `roles` are the roles that this shop gives that user, and those of its token. `subject` is whose token it is, if it
-    has one; `token_fault` says why that token is not believed.
+    has one, and `granted` are the token's roles; `token_fault` says why that token is not believed.
     `attempt` counts earlier tries, 0 at first. A `repeated` command was handled before; now it is only answered again.
     """
 
@@ -33,6 +33,7 @@ class Envelope(Generic[B_co]):
     roles: frozenset[Role] = frozenset()
     subject: str | None = None
     token_fault: str | None = None
+    granted: frozenset[Role] = frozenset()
     attempt: int = 0
     repeated: bool = False
     traceparent: str | None = None

@@ -114,7 +114,7 @@ class Settings(RuntimeSettings):
         default=2_000,
         ge=0,
         le=1_000_000,
-        description="Answers about orders that a worker of queries keeps in memory, some 10 KB each; 0: none. An "
+        description="Answers about orders that a worker of queries keeps in memory, some 17 KB each; 0: none. An "
         "answer is used only while no row of its order has changed",
     )
     fulfilment_cancel_seconds: int = Field(

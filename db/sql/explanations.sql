@@ -20,7 +20,8 @@ SELECT order_id, id, carrier, state, requested_at FROM waybills
 WHERE order_id = ANY($1::bigint[]) AND state IN ('requested', 'unused') ORDER BY order_id, id;
 
 -- name: explanations.dead_letters
--- $1 order ids. Dead letters that name the order or one of its children, and those of the conversation that placed it.
+-- $1 order ids. Dead letters that name the order or one of its children, and the newest 50 of the conversation that placed it: its
+-- client may give all its messages the same correlation id.
 WITH named AS (
     SELECT o.id AS order_id, o.id, o.conversation_id FROM orders o WHERE o.id = ANY($1::bigint[])
     UNION ALL
@@ -28,7 +29,10 @@ WITH named AS (
 ), found AS (
     SELECT n.order_id, d.id FROM named n JOIN dead_letters d ON d.about @> ARRAY['order:' || n.id]
     UNION
-    SELECT n.order_id, d.id FROM named n JOIN dead_letters d ON d.correlation_id = n.conversation_id
+    SELECT n.order_id, d.id
+    FROM named n CROSS JOIN LATERAL (
+        SELECT l.id FROM dead_letters l WHERE l.correlation_id = n.conversation_id ORDER BY l.id DESC LIMIT 50
+    ) AS d
 )
 SELECT f.order_id, d.id, d.queue, d.type, d.reason, d.state, d.died_at
 FROM found f JOIN dead_letters d ON d.id = f.id

@@ -49,6 +49,27 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY q.page, o.created_at DESC, o.id DESC;
 
+-- name: order_queries.of_user_skus
+-- $1 SKU ids, then $2 to $8 as $1 to $7 of of_users, $9 states with commas between them (empty: all). Orders of the user with a line of the
+-- SKU, of their own or of a child.
+SELECT q.place, o.id
+FROM unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[], $8::timestamptz[],
+    $9::text[]) WITH ORDINALITY AS q (sku_id, user_id, with_deleted, since, before, last_id, size, last_at, states, place)
+CROSS JOIN LATERAL (
+    SELECT r.id, r.created_at
+    FROM orders r
+    WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
+        AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
+        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
+        AND EXISTS (
+            SELECT FROM order_items l
+            WHERE l.sku_id = q.sku_id
+                AND l.order_id = ANY(r.id || ARRAY(SELECT c.id FROM orders c WHERE c.root_id = r.id AND c.root_id <> c.id)))
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT q.size
+) AS o
+ORDER BY q.place, o.created_at DESC, o.id DESC;
+
 -- name: order_queries.of_skus
 -- $1 SKU ids, $2 user ids (empty: all users), $3 whether deleted orders are shown, $4 states with commas between them (empty: all), $5
 -- from and $6 before when they were created, $7 the id of the last order of the page before, $8 how many. Orders with a line of the SKU; of a split order the

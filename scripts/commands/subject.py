@@ -130,7 +130,7 @@ def erase(
 
 
 def _command(user: str, reason: str) -> SubjectErase:
-    actor = Actor(type="operator", id=person())
+    actor = Actor(type="operator", id=person()[:64])
     given = {"request_id": f"cli-{uuid7()}", "actor": actor.model_dump(), "user_id": user, "reason_code": reason}
     if faults := check(SubjectErase, orjson.dumps(given)):
         raise CommandError(

@@ -18,7 +18,7 @@ from workers.runtime.delivery import RawDelivery
 from workers.runtime.republish import dead_headers, properties, retry_headers
 from workers.services.authorization import unvouched
 
-ROLES = {"shop": frozenset({Role.STOREFRONT}), "mail": frozenset({Role.NOTIFIER})}
+ROLES = {"desk": frozenset({Role.OPERATOR}), "shop": frozenset({Role.STOREFRONT}), "mail": frozenset({Role.NOTIFIER})}
 TRUST = Trust(own=frozenset({"relay"}), roles=ROLES, tokens=keys())
 QUEUE_OF = {DELETE: "order-changes", PAYMENT: "payment-results"}
 
@@ -33,7 +33,7 @@ def read(type_: str, body: Any, trust: Trust = TRUST, **about: Any) -> Work:
     return Decoder(QUEUE_OF[type_], NAMES, trust)(delivery(type_, body, headers=headers, **about))
 
 
-def answer(authorization: str | None, user: str | None, actor: tuple[str, str], trust: Trust = TRUST) -> str:
+def answer(authorization: Any, user: str | None, actor: tuple[str, str], trust: Trust = TRUST) -> str:
     """What a buyer's or operator's command meets."""
     headers = {} if authorization is None else {"authorization": authorization}
     body = delete(actor={"type": actor[0], "id": actor[1]})
@@ -68,11 +68,20 @@ CASES = [
     ("an expired token", EXPIRED, "mail", ANNA, "AUTH_REQUIRED"),
     ("a forged token", FORGED, "mail", ANNA, "AUTH_REQUIRED"),
     ("no token at all", "Bearer x", "shop", ADA, "AUTH_REQUIRED"),
+    ("an empty header", "", "shop", ADA, "AUTH_REQUIRED"),
+    ("a header that is no text", 7, "shop", ADA, "AUTH_REQUIRED"),
+    (
+        "a buyer's token acts for no other buyer, also through an operator's user",
+        NOTHING,
+        "desk",
+        BOB,
+        "AUTH_FORBIDDEN",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("given", "user", "actor", "expected"), [row[1:] for row in CASES], ids=[c[0] for c in CASES])
-def test_what_a_token_allows(given: str | None, user: str | None, actor: tuple[str, str], expected: str) -> None:
+def test_what_a_token_allows(given: Any, user: str | None, actor: tuple[str, str], expected: str) -> None:
     assert answer(given, user, actor) == expected
 
 

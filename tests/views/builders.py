@@ -97,7 +97,7 @@ def line(line_no: int = 1, qty: int = 2, **changes: Any) -> Line:
 def fact(
     trade_no: str = "t1", amount: int = 1675, kind: str = "captured", verdict: str = "kept", at: int = 1
 ) -> RecordedPayment:
-    return RecordedPayment("alipay", trade_no, kind, amount, verdict, None, later(at), later(at + 1))
+    return RecordedPayment("alipay", trade_no, kind, amount, verdict, None, later(at), later(at + 1), "CNY")
 
 
 def refund(amount: int = 1675, state: str = "succeeded", trade_no: str = "t1", currency: str = "CNY") -> Refund:

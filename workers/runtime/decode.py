@@ -117,8 +117,8 @@ class Decoder:
         faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
         model = self.models.get(delivery.type or "")
         work.user = self._user(delivery, model, own)
-        token, carried = (delivery.text(name) for name in ("authorization", ORIGIN_TOKEN))
-        work.sent_by = self.trust.sender(work.user, None if own else token, carried if own else None, datetime.now(UTC))
+        token, carried = (None, delivery.text(ORIGIN_TOKEN)) if own else (delivery.authorization, None)
+        work.sent_by = self.trust.sender(work.user, token, carried, datetime.now(UTC))
         roles, users_roles = work.sent_by.roles, self.trust.roles_of(work.user)
         forbidden_address = refusal(delivery.reply_to, work.user, users_roles) if delivery.reply_to else None
         work.reply_to = None if forbidden_address else delivery.reply_to
@@ -209,7 +209,7 @@ def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
     delivery, traceparent = work.delivery, work.delivery.text("traceparent")
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
     common |= {"user": work.user, "roles": work.sent_by.roles}
-    common |= {"subject": work.sent_by.subject, "token_fault": work.sent_by.token_fault}
+    common |= {name: getattr(work.sent_by, name) for name in ("subject", "token_fault", "granted")}
     if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
         common["traceparent"] = traceparent
     if work.packed:

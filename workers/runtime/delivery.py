@@ -65,6 +65,12 @@ class Delivery:
         value = self.headers.get(header)
         return value if isinstance(value, str) and value else None
 
+    @property
+    def authorization(self) -> str | None:
+        """The token of the sender; empty, which no key has signed, if the header is no text or comes twice."""
+        found = [value for name, value in self.headers.items() if name.lower() == "authorization"]
+        return next((one for one in found if isinstance(one, str) and len(found) == 1), "") if found else None
+
     def number(self, header: str) -> int:
         """The count in a header, or 0 if it is missing or not a count."""
         value = str(self.headers.get(header, ""))

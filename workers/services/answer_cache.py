@@ -14,7 +14,9 @@ from prometheus_client import Counter
 from messages.base import Reply
 
 ENTRIES_MAX = 2_000
-"""Answers that a process keeps unless the settings say otherwise. One takes some 10 KB."""
+"""Answers that a process keeps unless the settings say otherwise. One about an order of two lines takes 17 KB."""
+BODY_MAX_BYTES = 16_384
+"""A longer answer is not kept, so that the memory is bounded: an answer takes some nine times its JSON."""
 
 LOOKUPS = Counter("oms_query_cache_lookups_total", "Answers about orders looked up in memory", ["result"])
 
@@ -53,7 +55,9 @@ class AnswerCache:
         return answer
 
     def put(self, key: AnswerKey, stamp: str, answer: Reply) -> None:
-        """Keep an answer that was made in the transaction that read the stamp."""
+        """Keep an answer that was made in the transaction that read the stamp, unless it is long."""
+        if len(answer.json_bytes) > BODY_MAX_BYTES:
+            return
         self._entries[key] = (stamp, answer)
         while len(self._entries) > self._max:
             self._entries.popitem(last=False)

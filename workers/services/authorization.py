@@ -40,10 +40,10 @@ def unvouched(item: Envelope[Any]) -> Refusal | None:
 
 
 def acts_for_another(item: Envelope[Any], actor: Actor) -> bool:
-    """True if the message has a token of somebody other than its actor. An operator acts for any buyer."""
+    """True if the message has a token of another than its actor. An operator's token acts for any buyer."""
     if item.subject is None or item.subject == actor.id:
         return False
-    return not (actor.type == "user" and Role.OPERATOR in item.roles)
+    return not (actor.type == "user" and Role.OPERATOR in item.granted)
 
 
 def forbidden(senders: frozenset[Role], user: str | None, *, known: bool = True) -> Refusal:

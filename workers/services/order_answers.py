@@ -47,7 +47,7 @@ from workers.store import explanations, order_lists, orders
 from workers.views import loading
 from workers.views.facets import captured
 from workers.views.keys import uuid_of
-from workers.views.whole import Whole
+from workers.views.whole import RecordedPayment, Whole
 
 CACHED = (OrderGet, OrderTrack, OrderHistory, PaymentGet)
 """The queries whose answers depend on the rows alone that a stamp covers: no timer, no time, no dead letter."""
@@ -187,7 +187,7 @@ def described(whole: Whole, read: OrdersRead, asks: str) -> OrderDescribed:
             hold=facets.hold,
         ),
         lines=tuple(_line(one.head.id, line) for one in whole.children or (whole,) for line in one.lines),
-        payments=tuple(_payment(fact, head.currency) for fact in whole.facts),
+        payments=tuple(_payment(fact) for fact in whole.facts),
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
         parcels=_parcels(whole, read.facts),
@@ -212,7 +212,7 @@ def _paid(whole: Whole, read: OrdersRead) -> PaymentDescribed:
         captured=money(captured(whole), head.currency),
         refunded=_refunded(whole),
         expire_at=head.expire_at,
-        payments=tuple(_payment(fact, head.currency) for fact in whole.facts),
+        payments=tuple(_payment(fact) for fact in whole.facts),
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
     )
@@ -270,12 +270,12 @@ def _line(order_id: int, line: Any) -> LineShown:
     )
 
 
-def _payment(fact: Any, currency: str) -> PaymentShown:
+def _payment(fact: RecordedPayment) -> PaymentShown:
     return PaymentShown(
         provider=fact.provider,
         trade_no=fact.trade_no,
         kind=fact.kind,
-        amount=money(fact.amount, currency),
+        amount=money(fact.amount, fact.currency),
         verdict=fact.verdict,
         reason_code=fact.reason_code,
         occurred_at=fact.occurred_at,

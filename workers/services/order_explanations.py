@@ -1,7 +1,7 @@
 """Answers order.explain and order.as_of. The rules of an explanation are in workers/views/explanation.py."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ from workers.views.explanation import (
     ATTEMPT_OPEN,
     AtWarehouse,
     Awaited,
+    Awaits,
     OpenAttempt,
     OpenWaybill,
     PlacedOn,
@@ -111,13 +112,16 @@ def explain(whole: Whole, context: ExplanationContext, asks: str) -> OrderExplai
     return OrderExplained(
         **named(whole),
         entered=step(entered, asks) if entered is not None else None,
-        awaits=tuple(_awaited(one) for one in awaited(whole, context.situations)),
+        awaits=tuple(_awaited(one, asks) for one in awaited(whole, context.situations)),
         next=tuple(OpenStepShown(trigger=one.trigger, to=one.to) for one in open_steps(whole.head.state)),
         died=tuple(_died(row) for row in died),
     )
 
 
-def _awaited(one: Awaited) -> AwaitedShown:
+def _awaited(one: Awaited, asks: str) -> AwaitedShown:
+    """Show what is awaited. A buyer does not see which hold of the shop's people it is, nor when it was placed."""
+    if asks == "user" and one.what is Awaits.RELEASE:
+        one = replace(one, ref=None, since=None)
     return AwaitedShown(
         order_id=one.order_id,
         what=one.what,
@@ -149,7 +153,8 @@ def show_as_of(whole: Whole, body: OrderAsOf, context: ExplanationContext) -> Or
         why = f"the order was placed later, at {head.created_at.isoformat()}"
         return QueryRejected(code=Code.ORDER_NOT_FOUND, message=why, path="$.at")
     last: HistoryStep = step(log[-1], body.actor.type)
-    captured = sum(fact.amount for fact in whole.facts if fact.kind == "captured" and fact.recorded_at <= at)
+    known = [fact for fact in whole.facts if fact.currency == head.currency and fact.recorded_at <= at]
+    captured = sum(fact.amount for fact in known if fact.kind == "captured")
     gone = [refund for refund in whole.refunds if refund.currency == head.currency and refund.state in GONE]
     refunded = sum(refund.gone for refund in gone if refund.finished_at is not None and refund.finished_at <= at)
     return OrderShownAsOf(

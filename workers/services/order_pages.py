@@ -67,7 +67,7 @@ async def _find(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     kinds: dict[str, list[int]] = {}
     for place, page in enumerate(pages):
         if page.names or page.sku_id:
-            kind = "named" if page.names else "sku"
+            kind = "named" if page.names else "user_sku" if page.user_id else "sku"
         else:
             kind = ("user_states" if page.states else "user") if page.user_id else "states"
         kinds.setdefault(kind, []).append(place)
@@ -77,6 +77,8 @@ async def _find(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
         match kind:
             case "named":
                 ids = await order_lists.named(tx, those, sorted(PROVIDERS))
+            case "user_sku":
+                ids = await order_lists.of_user_skus(tx, those)
             case "sku":
                 ids = await order_lists.of_skus(tx, those)
             case "user_states":

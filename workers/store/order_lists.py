@@ -70,6 +70,18 @@ async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     return [ids[: page.size] for page, ids in zip(pages, found, strict=True)]
 
 
+async def of_user_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
+    """The order ids of each page of one user's orders with a line of the page's SKU."""
+    rows = [
+        (
+            *(page.sku_id, page.user_id, page.with_deleted, page.since, page.before, page.start.id),
+            *(page.size, page.start.at, ",".join(page.states)),
+        )
+        for page in pages
+    ]
+    return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_user_skus"], *columns(rows)) if rows else [])
+
+
 async def of_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of orders with a line of the page's SKU."""
     rows = [(page.sku_id, *_filters(page), page.size) for page in pages]

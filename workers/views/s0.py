@@ -74,7 +74,7 @@ def _payment(whole: Whole, fact: RecordedPayment) -> Table:
         "id": str(uuid5(UUID(int=whole.head.id), f"{fact.provider} {fact.trade_no} {fact.kind}")),
         "order_id": uuid_of(whole.head.id),
         "payment_method": fact.provider,
-        "amount": render(fact.amount, whole.head.currency),
+        "amount": render(fact.amount, fact.currency),
         "status": attempt_state(fact, whole.refunds).value,
         "transaction_id": fact.trade_no,
         "paid_at": fact.occurred_at if fact.kind == "captured" else None,

@@ -66,7 +66,7 @@ def _payment(whole: Whole) -> Table:
         "order_id": head.id,
         "pay_no": fact and fact.trade_no,
         "pay_type": fact and codes.METHOD_S1.get(fact.provider),
-        "pay_amount": render(fact.amount if fact else head.payable_amount, head.currency),
+        "pay_amount": render(*((fact.amount, fact.currency) if fact else (head.payable_amount, head.currency))),
         "status": codes.PAYMENT_STATUS[state].s1.code,
         "callback_time": fact and fact.occurred_at,
     }

@@ -125,6 +125,7 @@ class RecordedPayment:
     reason_code: str | None
     occurred_at: datetime
     recorded_at: datetime
+    currency: str
 
 
 @dataclass(frozen=True)
