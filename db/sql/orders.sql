@@ -81,7 +81,15 @@ RETURNING a.order_id;
 -- $1 order ids (locked). The number of changes and the country of each address, whether a carrier has it for a parcel that we book, and
 -- the data key of the order's user.
 SELECT a.order_id, a.modify_count, a.country, k.key_id, k.shop_key_id, k.wrapped,
-    coalesce((SELECT true FROM waybills w WHERE w.order_id = a.order_id AND w.state IN ('requested', 'booked') LIMIT 1), false) AS at_carrier
+    coalesce(
+        (SELECT true FROM waybills w WHERE w.order_id = a.order_id AND w.state = 'requested' LIMIT 1),
+        (SELECT true FROM waybills w
+         WHERE w.state = 'booked' AND w.id = ANY(ARRAY(
+             SELECT s.id FROM shipments s
+             WHERE NOT s.ended AND s.id = ANY(ARRAY(
+                 SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = a.order_id AND NOT i.withdrawn))))
+         LIMIT 1),
+        false) AS at_carrier
 FROM order_addresses a
 JOIN orders o ON o.id = a.order_id
 LEFT JOIN user_keys k ON k.user_id = o.user_id AND k.erased_at IS NULL

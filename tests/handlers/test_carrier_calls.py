@@ -106,6 +106,14 @@ def failures(harness: HandlerHarness) -> list[tuple[str, str | None]]:
     return [(e["code"], e["details"].get("field")) for e in harness.events_of("shipment.booking_failed")]
 
 
+async def test_two_copies_of_a_request_book_one_parcel(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    body = ShipmentCreate(request_id="p-1", order_id=await carriers.place_paid_order(("s1", 2)), carrier="sf")
+    first = Envelope(body, "m-1", "c", datetime.now(UTC), roles=WAREHOUSE, reply_to="client.wms.a")
+    await carriers.handle_batch([first, replace(first, repeated=True)])
+    assert await waybill_states(carriers) == ["requested"]
+
+
 async def test_no_unit_is_taken_before_the_carrier_has_answered(carriers: HandlerHarness) -> None:
     await carriers.fill_stock()
     order_id = await carriers.place_paid_order(("s1", 2))

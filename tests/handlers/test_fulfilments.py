@@ -336,6 +336,17 @@ async def test_a_held_order_is_not_handed_over_until_it_is_released(harness: Han
     assert await harness.state(order_id) == "paid"
 
 
+async def test_a_warehouse_that_accepts_a_held_order_before_the_withdrawal_comes_is_stopped(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle_batch([harness.envelope(hold(order_id), trusted=True)])
+    await harness.handle_batch([harness.envelope(fact(FulfilmentAccept, order_id), trusted=True)])
+    await harness.relay()
+    assert ("held", "main", 1) in instructions(harness)
+
+
 async def test_a_warehouse_that_works_on_an_order_is_stopped_while_it_is_held(harness: HandlerHarness) -> None:
     order_id = await in_two_warehouses(harness)
     await harness.handle(fact(FulfilmentAccept, order_id))

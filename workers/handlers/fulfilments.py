@@ -107,7 +107,7 @@ def decide(hand_over: HandOver, body: FulfilmentFact) -> HandOver | Unmoved:
 async def follow_warehouses(tx: Transaction, batch: Batch[FulfilmentMessage]) -> None:
     """Lock every order once, apply the messages in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch.of(FulfilmentGet))
-    fresh = {item.id for item in claims.fresh}
+    fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
     context = await read(tx, book)
     outcomes: commands.Outcomes = {}
@@ -115,7 +115,7 @@ async def follow_warehouses(tx: Transaction, batch: Batch[FulfilmentMessage]) ->
     for item in batch:
         body, order = item.body, book.get(item.body.order_id)
         if isinstance(body, FulfilmentGet):
-            if item.id in fresh:
+            if id(item) in fresh:
                 outcomes[commands.key_of(body)] = get(context, item, body), item
         elif order is None:
             batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
@@ -139,6 +139,9 @@ def apply_fact(context: HandOverContext, batch: Batch[FulfilmentMessage], item: 
     match decide(hand_over, body):
         case HandOver() as after:
             context.move(after, item)
+            order = context.book[body.order_id]
+            if order.held and hand_over.state is HandOverState.REQUESTED and after.state in AT_WORK:
+                context.news.append(hold_instruction(order, after, None, item))
             take_step(context, item, body, batch.now)
         case Unmoved.LATE:
             answer_late(context, item, body, hand_over)

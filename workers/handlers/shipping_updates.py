@@ -63,7 +63,7 @@ EARLY = (State.PLACING, State.AWAITING_PAYMENT)
 async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
     """Lock every order once, apply the messages in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch.of(ShipmentCreate))
-    fresh = {item.id for item in claims.fresh}
+    fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
     named = {order_id for item in batch for order_id in order_ids(item.body)}
     numbers = [(key_of(item.body), order_ids(item.body)) for item in batch if key_of(item.body)[1]]
     sharing = await shipments.owners(tx, [(*key, order_id) for key, found in numbers for order_id in (*found, None)])
@@ -76,7 +76,7 @@ async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
     for item in batch:
         if not isinstance(item.body, ShipmentCreate):
             move_parcel(context, batch, item, new_ids)
-        elif item.id in fresh:
+        elif id(item) in fresh:
             create(context, item, item.body, next(new_ids), batch.now)
 
     await write(tx, context, claims, batch.now)

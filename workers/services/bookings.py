@@ -71,7 +71,8 @@ async def read_addresses(tx: Transaction, context: ShipmentContext, plans: Seque
     for number, plan in enumerate(plans):
         key = parcels.key_of(plan)
         together = sharing.setdefault(key if key[1] else number, set())
-        together.update(order_ids_of(plan), *(context.boxes[found] for found in context.numbers.get(key, ())))
+        boxes = [context.boxes[found] for found in context.numbers.get(key, ())]
+        together.update(order_ids_of(plan), *(box for box in boxes if not live(box).ended))
     named = {order_id for together in sharing.values() if len(together) > 1 for order_id in together}
     found = await fulfilments.papers(tx, named & context.book.before.keys())
     context.addresses |= {order_id: papers.address() for order_id, papers in found.items()}
