@@ -10,10 +10,11 @@ from messages.base import Message
 from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack, WaybillAnswered
 from messages.envelope import Envelope
 from messages.explanations import OrderExplain, OrderExplained
-from messages.orders import OrderChangeAddress
+from messages.orders import OrderChangeAddress, OrderConfirmReceipt
 from messages.roles import Role
 from messages.shipments import ParcelPlan, ShipmentBookLine, ShipmentCreate
-from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, update, user
+from messages.subjects import SubjectErase
+from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from tests.handlers.querying import ask
@@ -267,3 +268,33 @@ async def test_carriers_that_push_are_not_polled_and_ended_parcels_no_more(carri
     await carriers.sweep("waybill")
     assert len(carriers.carrier_calls) == 1
     assert await carriers.rows("SELECT count(*) FROM timers WHERE kind = 'waybill'") == [(0,)]
+
+
+async def test_an_order_in_a_shared_parcel_keeps_its_address_after_the_other_one_is_cancelled(
+    carriers: HandlerHarness,
+) -> None:
+    await carriers.fill_stock()
+    first, second = [await carriers.place_paid_order(("s1", 1)), await carriers.place_another_paid_order(("s1", 1))]
+    await create(carriers, first, order_ids=(second,))
+    await carriers.handle(await answer(carriers))
+    await carriers.handle(cancel(first))
+    assert await carriers.state(first) == "cancelled"
+    body = OrderChangeAddress(request_id="a-1", actor=user(), order_id=second, address=ADDRESS)
+    await carriers.handle(body)
+    assert carriers.events_of("order.address_changed") == []
+
+
+async def test_the_number_of_an_ended_parcel_of_an_erased_user_can_be_used_again(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    first = await carriers.place_paid_order(("s1", 1))
+    await carriers.handle(book(first, "T1"))
+    for status in ("outbound", "delivered"):
+        await carriers.handle(update(first, "T1", status))
+    await carriers.handle(OrderConfirmReceipt(request_id="c-1", actor=user(), order_id=first))
+    erase = SubjectErase(request_id="e-1", actor=OPERATOR, user_id="u1", reason_code="USER_REQUEST")
+    await carriers.handle(erase, trusted=True)
+    assert len(carriers.events_of("subject.erased")) == 1
+    second = await carriers.place_order(("s1", 1), user_id="u2")
+    await carriers.handle(captured(second, 500, trade_no="t2"), trusted=True)
+    await carriers.handle(book(second, "T1"))
+    assert await carriers.rows("SELECT count(*) FROM shipments WHERE NOT ended") == [(1,)]
