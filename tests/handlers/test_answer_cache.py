@@ -231,3 +231,9 @@ def test_an_answer_of_another_stamp_is_forgotten() -> None:
     cache.put(key, "old", QueryRejected(code="ORDER_NOT_FOUND", message="m"))
     assert cache.get(key, "new") is None
     assert cache.get(key, "old") is None
+
+
+def test_a_long_answer_is_not_kept() -> None:
+    cache, key = AnswerCache(2), AnswerKey(1, "order.get.v1", "user")
+    cache.put(key, "s", QueryRejected(code="ORDER_NOT_FOUND", message="m" * answer_cache.BODY_MAX_BYTES))
+    assert len(cache) == 0

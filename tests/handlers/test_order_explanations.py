@@ -55,7 +55,11 @@ async def test_a_held_order_says_so_first(harness: HandlerHarness) -> None:
     order_id = await harness.place_order(("s1", 1))
     hold = OrderHold(request_id="h1", actor=OPERATOR, order_id=order_id, reason_code="FRAUD")
     await harness.handle(hold, trusted=True)
-    assert [one.what for one in (await explain(harness, order_id)).awaits] == ["release", "payment"]
+    seen = (await explain(harness, order_id)).awaits
+    assert [one.what for one in seen] == ["release", "payment"]
+    assert seen[0].ref is not None
+    mine = (await explain(harness, order_id, actor=user())).awaits
+    assert (mine[0].what, mine[0].ref, mine[0].since) == ("release", None, None)
 
 
 async def test_a_split_order_waits_for_its_children(harness: HandlerHarness) -> None:

@@ -24,8 +24,7 @@ def unvouched(item: Envelope[Any]) -> Refusal | None:
     """Return why the sender may not send this message, or None.
 
     The sender needs a role that the message names. A storefront speaks for users, never for an operator or for the
-    system; and no user may act for another. With a token
-    only its subject acts, or an operator for any buyer.
+    system; and no user may act for another. With a token only its subject acts, or an operator for any buyer.
     """
     if item.token_fault is not None:
         return Refusal(Code.AUTH_REQUIRED, f"its token {item.token_fault}")
