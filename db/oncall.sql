@@ -26,7 +26,7 @@ BEGIN
     GRANT UPDATE (state) ON dead_letters TO oms_oncall;
     GRANT INSERT (dead_letter_id, action, note, reason) ON dead_letter_actions TO oms_oncall;
     GRANT INSERT (order_id, owed, message_id, note, reason) ON repairs TO oms_oncall;
-    GRANT INSERT (order_id, note, reason) ON address_accesses TO oms_oncall;
+    GRANT INSERT (order_id, user_id, dead_letter_id, what, note, reason) ON address_accesses TO oms_oncall;
 
     -- Replays and repairs announce messages. Repairs start timers, and lock the order, for which PostgreSQL wants the right to
     -- update one of its columns: this one hides an order from its buyer and moves nothing.

@@ -39,6 +39,7 @@ CREATE TABLE commands (
 COMMENT ON COLUMN commands.reply_ids IS 'the correlation id of each reply, in the order of reply_tos';
 COMMENT ON COLUMN commands.order_id IS 'the outcome is order.created of this order and is rendered from it; else outcome has it';
 CREATE INDEX commands_decided ON commands (decided_at) WHERE decided_at IS NOT NULL;
+CREATE INDEX commands_refused ON commands (decided_at) WHERE outcome_type IN ('command.rejected.v1', 'order.rejected.v1');
 
 CREATE TABLE retention_horizons (
     name    text        PRIMARY KEY,
@@ -128,7 +129,8 @@ SELECT r.id, r.shard, r.stream, r.message_id, r.type, r.destination, r.routing_k
 FROM outbox_held r JOIN outbox_holds h USING (stream);
 
 CREATE TABLE timers (
-    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage', 'cancelling', 'waybill')),
+    kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage', 'cancelling', 'waybill', 'authorization',
+             'after_sale', 'dispute')),
     key      bigint      NOT NULL,
     due_at   timestamptz NOT NULL,
     wake_at  timestamptz NOT NULL,
@@ -204,15 +206,21 @@ CREATE INDEX repairs_order ON repairs (order_id);
 CREATE INDEX repairs_at ON repairs (at);
 
 CREATE TABLE address_accesses (
-    id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    order_id bigint      NOT NULL,
-    actor    text        NOT NULL DEFAULT session_user, -- who looked, which a person cannot choose
-    reason   text        NOT NULL,
-    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
-    note     text -- OMS_ACTOR, or the user of the operating system
+    id             bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id       bigint,
+    actor          text        NOT NULL DEFAULT session_user, -- who looked, which a person cannot choose: the broker's user on the wire
+    reason         text        NOT NULL,
+    at             timestamptz NOT NULL DEFAULT clock_timestamp(),
+    note           text, -- OMS_ACTOR, or the user of the operating system; on the wire the message's actor
+    what           text        NOT NULL DEFAULT 'address' CHECK (what IN ('address', 'case', 'export', 'letter')),
+    user_id        text,
+    dead_letter_id bigint,
+    CONSTRAINT address_accesses_of_one CHECK (num_nonnulls(order_id, user_id, dead_letter_id) = 1)
 );
 CREATE INDEX address_accesses_order ON address_accesses (order_id);
 CREATE INDEX address_accesses_at ON address_accesses (at);
+CREATE INDEX address_accesses_user ON address_accesses (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX address_accesses_letter ON address_accesses (dead_letter_id) WHERE dead_letter_id IS NOT NULL;
 
 -- ---------------------------------------------------------------- catalogue
 
@@ -290,7 +298,8 @@ CREATE TABLE members (
     user_id    text        PRIMARY KEY,
     revision   bigint      NOT NULL,
     level      text        NOT NULL,
-    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    blocked    boolean     NOT NULL DEFAULT false
 );
 
 CREATE TABLE user_keys (
@@ -357,7 +366,7 @@ CREATE INDEX coupons_expiry ON coupons (valid_to) WHERE state = 'issued';
 CREATE TABLE coupon_ledger (
     coupon_id text        NOT NULL,
     order_id  bigint      NOT NULL,
-    op        text        NOT NULL CHECK (op IN ('lock', 'use', 'release', 'return')),
+    op        text        NOT NULL CHECK (op IN ('lock', 'use', 'release', 'return', 'relock', 'rerelease')),
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (coupon_id, order_id, op)
 );
@@ -370,10 +379,12 @@ CREATE TABLE free_texts (
     at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     key_id     text        NOT NULL,
     ciphertext bytea       NOT NULL,
-    PRIMARY KEY (about, type, field, message_id)
+    sender     text        NOT NULL DEFAULT '',
+    PRIMARY KEY (about, type, field, message_id, sender)
 );
 CREATE INDEX free_texts_at ON free_texts (at);
 COMMENT ON TABLE free_texts IS 'what people and strangers wrote in messages, encrypted';
+COMMENT ON COLUMN free_texts.sender IS 'hash of the sender''s name, whose message id it is; empty: none named, or written by an older version';
 COMMENT ON COLUMN free_texts.about IS 'what it is about: an order''s id, a refund''s number, provider and trade number, a user, or warehouse and SKU';
 
 CREATE TABLE revision_resets (
@@ -422,6 +433,46 @@ CREATE TABLE cart_lines (
 );
 CREATE INDEX cart_lines_updated ON cart_lines (updated_at);
 
+CREATE TABLE user_contacts (
+    user_id     text        NOT NULL,
+    medium      text        NOT NULL CHECK (medium IN ('email', 'sms', 'push')),
+    key_id      text        NOT NULL,
+    ciphertext  bytea       NOT NULL,
+    language    text        NOT NULL,
+    enabled     boolean     NOT NULL,
+    quiet_begin text,
+    quiet_until text,
+    time_zone   text,
+    opt_outs    text[]      NOT NULL,
+    changed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (user_id, medium)
+);
+COMMENT ON COLUMN user_contacts.ciphertext IS 'the address, encrypted with the key of the user';
+
+CREATE TABLE buyer_notifications (
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    cause      text        NOT NULL,
+    user_id    text        NOT NULL,
+    medium     text        NOT NULL CHECK (medium IN ('email', 'sms', 'push')),
+    kind       text        NOT NULL,
+    order_id   bigint      NOT NULL,
+    content    jsonb       NOT NULL,
+    state      text        NOT NULL CHECK (state IN ('pending', 'sent', 'failed', 'skipped')),
+    reason     text,
+    attempts   integer     NOT NULL DEFAULT 0,
+    wake_at    timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at   timestamptz,
+    UNIQUE (user_id, cause, medium),
+    CHECK ((state = 'pending') = (ended_at IS NULL)),
+    CHECK (state <> 'skipped' OR reason IS NOT NULL)
+) WITH (fillfactor = 80);
+COMMENT ON COLUMN buyer_notifications.cause IS 'the id of the event that it is about';
+COMMENT ON COLUMN buyer_notifications.content IS 'the event, which has no personal data; its template reads it';
+CREATE INDEX buyer_notifications_waiting ON buyer_notifications (wake_at) WHERE state = 'pending';
+CREATE INDEX buyer_notifications_created ON buyer_notifications (created_at);
+
 CREATE TABLE issued_order_numbers (
     order_no  text        PRIMARY KEY,
     user_id   text        NOT NULL,
@@ -449,7 +500,7 @@ CREATE TABLE orders (
     seller_id         text,
     user_id           text        NOT NULL,
     state             text        NOT NULL CHECK (state IN ('placing', 'awaiting_payment', 'paid', 'fulfilling', 'shipped',
-                                  'delivered', 'cancelling', 'cancelled', 'completed', 'delivery_failed', 'split', 'rejected')),
+                                  'delivered', 'cancelling', 'cancelled', 'completed', 'delivery_failed', 'split', 'rejected', 'reinstating')),
     version           integer     NOT NULL,
     cancel_type       text,
     reason_code       text,
@@ -536,12 +587,17 @@ CREATE TABLE order_items (
     image_url        text,
     unit             text,
     tax_basis_points integer,
+    adjustment_amount bigint  NOT NULL DEFAULT 0,
+    shipping_adjustment bigint NOT NULL DEFAULT 0,
+    refunded_shipping bigint  NOT NULL DEFAULT 0,
     PRIMARY KEY (order_id, line_no),
     CONSTRAINT order_items_discounts CHECK (promotion_amount >= 0 AND coupon_amount >= 0 AND points_amount >= 0
         AND promotion_amount + coupon_amount + points_amount <= origin_amount),
     CONSTRAINT order_items_payable CHECK (payable_amount = origin_amount - promotion_amount - coupon_amount
-        - points_amount + tax_amount + shipping_share),
+        - points_amount - adjustment_amount + tax_amount + shipping_share),
+    CONSTRAINT order_items_adjusted CHECK (shipping_share - shipping_adjustment BETWEEN 0 AND payable_amount),
     CONSTRAINT order_items_origin CHECK (origin_amount = unit_price * qty),
+    CONSTRAINT order_items_shipping CHECK (refunded_shipping BETWEEN 0 AND shipping_share - shipping_adjustment),
     CONSTRAINT order_items_dropped CHECK (short_qty + cancelled_qty <= refunded_qty),
     CONSTRAINT order_items_refunded CHECK (refunded_qty BETWEEN 0 AND qty AND refunded_amount BETWEEN 0 AND payable_amount)
 ) WITH (fillfactor = 90);
@@ -550,6 +606,8 @@ CREATE INDEX order_items_sku_time ON order_items (sku_id, order_id);
 COMMENT ON TABLE order_items IS 'lines as they were sold; their warehouse until they have their goods, the units and the money that went back change';
 COMMENT ON COLUMN order_items.specs IS 'null: the line is older than this column, and snapshot 3 of its order has specs, image_url, unit and tax rate';
 COMMENT ON COLUMN order_items.tax_basis_points IS 'null: no tax was added';
+COMMENT ON COLUMN order_items.adjustment_amount IS 'what operators took off the line; shipping_adjustment of it off its shipping_share';
+COMMENT ON COLUMN order_items.refunded_shipping IS 'the part of refunded_amount that is shipping';
 COMMENT ON COLUMN order_items.short_qty IS 'units that the warehouse did not have; they were given back';
 COMMENT ON COLUMN order_items.cancelled_qty IS 'units that were cancelled after others had left; they were given back';
 
@@ -565,10 +623,23 @@ CREATE TABLE dropped_units (
 );
 COMMENT ON TABLE dropped_units IS 'units that a partly shipped order will not ship; ref is the cause of their refund and the ref of their restock';
 
+CREATE TABLE order_adjustments (
+    order_id    bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    version     integer     NOT NULL,
+    line_no     smallint    NOT NULL,
+    amount      bigint      NOT NULL,
+    shipping    bigint      NOT NULL,
+    reason_code text        NOT NULL,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (order_id, version, line_no)
+);
+COMMENT ON TABLE order_adjustments IS 'what operators took off an unpaid order; a row of line 0 is the whole order, the others are its own lines';
+COMMENT ON COLUMN order_adjustments.amount IS 'what came off, less than 0 if it was put on; shipping is the part that came off the shipping';
+
 CREATE TABLE order_holds (
     id                  bigint      PRIMARY KEY,
     order_id            bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
-    kind                text        NOT NULL CHECK (kind IN ('operator', 'risk', 'shortage')),
+    kind                text        NOT NULL CHECK (kind IN ('operator', 'risk', 'shortage', 'payment')),
     reason_code         text        NOT NULL,
     message_id          text        NOT NULL,
     held_since          timestamptz NOT NULL,
@@ -664,6 +735,10 @@ CREATE TABLE operate_logs (
     at           timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (order_id, version)
 );
+CREATE INDEX operate_logs_day ON operate_logs (at)
+    WHERE pre_state <> cur_state
+        AND (cur_state IN ('awaiting_payment', 'paid', 'cancelled', 'rejected', 'delivered', 'delivery_failed')
+            OR (pre_state = 'shipped' AND cur_state = 'completed'));
 
 -- Amounts live once, in orders and order_items; these are the shapes the source documents give them.
 CREATE VIEW order_amounts AS
@@ -675,12 +750,12 @@ CREATE VIEW order_amount_details AS
     SELECT i.order_id, i.line_no, i.sku_id, a.type, a.amount
     FROM order_items i
     CROSS JOIN LATERAL (VALUES (10, i.origin_amount), (15, i.promotion_amount), (20, i.coupon_amount), (25, i.points_amount),
-        (30, i.shipping_share), (35, i.tax_amount), (50, i.payable_amount)) AS a (type, amount);
+        (30, i.shipping_share), (35, i.tax_amount), (45, i.adjustment_amount), (50, i.payable_amount)) AS a (type, amount);
 CREATE VIEW snapshots AS
     SELECT order_id, type, data, created_at FROM order_snapshots
     UNION ALL
     SELECT o.id, 2::smallint, jsonb_build_object('currency', o.currency, 'origin', o.origin_amount, 'promotion', o.promotion_amount,
-        'coupon', o.coupon_amount, 'points', o.points_amount, 'shipping', o.shipping_fee, 'tax', o.tax_amount, 'payable', o.payable_amount,
+        'coupon', o.coupon_amount, 'points', o.points_amount, 'shipping', o.shipping_fee, 'tax', o.tax_amount, 'payable', o.payable_amount + o.adjustment_amount,
         'stages', '["promotion", "coupon", "points", "shipping", "tax"]'::jsonb,
         'rounding', jsonb_build_object('discount', coalesce(o.policy ->> 'discount_rounding', 'half_even'),
             'tax', coalesce(o.policy ->> 'tax_rounding', 'half_up'))), o.created_at
@@ -691,7 +766,7 @@ CREATE VIEW snapshots AS
     FROM orders o
     CROSS JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('line_no', i.line_no, 'sku_id', i.sku_id, 'name', i.name, 'qty', i.qty,
-                'unit_price', i.unit_price, 'payable', i.payable_amount, 'specs', i.specs, 'category_id', i.category_id,
+                'unit_price', i.unit_price, 'payable', i.payable_amount + i.adjustment_amount, 'specs', i.specs, 'category_id', i.category_id,
                 'image_url', i.image_url, 'unit', i.unit)
             || CASE WHEN i.tax_basis_points IS NULL THEN '{}'::jsonb
                 ELSE jsonb_build_object('tax', i.tax_amount, 'tax_basis_points', i.tax_basis_points) END
@@ -735,7 +810,7 @@ CREATE TABLE payment_facts (
     intent_id   bigint,
     amount      bigint      NOT NULL CHECK (amount >= 0),
     currency    text        NOT NULL,
-    verdict     text        NOT NULL CHECK (verdict IN ('kept', 'late', 'duplicate', 'mismatch', 'failed')),
+    verdict     text        NOT NULL CHECK (verdict IN ('kept', 'late', 'duplicate', 'mismatch', 'failed', 'waiting')),
     reason_code text,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -743,6 +818,7 @@ CREATE TABLE payment_facts (
 );
 CREATE INDEX payment_facts_order ON payment_facts (order_id, kind);
 CREATE UNIQUE INDEX payment_facts_one_kept ON payment_facts (order_id) WHERE verdict = 'kept';
+CREATE UNIQUE INDEX payment_facts_one_waiting ON payment_facts (order_id) WHERE verdict = 'waiting';
 CREATE UNIQUE INDEX payment_facts_kept_intent ON payment_facts (intent_id) WHERE verdict = 'kept';
 
 CREATE TABLE refunds (
@@ -756,19 +832,24 @@ CREATE TABLE refunds (
     amount       bigint      NOT NULL CHECK (amount > 0),
     currency     text        NOT NULL,
     state        text        NOT NULL DEFAULT 'requested'
-                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'excess', 'failed', 'unknown', 'returned')),
+                 CHECK (state IN ('requested', 'submitted', 'succeeded', 'excess', 'failed', 'unknown', 'returned', 'released', 'deferred')),
     reason_code  text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at  timestamptz,
     excess_amount bigint     NOT NULL DEFAULT 0 CHECK (excess_amount BETWEEN 0 AND amount),
     unexpected   boolean     NOT NULL DEFAULT false,
     provider_no  text,
+    replaces     text,
+    case_id      bigint,
     UNIQUE (order_id, cause),
     CONSTRAINT refunds_excess CHECK ((state = 'excess') = (excess_amount > 0))
 );
 COMMENT ON COLUMN refunds.excess_amount IS 'the part that succeeded above what the order had left of the capture; people must recover it';
 COMMENT ON COLUMN refunds.unexpected IS 'it succeeded after its provider had reported that it failed, or without a request of ours';
 COMMENT ON COLUMN refunds.provider_no IS 'the provider''s number of a refund that it made by itself; null for those that we requested';
+COMMENT ON COLUMN refunds.case_id IS 'the after-sale case that follows this refund: it opened the refund, or the one that this one replaces';
+COMMENT ON COLUMN refunds.replaces IS 'the number of the failed refund of this order whose money this one gives back, under a number of its own';
+CREATE UNIQUE INDEX refunds_replaces ON refunds (replaces) WHERE replaces IS NOT NULL;
 CREATE UNIQUE INDEX refunds_foreign ON refunds (provider, provider_no, trade_no, order_id) WHERE provider_no IS NOT NULL;
 CREATE INDEX refunds_excess_open ON refunds (finished_at) WHERE state = 'excess';
 CREATE INDEX refunds_trade ON refunds (provider, trade_no);
@@ -783,15 +864,38 @@ CREATE TABLE payment_disputes (
     reason_code text,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (provider, dispute_no)
+    due_at      timestamptz,
+    id          bigint      GENERATED ALWAYS AS IDENTITY,
+    remind_at   timestamptz,
+    PRIMARY KEY (provider, dispute_no),
+    CONSTRAINT payment_disputes_id UNIQUE (id)
 );
+COMMENT ON COLUMN payment_disputes.remind_at IS 'when people are reminded to answer; null once they were, or if they need not be';
+COMMENT ON COLUMN payment_disputes.due_at IS 'until when the shop has to answer at the provider; null once it need not';
+CREATE INDEX payment_disputes_due ON payment_disputes (state, due_at, id);
+CREATE INDEX payment_disputes_no ON payment_disputes (dispute_no);
+CREATE INDEX payment_disputes_state ON payment_disputes (state, occurred_at);
 CREATE INDEX payment_disputes_trade ON payment_disputes (provider, trade_no);
+
+CREATE TABLE dispute_evidence (
+    dispute_id   bigint      NOT NULL REFERENCES payment_disputes (id) ON DELETE CASCADE,
+    number       integer     NOT NULL CHECK (number > 0),
+    evidence     jsonb       NOT NULL,
+    message_id   text        NOT NULL,
+    actor_id     text        NOT NULL,
+    submitted_at timestamptz NOT NULL,
+    PRIMARY KEY (dispute_id, number)
+);
+COMMENT ON TABLE dispute_evidence IS 'what the shop submitted against a dispute; free_texts has what was written, by message_id';
+COMMENT ON COLUMN dispute_evidence.evidence IS 'references to photos and documents that the shop keeps elsewhere';
 
 CREATE VIEW counted_refunds AS
 SELECT r.id, r.order_id, r.provider, r.trade_no, r.amount - r.excess_amount AS amount
 FROM refunds r JOIN payment_facts f ON f.provider = r.provider AND f.trade_no = r.trade_no AND f.kind = 'captured' AND f.verdict = 'kept'
-WHERE r.state NOT IN ('failed', 'returned');
-COMMENT ON VIEW counted_refunds IS 'refunds that draw on the capture that an order keeps, and whose money is gone or on its way; what failed, and what is above the capture, counts for nothing';
+WHERE r.state NOT IN ('failed', 'returned', 'released', 'deferred')
+UNION ALL
+SELECT r.id, r.order_id, r.provider, r.trade_no, r.amount FROM refunds r WHERE r.state IN ('released', 'deferred');
+COMMENT ON VIEW counted_refunds IS 'refunds that draw on the capture that an order keeps, and whose money is gone or on its way, and what of its authorisation is released; what failed, and what is above the capture, counts for nothing';
 
 CREATE VIEW returned_values AS
 SELECT o.id AS order_id, o.root_id, sum(div(i.points_amount::numeric * i.refunded_qty, i.qty))::bigint AS points_amount,
@@ -820,7 +924,7 @@ CREATE TABLE payment_attempts (
     scene        text        NOT NULL,
     amount       bigint      NOT NULL CHECK (amount > 0),
     currency     text        NOT NULL,
-    state        text        NOT NULL CHECK (state IN ('created', 'requested', 'unknown', 'captured', 'failed', 'closing', 'closed')),
+    state        text        NOT NULL CHECK (state IN ('created', 'requested', 'unknown', 'captured', 'failed', 'closing', 'closed', 'authorized')),
     reference    text,
     trade_no     text,
     reason_code  text,
@@ -830,6 +934,7 @@ CREATE TABLE payment_attempts (
     started_at   timestamptz NOT NULL,
     expire_at    timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    authorize    boolean     NOT NULL DEFAULT false,
     CONSTRAINT payment_attempts_command CHECK (cardinality(command) = 2)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN payment_attempts.reference IS 'what the provider called the attempt when it was opened there';
@@ -837,6 +942,33 @@ COMMENT ON COLUMN payment_attempts.command IS 'scope and request id of the payme
 COMMENT ON COLUMN payment_attempts.details IS 'ciphertext: address, payer and return URL of the buyer''s client';
 CREATE INDEX payment_attempts_intent ON payment_attempts (intent_id);
 CREATE INDEX payment_attempts_order ON payment_attempts (order_id);
+
+CREATE TABLE payment_authorizations (
+    attempt_id       bigint      PRIMARY KEY REFERENCES payment_attempts (id) ON DELETE CASCADE,
+    order_id         bigint      NOT NULL,
+    provider         text        NOT NULL,
+    authorization_no text        NOT NULL,
+    amount           bigint      NOT NULL CHECK (amount > 0),
+    currency         text        NOT NULL,
+    verdict          text        NOT NULL CHECK (verdict IN ('kept', 'late', 'duplicate', 'mismatch')),
+    state            text        NOT NULL CHECK (state IN ('authorized', 'capturing', 'captured', 'failed', 'voiding', 'voided')),
+    capture_amount   bigint      CHECK (capture_amount BETWEEN 1 AND amount),
+    captures         integer     NOT NULL DEFAULT 0,
+    trade_no         text,
+    reason_code      text,
+    authorized_at    timestamptz NOT NULL,
+    renewed_at       timestamptz,
+    expire_at        timestamptz NOT NULL,
+    updated_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    not_taken_at     timestamptz
+);
+COMMENT ON TABLE payment_authorizations IS 'money that a provider reserves for us; what of it is not captured is released or voided';
+COMMENT ON COLUMN payment_authorizations.capture_amount IS 'what the last capture asks for: the authorised amount without what was released before';
+COMMENT ON COLUMN payment_authorizations.captures IS 'how many captures were requested; each has its own number at the provider';
+COMMENT ON COLUMN payment_authorizations.trade_no IS 'the provider''s number of the last capture that it reported';
+COMMENT ON COLUMN payment_authorizations.not_taken_at IS 'since when people have to act, because wanted money could not be taken; an alert was raised then';
+CREATE INDEX payment_authorizations_order ON payment_authorizations (order_id);
+CREATE UNIQUE INDEX payment_authorizations_one_kept ON payment_authorizations (order_id) WHERE verdict = 'kept';
 
 CREATE TABLE payment_notifications (
     id          bigint      PRIMARY KEY,
@@ -902,8 +1034,13 @@ CREATE TABLE shipments (
     outbound_at  timestamptz,
     delivered_at timestamptz,
     ended        boolean     NOT NULL DEFAULT false,
+    case_id      bigint,
+    to_buyer     boolean     NOT NULL DEFAULT false,
+    CONSTRAINT shipments_to_buyer CHECK (case_id IS NOT NULL OR NOT to_buyer),
     CONSTRAINT shipments_ended CHECK (ended OR state NOT IN ('delivered', 'returned', 'loss_confirmed', 'cancelled'))
 );
+COMMENT ON COLUMN shipments.case_id IS 'the after-sale case whose goods the parcel carries; it ships nothing of its order';
+COMMENT ON COLUMN shipments.to_buyer IS 'with a case: it takes refused goods back to the buyer, and not to the warehouse';
 COMMENT ON COLUMN shipments.ended IS 'it arrived, came back, was confirmed lost or cancelled: its number may be used again';
 CREATE UNIQUE INDEX shipments_live ON shipments (carrier, tracking_no) WHERE NOT ended;
 CREATE INDEX shipments_number ON shipments (tracking_no, carrier, id);
@@ -948,12 +1085,169 @@ CREATE TABLE waybills (
     refusal      text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     answered_at  timestamptz,
-    CONSTRAINT waybills_numbered CHECK ((tracking_no IS NOT NULL) = (state NOT IN ('requested', 'refused')))
+    order_ids    bigint[]    NOT NULL,
+    bookings     integer     NOT NULL DEFAULT 0,
+    stopped      boolean     NOT NULL DEFAULT false,
+    CONSTRAINT waybills_numbered CHECK ((tracking_no IS NOT NULL) = (state NOT IN ('requested', 'refused'))),
+    CONSTRAINT waybills_orders_named CHECK (order_id = ANY (order_ids))
 );
 COMMENT ON TABLE waybills IS 'a parcel that we book at its carrier: its id is that of the parcel, and our number at the carrier';
 COMMENT ON COLUMN waybills.scope IS 'with request_id: the shipment.create that waits for the answer';
 COMMENT ON COLUMN waybills.state IS 'unused: no parcel has it, and it is to be cancelled; uncancelled: the carrier refused that';
+COMMENT ON COLUMN waybills.order_ids IS 'all orders whose goods the parcel is to hold; the carrier has their address';
+COMMENT ON COLUMN waybills.bookings IS 'how often the carrier answered that it booked it; a cancellation counts only for those that came before it';
+COMMENT ON COLUMN waybills.stopped IS 'a warehouse of it stopped or refused before the carrier answered, so no parcel is to have it';
 CREATE INDEX waybills_order ON waybills (order_id);
+CREATE INDEX waybills_orders ON waybills USING gin (order_ids);
+
+-- ---------------------------------------------------------------- after-sale cases
+
+CREATE TABLE after_sales (
+    id             bigint      PRIMARY KEY,
+    case_no        text        NOT NULL UNIQUE,
+    order_id       bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
+    type           text        NOT NULL CHECK (type IN ('refund_only', 'return_refund', 'exchange')),
+    source         text        NOT NULL CHECK (source IN ('user', 'customer_service', 'system', 'fulfilment')),
+    state          text        NOT NULL CHECK (state IN ('requested', 'reopened', 'approved', 'rejected', 'revoked', 'awaiting_return',
+                               'return_in_transit', 'received', 'inspecting', 'inspect_passed', 'inspect_failed', 'reshipping', 'refunding',
+                               'refund_failed', 'completed', 'closed', 'unreturned')),
+    version        integer     NOT NULL CHECK (version > 0),
+    reason_code    text        NOT NULL,
+    merchant_fault boolean     NOT NULL,
+    evidence       jsonb       NOT NULL DEFAULT '[]',
+    granted_amount bigint      CHECK (granted_amount >= 0),
+    refund_amount  bigint      CHECK (refund_amount >= 0),
+    carrier        text,
+    tracking_no    text,
+    requested_at   timestamptz NOT NULL,
+    processed_at   timestamptz,
+    completed_at   timestamptz,
+    received_at    timestamptz,
+    parcel_id      bigint,
+    balance_amount bigint,
+    CONSTRAINT after_sales_times CHECK (processed_at >= requested_at AND completed_at >= coalesce(processed_at, requested_at)),
+    CONSTRAINT after_sales_completed CHECK ((completed_at IS NOT NULL) = (state IN ('completed', 'rejected', 'revoked', 'closed', 'unreturned'))),
+    CONSTRAINT after_sales_owed CHECK (state <> 'unreturned' OR balance_amount < 0),
+    CONSTRAINT after_sales_parcel CHECK ((carrier IS NULL) = (tracking_no IS NULL))
+) WITH (fillfactor = 80);
+CREATE INDEX after_sales_order ON after_sales (order_id);
+CREATE INDEX after_sales_open ON after_sales (requested_at, id) WHERE completed_at IS NULL;
+CREATE INDEX after_sales_state ON after_sales (state, requested_at, id);
+COMMENT ON TABLE after_sales IS 'cases in which a buyer wants money back or other goods; they change under the lock of their order';
+COMMENT ON COLUMN after_sales.received_at IS 'when its goods came back to the warehouse';
+COMMENT ON COLUMN after_sales.balance_amount IS 'what an exchange leaves once its goods are out: above 0 it has gone back to the buyer, below 0 the buyer owes it';
+COMMENT ON COLUMN after_sales.parcel_id IS 'the parcel that was delivered and came back';
+COMMENT ON COLUMN after_sales.evidence IS 'references to photos and documents that the shop keeps elsewhere';
+COMMENT ON COLUMN after_sales.granted_amount IS 'what the reviewer set in place of the computed amount';
+COMMENT ON COLUMN after_sales.refund_amount IS 'what was requested from the provider, 0 if there was nothing to give back';
+
+CREATE TABLE after_sale_lines (
+    case_id       bigint   NOT NULL REFERENCES after_sales (id) ON DELETE CASCADE,
+    line_no       smallint NOT NULL,
+    qty           integer  NOT NULL CHECK (qty > 0),
+    accepted_qty  integer  NOT NULL DEFAULT 0 CHECK (accepted_qty >= 0),
+    refused_qty   integer  NOT NULL DEFAULT 0 CHECK (refused_qty >= 0),
+    refunded_qty  integer  NOT NULL DEFAULT 0 CHECK (refunded_qty >= 0),
+    replaced_qty  integer  NOT NULL DEFAULT 0 CHECK (replaced_qty >= 0),
+    wanted_sku_id text,
+    exchange_qty    integer NOT NULL DEFAULT 0,
+    exchange_value  bigint  NOT NULL DEFAULT 0 CHECK (exchange_value >= 0),
+    exchange_credit bigint  NOT NULL DEFAULT 0 CHECK (exchange_credit >= 0),
+    lost_qty        integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (case_id, line_no),
+    CONSTRAINT after_sale_lines_exchanged CHECK (exchange_qty BETWEEN 0 AND qty AND lost_qty BETWEEN 0 AND exchange_qty),
+    CONSTRAINT after_sale_lines_inspected CHECK (accepted_qty + refused_qty <= qty),
+    CONSTRAINT after_sale_lines_settled CHECK (refunded_qty + replaced_qty <= qty)
+);
+COMMENT ON COLUMN after_sale_lines.exchange_qty IS 'units of this line in the newest exchange order of the case';
+COMMENT ON COLUMN after_sale_lines.exchange_value IS 'what these units count for; exchange_credit of the price of the other goods is paid with them';
+COMMENT ON COLUMN after_sale_lines.lost_qty IS 'units of the exchange order that never arrived, or came back';
+
+CREATE TABLE after_sale_steps (
+    case_id     bigint      NOT NULL REFERENCES after_sales (id) ON DELETE CASCADE,
+    version     integer     NOT NULL,
+    trigger     text        NOT NULL,
+    pre_state   text        NOT NULL,
+    cur_state   text        NOT NULL,
+    actor_type  text        NOT NULL,
+    actor_id    text        NOT NULL,
+    cause_type  text        NOT NULL,
+    cause_id    text        NOT NULL,
+    reason_code text,
+    at          timestamptz NOT NULL,
+    PRIMARY KEY (case_id, version)
+);
+COMMENT ON TABLE after_sale_steps IS 'one row for each step of a case; pre_state is empty for the first';
+
+CREATE TABLE after_sale_send_backs (
+    case_id         bigint      NOT NULL REFERENCES after_sales (id) ON DELETE CASCADE,
+    line_no         smallint    NOT NULL,
+    warehouse       text        NOT NULL,
+    qty             integer     NOT NULL CHECK (qty > 0),
+    requested_at    timestamptz NOT NULL,
+    cause_type      text        NOT NULL,
+    cause_id        text        NOT NULL,
+    parcel_id       bigint,
+    sent_at         timestamptz,
+    sent_actor_type text,
+    sent_actor_id   text,
+    sent_cause_type text,
+    sent_cause_id   text,
+    PRIMARY KEY (case_id, line_no),
+    CONSTRAINT after_sale_send_backs_sent CHECK (num_nulls(parcel_id, sent_at, sent_actor_type, sent_actor_id, sent_cause_type, sent_cause_id) IN (0, 6))
+);
+COMMENT ON TABLE after_sale_send_backs IS 'goods of a case that a warehouse is to send back to the buyer, because they were refused or the case ended without them';
+COMMENT ON COLUMN after_sale_send_backs.parcel_id IS 'the parcel that takes them to the buyer, once the warehouse has handed it over';
+
+CREATE VIEW operate_log_entries AS
+SELECT l.order_id, l.version, l.operate_type, l.pre_state, l.cur_state, l.remark, l.actor_type, l.actor_id, l.cause_type, l.cause_id, l.at,
+    NULL::bigint AS case_id, NULL::text AS case_no, NULL::text AS case_state, NULL::integer AS case_version, NULL::text AS refund_no
+FROM operate_logs l
+UNION ALL
+SELECT c.order_id, o.version, 230::smallint, o.cur_state, o.cur_state, s.trigger, s.actor_type, s.actor_id, s.cause_type, s.cause_id, s.at,
+    c.id, c.case_no, s.cur_state, s.version, NULL
+FROM after_sales c
+JOIN after_sale_steps s ON s.case_id = c.id
+CROSS JOIN LATERAL (
+    SELECT l.version, l.cur_state FROM operate_logs l WHERE l.order_id = c.order_id AND l.at <= s.at ORDER BY l.version DESC LIMIT 1
+) AS o
+UNION ALL
+SELECT c.order_id, o.version, 230::smallint, o.cur_state, o.cur_state, b.remark, b.actor_type, b.actor_id, b.cause_type, b.cause_id, b.at,
+    c.id, c.case_no, k.cur_state, k.version, NULL
+FROM after_sales c
+CROSS JOIN LATERAL (
+    SELECT DISTINCT 'send_back_requested' AS remark, 'system' AS actor_type, 'oms' AS actor_id, cause_type, cause_id, requested_at AS at
+    FROM after_sale_send_backs WHERE case_id = c.id
+    UNION ALL
+    SELECT DISTINCT 'sent_back', sent_actor_type, sent_actor_id, sent_cause_type, sent_cause_id, sent_at
+    FROM after_sale_send_backs WHERE case_id = c.id AND sent_at IS NOT NULL
+) AS b
+CROSS JOIN LATERAL (
+    SELECT s.version, s.cur_state FROM after_sale_steps s WHERE s.case_id = c.id AND s.at <= b.at ORDER BY s.version DESC LIMIT 1
+) AS k
+CROSS JOIN LATERAL (
+    SELECT l.version, l.cur_state FROM operate_logs l WHERE l.order_id = c.order_id AND l.at <= b.at ORDER BY l.version DESC LIMIT 1
+) AS o
+UNION ALL
+SELECT r.order_id, o.version, CASE WHEN r.cause LIKE 'late:%' THEN 160 ELSE 170 END::smallint, o.cur_state, o.cur_state,
+    CASE WHEN r.cause LIKE 'late:%' THEN 'late_payment_refunded' ELSE 'duplicate_payment_refunded' END, 'system', 'oms', 'payment', r.trade_no,
+    r.requested_at, NULL, NULL, NULL, NULL, r.refund_no
+FROM refunds r
+CROSS JOIN LATERAL (
+    SELECT l.version, l.cur_state FROM operate_logs l WHERE l.order_id = r.order_id AND l.at <= r.requested_at ORDER BY l.version DESC LIMIT 1
+) AS o
+WHERE r.cause LIKE 'late:%' OR r.cause LIKE 'dup:%';
+COMMENT ON VIEW operate_log_entries IS 'all that was done with an order: its own steps, the steps of its after-sale cases, and the refunds of payments that came late or twice. Of the last two, version and states are those that the order had then';
+
+CREATE TABLE after_sale_inspections (
+    case_id     bigint   NOT NULL REFERENCES after_sales (id) ON DELETE CASCADE,
+    version     integer  NOT NULL,
+    line_no     smallint NOT NULL,
+    disposition text     NOT NULL CHECK (disposition IN ('restock', 'quarantine', 'write_off', 'send_back', 'lost')),
+    qty         integer  NOT NULL CHECK (qty > 0),
+    PRIMARY KEY (case_id, version, line_no, disposition)
+);
+COMMENT ON TABLE after_sale_inspections IS 'what each report of an inspection found; `version` is that of the step of its case';
 
 -- ---------------------------------------------------------------- stock (no foreign keys to orders: it may live in a database of its own)
 
@@ -962,22 +1256,27 @@ CREATE TABLE stock (
     warehouse text    NOT NULL,
     on_hand   integer NOT NULL CHECK (on_hand >= 0),
     locked    integer NOT NULL DEFAULT 0 CHECK (locked >= 0),
+    quarantined integer NOT NULL DEFAULT 0 CHECK (quarantined >= 0),
     PRIMARY KEY (sku_id, warehouse),
     CONSTRAINT stock_never_oversold CHECK (locked <= on_hand)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON COLUMN stock.quarantined IS 'units that came back and are kept apart; they are not on hand';
 
 CREATE TABLE stock_holders (
     holder_id  bigint      PRIMARY KEY,
     group_id   bigint      NOT NULL,
     state      text        NOT NULL CHECK (state IN ('reserved', 'refused', 'committed', 'released', 'restocked')),
-    decided_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    decided_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    turn      smallint    NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
+COMMENT ON COLUMN stock_holders.turn IS 'the reservation that the state is about: 0 when the order is placed, 1 when it is reinstated';
 
 CREATE TABLE stock_ledger (
     holder_id bigint      NOT NULL,
     sku_id    text        NOT NULL,
     warehouse text        NOT NULL,
-    op        text        NOT NULL CHECK (op IN ('receive', 'adjust', 'reserve', 'commit', 'release', 'restock')),
+    op        text        NOT NULL CHECK (op IN ('receive', 'adjust', 'reserve', 'commit', 'release', 'restock', 'quarantine',
+                          'write_off', 'clear', 'discard')),
     ref       text        NOT NULL DEFAULT '',
     qty       integer     NOT NULL,
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -991,16 +1290,38 @@ CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$;
+CREATE FUNCTION refuse_price() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF old.state = 'awaiting_payment' AND new.adjustment_amount =
+        (SELECT sum(amount) FROM order_adjustments WHERE order_id = old.id AND line_no = 0) THEN
+        RETURN new;
+    END IF;
+    RAISE EXCEPTION 'the price of an order changes only by order_adjustments while it waits for payment'
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE FUNCTION refuse_line_price() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (new.adjustment_amount, new.shipping_adjustment) =
+        (SELECT sum(amount), sum(shipping) FROM order_adjustments WHERE order_id = old.order_id AND line_no = old.line_no) THEN
+        RETURN new;
+    END IF;
+    RAISE EXCEPTION 'the price of a line changes only by order_adjustments' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
 CREATE TRIGGER orders_price_immutable BEFORE UPDATE OF currency, origin_amount, promotion_amount, coupon_amount, points_amount,
-    shipping_fee, box_fee, tax_amount, payable_amount ON orders FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    shipping_fee, box_fee, tax_amount ON orders FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER orders_price_adjusted BEFORE UPDATE OF adjustment_amount, payable_amount ON orders
+    FOR EACH ROW EXECUTE FUNCTION refuse_price();
 CREATE TRIGGER orders_policy_immutable BEFORE UPDATE OF policy ON orders
     FOR EACH ROW WHEN (NOT new.policy @> old.policy
         OR new.policy - '{discount_rounding,tax_rounding}'::text[] <> old.policy - '{discount_rounding,tax_rounding}'::text[])
     EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_items_immutable BEFORE UPDATE OF order_id, line_no, sku_id, spu_id, name, product_type, seller_id, qty,
-    unit_price, origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, payable_amount, category_id,
+    unit_price, origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, category_id,
     promotion_id, promotion_revision, promotion_text, quota_units, gift_points, gift_growth
     ON order_items FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER order_items_price_adjusted BEFORE UPDATE OF adjustment_amount, shipping_adjustment, payable_amount ON order_items
+    FOR EACH ROW EXECUTE FUNCTION refuse_line_price();
+CREATE TRIGGER order_adjustments_immutable BEFORE UPDATE ON order_adjustments FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_items_specs_immutable BEFORE UPDATE OF specs, image_url, unit, tax_basis_points ON order_items
     FOR EACH ROW WHEN (old.specs IS NOT NULL) EXECUTE FUNCTION refuse_change();
 CREATE FUNCTION refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1014,6 +1335,20 @@ CREATE TRIGGER order_items_warehouse_final BEFORE UPDATE OF warehouse ON order_i
     FOR EACH ROW WHEN (new.warehouse <> old.warehouse) EXECUTE FUNCTION refuse_move();
 CREATE TRIGGER order_snapshots_immutable BEFORE UPDATE ON order_snapshots FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER operate_logs_immutable BEFORE UPDATE ON operate_logs FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER after_sale_steps_immutable BEFORE UPDATE ON after_sale_steps FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TABLE exchange_orders (
+    order_id       bigint PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
+    case_id        bigint NOT NULL,
+    first_order_id bigint NOT NULL,
+    value_amount   bigint NOT NULL CHECK (value_amount >= 0),
+    price_amount   bigint NOT NULL CHECK (price_amount >= 0),
+    state          text   NOT NULL CHECK (state IN ('reserving', 'reserved', 'confirmed', 'paid', 'delivered', 'ended'))
+) WITH (fillfactor = 80);
+CREATE INDEX exchange_orders_case ON exchange_orders (case_id);
+COMMENT ON TABLE exchange_orders IS 'orders of kind exchange: the case and the order whose goods they replace; they change under the lock of that order';
+COMMENT ON COLUMN exchange_orders.value_amount IS 'what the goods that come back count for';
+COMMENT ON COLUMN exchange_orders.price_amount IS 'what the wanted goods cost; above value_amount the buyer pays the rest, below it the rest goes back';
 CREATE TRIGGER stock_ledger_immutable BEFORE UPDATE OR DELETE ON stock_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER coupon_ledger_immutable BEFORE UPDATE OR DELETE ON coupon_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER points_ledger_immutable BEFORE UPDATE OR DELETE ON points_ledger FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

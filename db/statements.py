@@ -5,9 +5,12 @@ A file may have one statement for several tables: a name with `{table}` stands f
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from db.pool import Transaction
 
 _HEADER = re.compile(r"^-- name: ([a-z_]+\.[a-z_0-9{}]+)$", re.MULTILINE)
 _EACH = re.compile(r"^-- each: (.+)$", re.MULTILINE)
@@ -45,3 +48,16 @@ def columns(rows: Iterable[Sequence[Any]], width: int = 0) -> list[list[Any]]:
     Without any row there are `width` empty arrays; a caller that gives no width has at least one row.
     """
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+async def rows_by(
+    tx: Transaction, key: str, name: str, ids: Iterable[Any], *more: object
+) -> Mapping[Any, Sequence[Any]]:
+    """Value of the column `key` -> its rows of the statement `name`, in their order.
+
+    The statement takes the ids, each once and sorted, and then `more`. Without any id it does not run.
+    """
+    wanted, found = sorted(set(ids)), defaultdict[Any, list[Any]](list)
+    for row in await tx.fetch(SQL[name], wanted, *more) if wanted else ():
+        found[row[key]].append(row)
+    return found

@@ -1,25 +1,25 @@
 -- name: attempts.open
 -- Inserts attempts. Each has its own number at the provider. Locks: none.
 INSERT INTO payment_attempts (id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, command,
-    key_id, details, started_at, expire_at)
+    key_id, details, started_at, expire_at, authorize)
 SELECT n.id, n.out_trade_no, n.intent_id, n.order_id, n.provider, n.scene, n.amount, n.currency, n.state, n.reference,
-    ARRAY[n.scope, n.request_id], n.key_id, n.details, $15::timestamptz, n.expire_at
+    ARRAY[n.scope, n.request_id], n.key_id, n.details, $15::timestamptz, n.expire_at, n.authorize
 FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $16::timestamptz[])
+    $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $16::timestamptz[], $17::boolean[])
     AS n (id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, scope, request_id, key_id,
-          details, expire_at);
+          details, expire_at, authorize);
 
 -- name: attempts.read
 -- $1 attempt ids. Locks: none. Unknown ids are missing.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
-    started_at, expire_at, k.shop_key_id, k.wrapped
+    started_at, expire_at, authorize, k.shop_key_id, k.wrapped
 FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.lock
 -- $1 attempt ids. Locks: the attempts, in id order. Unknown ids are missing.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
-    started_at, expire_at, k.shop_key_id, k.wrapped
+    started_at, expire_at, authorize, k.shop_key_id, k.wrapped
 FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE id = ANY($1::bigint[])
 ORDER BY id
@@ -28,7 +28,7 @@ FOR UPDATE OF a;
 -- name: attempts.by_number
 -- $1 our numbers at providers, $2 attempt ids. The attempts that a notification or an answer is about. Locks: none.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
-    started_at, expire_at, k.shop_key_id, k.wrapped
+    started_at, expire_at, authorize, k.shop_key_id, k.wrapped
 FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
 WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 
@@ -36,7 +36,7 @@ WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 -- $1 intent ids, $2 order ids (both locked by their orders), $3 attempt ids. Attempts that a buyer may still pay, of these
 -- intents and of merged intents that pay these orders; and the attempts of $3, live or not. Locks: all of them, in id order.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
-    started_at, expire_at, k.shop_key_id, k.wrapped, state IN ('created', 'requested', 'unknown')
+    started_at, expire_at, authorize, k.shop_key_id, k.wrapped, state IN ('created', 'requested', 'unknown')
         AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live,
     ARRAY(SELECT m.order_id FROM payment_intent_orders m WHERE m.intent_id = a.intent_id) AS merged_orders
 FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id

@@ -7,8 +7,9 @@ FROM (SELECT sku_id || '@' || warehouse AS id FROM stock WHERE NOT (0 <= locked 
 -- INV-02. A counter without a ledger is a violation too, and so is a ledger without a counter.
 WITH folded AS (
     SELECT sku_id, warehouse,
-        sum(CASE op WHEN 'receive' THEN qty WHEN 'adjust' THEN qty WHEN 'restock' THEN qty WHEN 'commit' THEN -qty ELSE 0 END) AS on_hand,
-        sum(CASE op WHEN 'reserve' THEN qty WHEN 'commit' THEN -qty WHEN 'release' THEN -qty ELSE 0 END) AS locked
+        sum(CASE WHEN op IN ('receive', 'adjust', 'restock', 'clear') THEN qty WHEN op = 'commit' THEN -qty ELSE 0 END) AS on_hand,
+        sum(CASE op WHEN 'reserve' THEN qty WHEN 'commit' THEN -qty WHEN 'release' THEN -qty ELSE 0 END) AS locked,
+        sum(CASE WHEN op = 'quarantine' THEN qty WHEN op IN ('clear', 'discard') THEN -qty ELSE 0 END) AS quarantined
     FROM stock_ledger
     GROUP BY sku_id, warehouse
 )
@@ -16,30 +17,37 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT sku_id || '@' || warehouse AS id
     FROM stock s FULL JOIN folded f USING (sku_id, warehouse)
-    WHERE coalesce(s.on_hand, 0) <> coalesce(f.on_hand, 0) OR coalesce(s.locked, 0) <> coalesce(f.locked, 0)
+    WHERE (coalesce(s.on_hand, 0), coalesce(s.locked, 0), coalesce(s.quarantined, 0))
+        <> (coalesce(f.on_hand, 0), coalesce(f.locked, 0), coalesce(f.quarantined, 0))
 ) AS bad;
 
 -- name: audit.stock_holds
--- INV-03. Holder 0 stands for goods that arrive and for corrections, which no order holds.
+-- INV-03. Holder 0 stands for goods that arrive, for corrections and for ends of quarantines, which no order holds. What came back is
+-- sellable, in quarantine or written off, and never more than left.
+-- The entries of each turn of a holder have a ref of their own; a turn before its last one was released.
 WITH held AS (
-    SELECT holder_id, sku_id, warehouse,
+    SELECT l.holder_id, l.sku_id, l.warehouse, s.state, e.ref = k.ref AS last,
         count(*) FILTER (WHERE op = 'reserve') AS reserves,
         count(*) FILTER (WHERE op IN ('commit', 'release')) AS ends,
         coalesce(sum(qty) FILTER (WHERE op = 'reserve'), 0) AS reserved,
         coalesce(sum(qty) FILTER (WHERE op = 'commit'), 0) AS committed,
         coalesce(sum(qty) FILTER (WHERE op = 'release'), 0) AS released,
-        coalesce(sum(qty) FILTER (WHERE op = 'restock'), 0) AS restocked
-    FROM stock_ledger
+        coalesce(sum(qty) FILTER (WHERE op IN ('restock', 'quarantine', 'write_off')), 0) AS restocked
+    FROM stock_ledger l
+    LEFT JOIN stock_holders s USING (holder_id)
+    CROSS JOIN LATERAL (SELECT CASE WHEN s.turn > 0 THEN 'turn:' || s.turn ELSE '' END AS ref) AS k
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.op IN ('restock', 'quarantine', 'write_off') THEN k.ref ELSE l.ref END AS ref) AS e
     WHERE holder_id <> 0
-    GROUP BY holder_id, sku_id, warehouse
+    GROUP BY l.holder_id, l.sku_id, l.warehouse, s.state, e.ref, k.ref
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT h.holder_id || ':' || h.sku_id || '@' || h.warehouse AS id
-    FROM held h LEFT JOIN stock_holders s USING (holder_id)
+    FROM held h
     WHERE h.reserves <> 1 OR h.ends > 1 OR h.restocked > h.committed
         OR (h.committed <> 0 AND h.committed <> h.reserved) OR (h.released <> 0 AND h.released <> h.reserved)
-        OR CASE s.state
+        OR NOT h.last AND h.released = 0
+        OR h.last AND CASE h.state
             WHEN 'reserved' THEN h.ends <> 0
             WHEN 'released' THEN h.released = 0
             WHEN 'committed' THEN h.committed = 0
@@ -50,15 +58,16 @@ FROM (
 -- name: audit.refunds_within_captures
 -- INV-04. The refunds that we request never exceed their capture, and draw only on captures that were reported. Of a capture that
 -- several orders keep, each gives back its own part at most; of one that a split order keeps, the children give it back and the parent
--- nothing. What succeeded unexpectedly counts up to the capture: audit_payments.excess shows what is above.
+-- nothing. What succeeded unexpectedly counts up to the capture: audit_payments.excess shows what is above. A part of an authorisation
+-- that was released counts for its order, and moves no money.
 WITH counted AS (
-    SELECT order_id, provider, trade_no, CASE WHEN unexpected THEN 0 ELSE amount END AS requested,
-        CASE WHEN state IN ('succeeded', 'excess') THEN amount - excess_amount ELSE 0 END AS gone
+    SELECT order_id, provider, trade_no, state <> 'released' AS moves, CASE WHEN unexpected THEN 0 ELSE amount END AS requested,
+        CASE WHEN state IN ('succeeded', 'excess', 'released') THEN amount - excess_amount ELSE 0 END AS gone
     FROM refunds
-    WHERE state NOT IN ('failed', 'returned')
+    WHERE state NOT IN ('failed', 'returned', 'deferred')
 ), refunded AS (
     SELECT order_id, provider, trade_no, greatest(sum(requested), sum(gone)) AS amount,
-        greatest(sum(sum(requested)) OVER captures, sum(sum(gone)) OVER captures) AS whole
+        greatest(sum(sum(requested) FILTER (WHERE moves)) OVER captures, sum(sum(gone) FILTER (WHERE moves)) OVER captures) AS whole
     FROM counted
     GROUP BY order_id, provider, trade_no
     WINDOW captures AS (PARTITION BY provider, trade_no)
@@ -82,7 +91,7 @@ WITH kept AS (
     FROM payment_facts f LEFT JOIN payment_intent_orders s ON s.intent_id = f.intent_id
     WHERE f.verdict = 'kept'
 ), owed AS (
-    SELECT order_id, provider, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict <> 'kept'
+    SELECT order_id, provider, trade_no, amount FROM payment_facts WHERE kind = 'captured' AND verdict NOT IN ('kept', 'waiting')
     UNION ALL
     SELECT o.id, k.provider, k.trade_no, o.payable_amount
     FROM orders o JOIN kept k ON k.order_id = coalesce(o.parent_id, o.id)
@@ -115,7 +124,7 @@ WITH kept AS (
 ), refunded AS (
     SELECT order_id, provider, trade_no, sum(amount - excess_amount) AS amount
     FROM refunds
-    WHERE state IN ('succeeded', 'excess')
+    WHERE state IN ('succeeded', 'excess', 'released')
     GROUP BY order_id, provider, trade_no
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
@@ -132,11 +141,11 @@ FROM (
 WITH moved AS (
     SELECT i.order_id, max(f.recorded_at) AS at
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
-    WHERE s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn
+    WHERE s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn AND s.case_id IS NULL
     GROUP BY i.order_id
 ), held AS (
     SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, m.order_id IS NOT NULL AS moved,
-        coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock,
+        coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock, h.turn > 0 AS again,
         EXISTS (SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short') AS short
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN moved m ON m.order_id = o.id
     WHERE EXISTS (SELECT FROM stock_holders) AND greatest(o.updated_at, m.at) <= now() - make_interval(secs => $1::float8)
@@ -147,7 +156,8 @@ FROM (
     FROM held
     WHERE stock <> ALL (CASE
         WHEN kind = 'split_parent' THEN ARRAY['unknown']
-        WHEN state = 'placing' THEN ARRAY[stock]
+        WHEN state IN ('placing', 'reinstating') THEN ARRAY[stock]
+        WHEN state = 'cancelled' AND NOT paid AND again THEN ARRAY['released', 'refused']
         WHEN state = 'rejected' THEN ARRAY['released', 'refused']
         WHEN state = 'awaiting_payment' THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'committed' ELSE 'reserved' END]
         WHEN state = 'cancelled' AND NOT paid THEN ARRAY[CASE deduct_on WHEN 'create' THEN 'restocked' ELSE 'released' END]
@@ -175,15 +185,24 @@ FROM (
 
 -- name: audit.paid_orders
 -- INV-06. A paid order keeps exactly one capture: its own, its parent's, or its part of one that paid merged orders and equals all of
--- them together. An order that costs nothing keeps none, and no order keeps one before it is paid.
+-- them together. What was released before the capture is missing in it. An authorisation stands for the capture until that comes. An
+-- order that costs nothing keeps none, and no order keeps one before it is paid.
 WITH merged AS (
     SELECT intent_id, sum(amount) AS due FROM payment_intent_orders GROUP BY intent_id
+), released AS (
+    SELECT provider, trade_no, sum(amount) AS amount FROM refunds WHERE state = 'released' GROUP BY provider, trade_no
 ), kept AS (
-    SELECT coalesce(s.order_id, f.order_id) AS order_id, count(*) AS captures, sum(coalesce(s.amount, f.amount)) AS amount,
+    SELECT coalesce(s.order_id, f.order_id) AS order_id, count(*) AS captures,
+        sum(coalesce(s.amount, f.amount + coalesce(r.amount, 0))) AS amount,
         min(f.currency) AS currency, min(f.intent_id) AS intent_id, bool_and(f.amount = coalesce(m.due, f.amount)) AS whole
-    FROM payment_facts f LEFT JOIN merged m USING (intent_id) LEFT JOIN payment_intent_orders s USING (intent_id)
+    FROM payment_facts f
+    LEFT JOIN released r USING (provider, trade_no) LEFT JOIN merged m USING (intent_id) LEFT JOIN payment_intent_orders s USING (intent_id)
     WHERE f.verdict = 'kept'
     GROUP BY 1
+    UNION ALL
+    SELECT a.order_id, 1, a.amount, a.currency, o.intent_id, true
+    FROM payment_authorizations a JOIN orders o ON o.id = a.order_id
+    WHERE a.verdict = 'kept' AND NOT EXISTS (SELECT FROM payment_facts f WHERE f.order_id = a.order_id AND f.verdict = 'kept')
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -191,7 +210,7 @@ FROM (
     FROM orders o JOIN orders p ON p.id = coalesce(o.parent_id, o.id) LEFT JOIN kept k ON k.order_id = p.id
     WHERE (o.id <> p.id AND o.id IN (SELECT order_id FROM kept))
         OR CASE
-            WHEN p.payable_amount = 0 OR o.state IN ('placing', 'awaiting_payment', 'rejected')
+            WHEN p.payable_amount = 0 OR o.state IN ('placing', 'awaiting_payment', 'rejected', 'reinstating')
                 OR (o.state = 'cancelled' AND o.paid_at IS NULL) THEN k.captures IS NOT NULL
             ELSE (k.captures, k.amount, k.currency, k.intent_id, k.whole)
                 IS DISTINCT FROM (1, p.payable_amount, p.currency, o.intent_id, true) END
@@ -224,12 +243,12 @@ FROM (
 -- INV-07. Lines add up to their order, children to their parent, in every term.
 WITH parts AS (
     SELECT order_id, sum(origin_amount) AS origin, sum(promotion_amount) AS promotion, sum(coupon_amount) AS coupon,
-        sum(points_amount) AS points, sum(shipping_share) AS shipping, sum(tax_amount) AS tax, sum(payable_amount) AS payable,
+        sum(points_amount) AS points, sum(adjustment_amount) AS adjustment, sum(shipping_share) AS shipping, sum(tax_amount) AS tax, sum(payable_amount) AS payable,
         sum(gift_points) AS gift_points, sum(gift_growth) AS gift_growth
     FROM order_items
     GROUP BY order_id
     UNION ALL
-    SELECT parent_id, sum(origin_amount), sum(promotion_amount), sum(coupon_amount), sum(points_amount), sum(shipping_fee),
+    SELECT parent_id, sum(origin_amount), sum(promotion_amount), sum(coupon_amount), sum(points_amount), sum(adjustment_amount), sum(shipping_fee),
         sum(tax_amount), sum(payable_amount), sum(gift_points), sum(gift_growth)
     FROM orders
     WHERE kind = 'split_child'
@@ -239,9 +258,68 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id::text AS id
     FROM orders o LEFT JOIN parts p ON p.order_id = o.id
-    WHERE (p.origin, p.promotion, p.coupon, p.points, p.shipping, p.tax, p.payable, p.gift_points, p.gift_growth)
-        IS DISTINCT FROM (o.origin_amount, o.promotion_amount, o.coupon_amount, o.points_amount, o.shipping_fee, o.tax_amount,
+    WHERE (p.origin, p.promotion, p.coupon, p.points, p.adjustment, p.shipping, p.tax, p.payable, p.gift_points, p.gift_growth)
+        IS DISTINCT FROM (o.origin_amount, o.promotion_amount, o.coupon_amount, o.points_amount, o.adjustment_amount, o.shipping_fee, o.tax_amount,
             o.payable_amount, o.gift_points, o.gift_growth)
+) AS bad;
+
+-- name: audit.adjustments
+-- INV-07. What an order and each of its lines cost now is what they cost when created, less the rows of order_adjustments: one for the order
+-- at each step that changed its price, and one for each of its own lines, which add up to it. The intents of an order have its price: its own
+-- one, and its share of each merged one, of which the amount is the sum.
+WITH steps AS (
+    SELECT order_id, version, sum(amount) FILTER (WHERE line_no = 0) AS amount, sum(shipping) FILTER (WHERE line_no = 0) AS shipping,
+        sum(amount) FILTER (WHERE line_no > 0) AS line_amount, sum(shipping) FILTER (WHERE line_no > 0) AS line_shipping
+    FROM order_adjustments
+    GROUP BY order_id, version
+), adjusted AS (
+    SELECT order_id, sum(amount) AS amount FROM order_adjustments WHERE line_no = 0 GROUP BY order_id
+), lines AS (
+    SELECT order_id, line_no, sum(amount) AS amount, sum(shipping) AS shipping FROM order_adjustments WHERE line_no > 0 GROUP BY order_id, line_no
+), merged AS (
+    SELECT intent_id, sum(amount) AS amount FROM payment_intent_orders GROUP BY intent_id
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT o.id::text AS id
+    FROM orders o LEFT JOIN adjusted a ON a.order_id = o.id
+    WHERE o.adjustment_amount <> coalesce(a.amount, 0)
+    UNION ALL
+    SELECT i.order_id || '#' || i.line_no
+    FROM order_items i FULL JOIN lines l USING (order_id, line_no)
+    WHERE (i.adjustment_amount, i.shipping_adjustment) IS DISTINCT FROM (coalesce(l.amount, 0), coalesce(l.shipping, 0))
+    UNION ALL
+    SELECT coalesce(s.order_id, l.order_id) || ' version ' || coalesce(s.version, l.version)
+    FROM steps s
+    FULL JOIN (SELECT * FROM operate_logs WHERE remark = 'amount_changed') AS l USING (order_id, version)
+    LEFT JOIN orders o ON o.id = s.order_id
+    WHERE l.version IS NULL OR s.amount IS NULL
+        OR (o.kind <> 'split_parent' AND (s.amount, s.shipping) IS DISTINCT FROM (s.line_amount, s.line_shipping))
+        OR (o.kind = 'split_parent' AND s.line_amount IS NOT NULL)
+    UNION ALL
+    SELECT 'intent ' || i.id
+    FROM payment_intents i JOIN orders o ON o.id = i.order_id LEFT JOIN merged m ON m.intent_id = i.id
+    WHERE i.amount IS DISTINCT FROM CASE i.purpose WHEN 'merged' THEN m.amount ELSE o.payable_amount END
+    UNION ALL
+    SELECT 'share of ' || s.order_id || ' in ' || s.intent_id
+    FROM payment_intent_orders s JOIN orders o ON o.id = s.order_id
+    WHERE s.amount <> o.payable_amount
+) AS bad;
+
+-- name: audit.reinstatements
+-- INV-05. A capture waits exactly while its order is being reinstated, by the order's policy, and has what the order costs. Neither is
+-- refunded meanwhile.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT coalesce(o.id, f.order_id) || ' ' || coalesce(o.state, 'none') AS id
+    FROM (SELECT * FROM orders WHERE state = 'reinstating' AND parent_id IS NULL) AS o
+    FULL JOIN (SELECT * FROM payment_facts WHERE verdict = 'waiting') AS f ON f.order_id = o.id
+    WHERE (f.kind, f.amount, f.currency) IS DISTINCT FROM ('captured', o.payable_amount, o.currency)
+        OR o.policy ->> 'on_late_payment' IS DISTINCT FROM 'reinstate_if_stock' OR o.paid_at IS NOT NULL
+    UNION ALL
+    SELECT f.order_id || ' refunded'
+    FROM payment_facts f JOIN refunds r ON r.provider = f.provider AND r.trade_no = f.trade_no
+    WHERE f.verdict = 'waiting' AND r.provider_no IS NULL
 ) AS bad;
 
 -- name: audit.families
@@ -265,8 +343,38 @@ FROM (
     WHERE o.kind IN ('sale', 'split_parent')
         AND (o.root_id <> o.id OR o.parent_id IS NOT NULL
             OR CASE o.kind WHEN 'sale' THEN f.children IS NOT NULL OR o.state = 'split'
-                ELSE coalesce(f.children, 0) < 2 OR o.state NOT IN ('placing', 'awaiting_payment', 'cancelled', 'rejected', 'split')
+                ELSE coalesce(f.children, 0) < 2 OR o.state NOT IN ('placing', 'awaiting_payment', 'cancelled', 'rejected', 'split', 'reinstating')
                     OR o.id IN (SELECT order_id FROM order_items UNION ALL SELECT order_id FROM shipment_items) END)
+) AS bad;
+
+-- name: audit.exchanges
+-- INV-07. $1 seconds of grace. An exchange order is a root without children, of one case; it costs what its goods cost above those that come
+-- back, both with the tax that is added, of which each line rounds its own. A case that ended with other goods has them delivered, one that sends nothing has no exchange order that holds stock, and an
+-- unreturned one has other goods out.
+WITH newest AS (
+    SELECT DISTINCT ON (case_id) * FROM exchange_orders ORDER BY case_id, order_id DESC
+)
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT o.id || ' ' || o.state AS id
+    FROM orders o LEFT JOIN exchange_orders e ON e.order_id = o.id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(i.origin_amount * i.tax_basis_points / 10000.0), 0) AS tax, count(i.tax_basis_points) AS lines
+            FROM order_items i WHERE i.order_id = o.id) AS t
+    WHERE o.kind = 'exchange'
+        AND (o.root_id <> o.id OR o.parent_id IS NOT NULL
+            OR o.payable_amount + o.adjustment_amount IS DISTINCT FROM greatest(0, e.price_amount - e.value_amount)
+            OR abs(e.price_amount - o.origin_amount - t.tax) > t.lines)
+    UNION ALL
+    SELECT 'case ' || c.id || ', order ' || o.id || ' ' || o.state
+    FROM after_sales c JOIN newest e ON e.case_id = c.id JOIN orders o ON o.id = e.order_id
+    WHERE (c.state = 'reshipping' AND o.paid_at IS NULL)
+        OR (EXISTS (SELECT FROM after_sale_lines l WHERE l.case_id = c.id AND l.replaced_qty > 0)
+            AND (c.state NOT IN ('completed', 'unreturned', 'closed') OR o.delivered_at IS NULL AND o.completed_at IS NULL))
+        OR (c.state = 'unreturned' AND o.state IN ('placing', 'rejected', 'cancelled')
+            AND o.updated_at <= now() - make_interval(secs => $1::float8))
+        OR (c.state IN ('rejected', 'revoked', 'closed') AND c.balance_amount IS NULL AND o.state IN ('placing', 'awaiting_payment')
+            AND c.completed_at <= now() - make_interval(secs => $1::float8))
 ) AS bad;
 
 -- name: audit.histories
@@ -362,52 +470,57 @@ FROM (
     LEFT JOIN order_snapshots c ON c.order_id = o.id AND c.type = 1
     LEFT JOIN order_snapshots a ON a.order_id = o.id AND a.type = 2
     WHERE (o.parent_id IS NULL AND (s.lines, s.empty) IS DISTINCT FROM (s.last::bigint, false))
-        OR (c.order_id IS NOT NULL) <> (o.coupon_id IS NOT NULL) OR (a.data ->> 'payable')::bigint <> o.payable_amount
+        OR (c.order_id IS NOT NULL) <> (o.coupon_id IS NOT NULL) OR (a.data ->> 'payable')::bigint <> o.payable_amount + o.adjustment_amount
 ) AS bad;
 
 -- name: audit.taxes
--- INV-07. The tax of a line is its rate of what is paid for the goods, rounded as its order's own rule says. Both were stored with the
--- order, so that a later change of the shop's settings changes nothing: in its policy and its lines, or in the snapshots (2 amounts,
+-- INV-07. The tax of a line is its rate of what is paid for the goods, rounded as its order's own rule says; in an exchange order the sum that
+-- is left to pay is given, and the tax is the part of it that the rate makes. Rate and rule were stored with the order, so that a later change of the shop's settings changes nothing: in its policy and its lines, or in the snapshots (2 amounts,
 -- 3 lines) of an order from before these columns.
 WITH rated AS (
-    SELECT i.order_id, i.line_no, i.tax_basis_points, coalesce(o.policy ->> 'tax_rounding', 'half_up') AS rounding
+    SELECT i.order_id, i.line_no, i.tax_basis_points, o.kind = 'exchange' AS within, coalesce(o.policy ->> 'tax_rounding', 'half_up') AS rounding
     FROM order_items i JOIN orders o ON o.id = i.order_id
     WHERE i.tax_basis_points IS NOT NULL
     UNION ALL
-    SELECT s.order_id, (l.line ->> 'line_no')::smallint, (l.line ->> 'tax_basis_points')::integer, a.data -> 'rounding' ->> 'tax'
+    SELECT s.order_id, (l.line ->> 'line_no')::smallint, (l.line ->> 'tax_basis_points')::integer, false, a.data -> 'rounding' ->> 'tax'
     FROM order_snapshots s
     CROSS JOIN LATERAL jsonb_array_elements(s.data) AS l (line)
     JOIN order_snapshots a ON a.order_id = s.order_id AND a.type = 2
     WHERE s.type = 3 AND l.line ? 'tax_basis_points'
 ), taxed AS (
     SELECT order_id, line_no, r.rounding, i.tax_amount,
-        (i.payable_amount - i.tax_amount - i.shipping_share)::numeric * r.tax_basis_points AS tax
+        CASE WHEN r.within THEN 10000 + r.tax_basis_points ELSE 10000 END AS whole,
+        (i.payable_amount + i.adjustment_amount - CASE WHEN r.within THEN 0 ELSE i.tax_amount END - i.shipping_share)::numeric
+            * r.tax_basis_points AS tax
     FROM rated r JOIN order_items i USING (order_id, line_no)
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT order_id || ' line ' || line_no || ', tax ' || tax_amount || ', ' || rounding AS id
     FROM taxed
-    WHERE tax_amount <> CASE rounding WHEN 'down' THEN div(tax, 10000) WHEN 'up' THEN div(tax + 9999, 10000)
-        WHEN 'half_up' THEN div(tax + 5000, 10000)
-        ELSE div(tax + 5000, 10000) - CASE WHEN mod(tax, 20000) = 5000 THEN 1 ELSE 0 END END
+    WHERE tax_amount <> CASE rounding WHEN 'down' THEN div(tax, whole) WHEN 'up' THEN div(tax + whole - 1, whole)
+        WHEN 'half_up' THEN div(2 * tax + whole, 2 * whole)
+        ELSE div(2 * tax + whole, 2 * whole) - CASE WHEN mod(2 * tax, 4 * whole) = whole THEN 1 ELSE 0 END END
 ) AS bad;
 
 -- name: audit.deadlines
--- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. A held order is not
--- completed by its receipt timer, which may be overdue then. Until they are paid, children share the timers of their parent. The timer of
--- an order that is cancelling starts with the message to its warehouses.
+-- INV-14. $1 seconds of grace. An order that waits has its timer, and the timer is not overdue by more. An order that is held or
+-- has an open case is not completed by its receipt timer, which may be overdue then. Until they are paid, children share the timers of their parent. The timer of
+-- an order that is cancelling starts with the message to its warehouses. The case of an exchange order that has its stock ends it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT o.id || ' ' || o.state AS id
     FROM orders o
-    JOIN (VALUES ('placing', 'saga'), ('awaiting_payment', 'payment'), ('delivered', 'receipt'), ('cancelling', 'cancelling'))
+    JOIN (VALUES ('placing', 'saga'), ('reinstating', 'saga'), ('awaiting_payment', 'payment'), ('delivered', 'receipt'), ('cancelling', 'cancelling'))
         AS wait (state, kind)
         ON wait.state = o.state
     LEFT JOIN timers t ON t.kind = wait.kind AND t.key = o.id
     WHERE (o.kind <> 'split_child' OR wait.kind IN ('receipt', 'cancelling'))
+        AND NOT (o.state = 'placing' AND o.kind = 'exchange' AND EXISTS (
+            SELECT FROM exchange_orders e WHERE e.order_id = o.id AND e.state <> 'reserving'))
         AND (o.state <> 'cancelling' OR o.updated_at <= now() - make_interval(secs => $1::float8))
-        AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8) AND NOT (o.held AND wait.kind = 'receipt'))
+        AND (t.due_at IS NULL OR t.due_at < now() - make_interval(secs => $1::float8) AND NOT (wait.kind = 'receipt'
+            AND (o.held OR EXISTS (SELECT FROM after_sales c WHERE c.order_id = o.id AND c.completed_at IS NULL))))
     UNION ALL
     SELECT h.order_id || ' shortage'
     FROM order_holds h LEFT JOIN timers t ON t.kind = 'shortage' AND t.key = h.order_id
@@ -415,13 +528,17 @@ FROM (
 ) AS bad;
 
 -- name: audit.placing
--- INV-14, when drained. No order is being placed.
+-- INV-14, when drained. No order is being placed or reinstated, but for exchange orders that wait for the goods of their case.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
-FROM (SELECT id::text AS id FROM orders WHERE state = 'placing') AS bad;
+FROM (
+    SELECT o.id::text AS id
+    FROM orders o LEFT JOIN exchange_orders e ON e.order_id = o.id
+    WHERE o.state = 'reinstating' OR (o.state = 'placing' AND e.state IS DISTINCT FROM 'reserved')
+) AS bad;
 
 -- name: audit.timers
 -- INV-14. $1 seconds of grace. A timer that its order does not need any more is dropped at the latest when it is next woken; the timer
--- of an attempt, a refund or a waybill is dropped as soon as its end is known. A child never has a timer that its parent has for it.
+-- of an attempt, a refund, a waybill, a case or a dispute is dropped as soon as its end is known. A child never has a timer that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
@@ -430,15 +547,23 @@ FROM (
     LEFT JOIN payment_attempts a ON t.kind = 'attempt' AND a.id = t.key
     LEFT JOIN refunds r ON t.kind = 'refund' AND r.id = t.key
     LEFT JOIN waybills w ON t.kind = 'waybill' AND w.id = t.key
+    LEFT JOIN payment_authorizations z ON t.kind = 'authorization' AND z.attempt_id = t.key
+    LEFT JOIN after_sales c ON t.kind = 'after_sale' AND c.id = t.key
+    LEFT JOIN payment_disputes d ON t.kind = 'dispute' AND d.id = t.key
     WHERE CASE t.kind
-        WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('captured', 'failed', 'closed', 'none')
+        WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('authorized', 'captured', 'failed', 'closed', 'none')
+        WHEN 'authorization' THEN coalesce(z.state, 'none') IN ('captured', 'voided', 'none')
         WHEN 'refund' THEN coalesce(r.state, 'none') NOT IN ('requested', 'submitted', 'unknown')
         WHEN 'waybill' THEN coalesce(w.state, 'none') NOT IN ('requested', 'booked', 'unused')
+        WHEN 'after_sale' THEN c.id IS NULL OR (c.completed_at IS NOT NULL
+            AND NOT EXISTS (SELECT FROM after_sale_send_backs b WHERE b.case_id = c.id AND b.sent_at IS NULL))
+        WHEN 'dispute' THEN d.state IS DISTINCT FROM 'opened' OR d.due_at IS NULL
         WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
             OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
         ELSE (o.kind = 'split_child' AND t.kind NOT IN ('receipt', 'cancelling'))
-            OR (o.state IS DISTINCT FROM CASE t.kind WHEN 'saga' THEN 'placing' WHEN 'payment' THEN 'awaiting_payment' WHEN 'receipt' THEN 'delivered' ELSE 'cancelling'
-                    END
+            OR (o.state IS DISTINCT FROM CASE t.kind
+                    WHEN 'saga' THEN CASE o.state WHEN 'reinstating' THEN o.state ELSE 'placing' END
+                    WHEN 'payment' THEN 'awaiting_payment' WHEN 'receipt' THEN 'delivered' ELSE 'cancelling' END
                 AND t.due_at < now() - make_interval(secs => $1::float8)) END
 ) AS bad;
 
@@ -502,9 +627,13 @@ FROM (
 ) AS bad;
 
 -- name: audit.parcels
--- INV-15. What is in parcels, was short and was cancelled is never more than was bought. A parcel holds goods of one user, and of nothing if it is cancelled.
+-- INV-15. What is in parcels, was short and was cancelled is never more than was bought. A parcel holds goods of one user, and of nothing
+-- if it is cancelled. One that brings goods back holds those of its case.
 WITH packed AS (
-    SELECT order_id, line_no, sum(qty) AS qty FROM shipment_items WHERE NOT withdrawn GROUP BY order_id, line_no
+    SELECT i.order_id, i.line_no, sum(i.qty) AS qty
+    FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
+    WHERE NOT i.withdrawn AND s.case_id IS NULL
+    GROUP BY i.order_id, i.line_no
 ), contents AS (
     SELECT shipment_id, bool_and(withdrawn) AS withdrawn, min(order_id) AS first_order, max(order_id) AS last_order
     FROM shipment_items
@@ -521,6 +650,12 @@ FROM (
     WHERE c.withdrawn IS DISTINCT FROM (s.state = 'cancelled')
         OR (c.first_order <> c.last_order AND (SELECT count(DISTINCT o.user_id)
             FROM shipment_items i JOIN orders o ON o.id = i.order_id WHERE i.shipment_id = s.id) <> 1)
+    UNION ALL
+    SELECT 'parcel ' || s.id || ' of case ' || s.case_id
+    FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+        LEFT JOIN after_sales c ON c.id = s.case_id AND c.order_id = i.order_id
+        LEFT JOIN after_sale_lines l ON l.case_id = c.id AND l.line_no = i.line_no
+    WHERE s.case_id IS NOT NULL AND l.qty IS DISTINCT FROM i.qty
 ) AS bad;
 
 -- name: audit.times
@@ -556,7 +691,7 @@ FROM (
     SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street|reason)"\s*:'
     UNION ALL
     SELECT 'outbox ' || id FROM unpublished
-    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.change_address.v1', 'order.cancel.v1', 'points.grant.v1',
+    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.change_address.v1', 'order.cancel.v1', 'order.amount.adjust.v1', 'points.grant.v1',
             'refund.request.v1', 'refund.result.v1', 'payment.result.v1', 'risk.result.v1', 'stock.adjust.v1', 'revision.reset.v1')
         OR position('"phone"'::bytea IN body) > 0 OR position('"receiver"'::bytea IN body) > 0)
     UNION ALL
@@ -569,6 +704,7 @@ FROM (
         UNION ALL SELECT 'refund ' || refund_no, reason_code FROM refunds
         UNION ALL SELECT 'payment ' || provider || ':' || trade_no, reason_code FROM payment_facts
         UNION ALL SELECT 'attempt ' || id, reason_code FROM payment_attempts
+        UNION ALL SELECT 'adjustment of ' || order_id, reason_code FROM order_adjustments
         UNION ALL SELECT 'dispute ' || provider || ':' || dispute_no, reason_code FROM payment_disputes
     ) AS reasons WHERE reason_code !~ '^([A-Za-z_.]|[0-9]{1,4}([A-Za-z_.]|$))+$'
 ) AS bad;

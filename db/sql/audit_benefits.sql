@@ -5,9 +5,10 @@ WITH had AS (
     SELECT coupon_id, order_id, string_agg(op, ' ' ORDER BY op) AS ops FROM coupon_ledger GROUP BY coupon_id, order_id
 ), has AS (
     SELECT coupon_id, count(*) AS orders, min(order_id) AS order_id,
-        min(CASE ops WHEN 'lock' THEN 'locked' WHEN 'lock use' THEN 'used' ELSE ops END) AS state
+        min(CASE ops WHEN 'lock' THEN 'locked' WHEN 'lock release relock' THEN 'locked' WHEN 'lock use' THEN 'used'
+            WHEN 'lock release relock use' THEN 'used' ELSE ops END) AS state
     FROM had
-    WHERE ops NOT IN ('lock release', 'lock return use')
+    WHERE ops NOT IN ('lock release', 'lock return use', 'lock release relock rerelease', 'lock release relock return use')
     GROUP BY coupon_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
@@ -40,7 +41,8 @@ FROM (
 
 -- name: audit_benefits.earned
 -- INV-09. A completed order awards the points of its goods once, and keeps exactly what it still earns after everything that has gone
--- back; more only if the account had not enough free when a refund took its part. Growth is never short.
+-- back; more only if the account had not enough free when a refund took its part. Growth is never short. One of which everything came
+-- back earns nothing.
 WITH booked AS (
     SELECT order_id, user_id, count(*) FILTER (WHERE op = 'award') AS awards,
         sum(CASE op WHEN 'revoke' THEN -points ELSE points END) AS points, sum(CASE op WHEN 'revoke' THEN -growth ELSE growth END) AS growth,
@@ -52,7 +54,7 @@ WITH booked AS (
     SELECT o.id, o.user_id, o.gift_points - v.gift_points AS points, o.gift_growth - v.gift_growth AS growth,
         least(greatest(v.refunded - v.line_amount, 0), o.payable_amount - v.line_amount) AS goodwill, o.payable_amount - v.line_amount AS paid
     FROM orders o JOIN returned_values v ON v.order_id = o.id
-    WHERE o.state = 'completed' AND o.gift_points + o.gift_growth > 0
+    WHERE (o.state = 'completed' OR (o.state = 'cancelled' AND o.completed_at IS NOT NULL)) AND o.gift_points + o.gift_growth > 0
 ), due AS (
     SELECT id, user_id, points - coalesce(div(points::numeric * goodwill, nullif(paid, 0)), 0) AS points,
         growth - coalesce(div(growth::numeric * goodwill, nullif(paid, 0)), 0) AS growth
@@ -95,7 +97,7 @@ WITH gone AS (
 ), roots AS (
     SELECT o.id, o.user_id, o.state, o.coupon_id, o.use_points, o.quota_units,
         coalesce(d.points, 0) AS due_back,
-        CASE WHEN o.state IN ('placing', 'awaiting_payment') THEN 'held' WHEN o.paid_at IS NULL THEN 'free'
+        CASE WHEN o.state IN ('placing', 'awaiting_payment', 'reinstating') THEN 'held' WHEN o.paid_at IS NULL THEN 'free'
             WHEN o.state = 'cancelled' OR g.id IS NOT NULL THEN 'returned' ELSE 'used' END AS benefits
     FROM orders o LEFT JOIN gone g USING (id) LEFT JOIN due d USING (id)
     WHERE o.kind <> 'split_child'
@@ -122,16 +124,16 @@ FROM (
     FROM (SELECT * FROM roots WHERE coupon_id IS NOT NULL) AS r
     FULL JOIN coupon c ON c.order_id = r.id AND c.coupon_id = r.coupon_id
     WHERE c.user_id IS DISTINCT FROM r.user_id
-        OR c.ops IS DISTINCT FROM CASE r.benefits WHEN 'held' THEN 'lock' WHEN 'free' THEN 'lock release'
+        OR regexp_replace(replace(c.ops, 'lock release relock', 'lock'), 'rerelease', 'release') IS DISTINCT FROM CASE r.benefits WHEN 'held' THEN 'lock' WHEN 'free' THEN 'lock release'
             WHEN 'used' THEN 'lock use' ELSE 'lock return use' END
     UNION ALL
     SELECT coalesce(r.id, p.order_id) || ' ' || coalesce(r.state, 'unknown') || ', points '
         || coalesce(format('held %s, used %s, free %s, back %s of %s', p.held, p.used, p.free, p.returned, r.due_back), 'untouched')
     FROM (SELECT * FROM roots WHERE use_points <> 0) AS r
     FULL JOIN points p ON p.order_id = r.id
-    WHERE p.user_id IS DISTINCT FROM r.user_id OR p.held <> r.use_points
+    WHERE p.user_id IS DISTINCT FROM r.user_id OR p.held NOT IN (r.use_points, 2 * r.use_points)
         OR p.used <> CASE WHEN r.benefits IN ('used', 'returned') THEN r.use_points ELSE 0 END
-        OR p.free <> CASE r.benefits WHEN 'free' THEN r.use_points ELSE 0 END
+        OR p.held - p.free <> CASE r.benefits WHEN 'free' THEN 0 ELSE r.use_points END
         OR CASE r.benefits WHEN 'used' THEN p.returned NOT BETWEEN r.due_back AND r.due_back + p.short WHEN 'returned' THEN p.returned <> r.use_points
             ELSE p.returned <> 0 END
     UNION ALL

@@ -10,6 +10,16 @@ ORDER BY n.scope, n.request_id
 ON CONFLICT DO NOTHING
 RETURNING scope, request_id;
 
+-- name: commands.refuse
+-- $1 scopes, $2 request ids, in ascending order of both, $3 types, $4 payload hashes, $5 message ids, $6 correlation ids, $7 outcome types,
+-- $8 outcomes (JSON). Messages that their senders may not send, with their refusals. One that is there already stays. Locks: none but the new rows.
+INSERT INTO commands (scope, request_id, type, payload_hash, message_id, correlation_id, outcome_type, outcome, decided_at)
+SELECT n.scope, n.request_id, n.type, n.payload_hash, n.message_id, n.correlation_id, n.outcome_type, n.outcome::jsonb, clock_timestamp()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[])
+    WITH ORDINALITY AS n (scope, request_id, type, payload_hash, message_id, correlation_id, outcome_type, outcome, place)
+ORDER BY n.place
+ON CONFLICT DO NOTHING;
+
 -- name: commands.stored
 -- $1 scopes, $2 request ids. The stored commands that these repeat. Locks: them, in key order.
 SELECT c.scope, c.request_id, c.payload_hash, c.outcome_type, c.outcome::text AS outcome, c.order_id

@@ -5,19 +5,36 @@
 SELECT key AS order_id, kind, due_at FROM timers
 WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1::bigint[]);
 
+-- name: explanations.case_timers
+-- $1 order ids. The timers of their after-sale cases.
+SELECT c.order_id, t.key AS case_id, t.due_at
+FROM after_sales c JOIN timers t ON t.kind = 'after_sale' AND t.key = c.id
+WHERE c.order_id = ANY($1::bigint[]);
+
+-- name: explanations.send_backs
+-- $1 order ids. The goods of their cases that warehouses have to send back to the buyer.
+SELECT DISTINCT c.order_id, c.case_no, b.warehouse, b.requested_at
+FROM after_sales c JOIN after_sale_send_backs b ON b.case_id = c.id
+WHERE c.order_id = ANY($1::bigint[]) AND b.sent_at IS NULL
+ORDER BY c.order_id, c.case_no, b.warehouse;
+
 -- name: explanations.holds
 -- $1 order ids. Their holds, also those that were released, the oldest first.
-SELECT order_id, id, kind, reason_code, placed_at, released_at FROM order_holds WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, id;
+SELECT order_id, id, kind, reason_code, held_since, placed_at, released_at FROM order_holds WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, id;
 
 -- name: explanations.hand_overs
--- $1 order ids. Their hand-overs, and since when each is in its state.
-SELECT order_id, warehouse, state, cancel_no, requested_at, updated_at FROM fulfilments
-WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse;
+-- $1 order ids. Their hand-overs, since when each is in its state, and when its warehouse accepted the newest request.
+SELECT f.order_id, f.warehouse, f.state, f.cancel_no, f.requested_at, f.updated_at,
+    (SELECT min(s.at) FROM fulfilment_steps s WHERE s.order_id = f.order_id AND s.warehouse = f.warehouse AND s.number = f.number
+        AND s.cur_state IN ('accepted', 'picking', 'packed')) AS accepted_at
+FROM fulfilments f
+WHERE f.order_id = ANY($1::bigint[]) ORDER BY f.order_id, f.warehouse;
 
 -- name: explanations.waybills
 -- $1 order ids. The parcels that carriers have not booked or cancelled yet, the oldest first.
-SELECT order_id, id, carrier, state, requested_at FROM waybills
-WHERE order_id = ANY($1::bigint[]) AND state IN ('requested', 'unused') ORDER BY order_id, id;
+SELECT n.order_id, w.id, w.carrier, w.state, w.requested_at
+FROM waybills w CROSS JOIN LATERAL unnest(w.order_ids) AS n (order_id)
+WHERE w.order_ids && $1::bigint[] AND n.order_id = ANY($1::bigint[]) AND w.state IN ('requested', 'unused') ORDER BY n.order_id, w.id;
 
 -- name: explanations.dead_letters
 -- $1 order ids. Dead letters that name the order or one of its children, and the newest 50 of the conversation that placed it: its

@@ -12,7 +12,9 @@ SELECT '1' AS place, jsonb_build_object('user_id', $1::text,
     'membership', (SELECT to_jsonb(m) FROM members m WHERE m.user_id = $1),
     'points', (SELECT to_jsonb(p) FROM points_accounts p WHERE p.user_id = $1),
     'cart', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.sku_id) FROM cart_lines c WHERE c.user_id = $1),
+    'contacts', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.medium) FROM user_contacts c WHERE c.user_id = $1),
     'level_resets', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.at) FROM revision_resets r WHERE r.kind = 'member' AND r.id = $1),
+    'exports', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.id) FROM address_accesses a WHERE a.user_id = $1),
     'key_since', (SELECT k.created_at FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NULL),
     'erased_at', (SELECT jsonb_agg(k.erased_at ORDER BY k.erased_at) FROM user_keys k WHERE k.user_id = $1 AND k.erased_at IS NOT NULL)
 )::text AS row
@@ -27,10 +29,18 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'snapshots', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM order_snapshots s WHERE s.order_id = o.id),
     'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.version) FROM operate_logs l WHERE l.order_id = o.id),
     'holds', (SELECT jsonb_agg(to_jsonb(h)) FROM order_holds h WHERE h.order_id = o.id),
+    'adjustments', (SELECT jsonb_agg(to_jsonb(j) ORDER BY j.version, j.line_no) FROM order_adjustments j WHERE j.order_id = o.id),
     'dropped_units', (SELECT jsonb_agg(to_jsonb(d)) FROM dropped_units d WHERE d.order_id = o.id),
     'hand_overs', (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('steps',
         (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM fulfilment_steps p WHERE p.order_id = o.id AND p.warehouse = f.warehouse))
         ORDER BY f.warehouse) FROM fulfilments f WHERE f.order_id = o.id),
+    'after_sales', (SELECT jsonb_agg(to_jsonb(s) || jsonb_build_object(
+        'lines', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.line_no) FROM after_sale_lines l WHERE l.case_id = s.id),
+        'steps', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.version) FROM after_sale_steps p WHERE p.case_id = s.id),
+        'inspections', (SELECT jsonb_agg(to_jsonb(n) ORDER BY n.version, n.line_no) FROM after_sale_inspections n WHERE n.case_id = s.id),
+        'send_backs', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.line_no) FROM after_sale_send_backs b WHERE b.case_id = s.id),
+        'exchange_orders', (SELECT jsonb_agg(to_jsonb(x) ORDER BY x.order_id) FROM exchange_orders x WHERE x.case_id = s.id)) ORDER BY s.id)
+        FROM after_sales s WHERE s.order_id = o.id),
     'repairs', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM repairs r WHERE r.order_id = o.id),
     'address_accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.order_id = o.id),
     'commands', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.received_at, c.scope)
@@ -39,6 +49,7 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
             FROM unnest($4::text[]) AS t (scope)
             CROSS JOIN (SELECT 'user' AS type, o.user_id AS id
                 UNION SELECT l.actor_type, l.actor_id FROM operate_logs l WHERE l.order_id = o.id
+                UNION SELECT p.actor_type, p.actor_id FROM after_sales s JOIN after_sale_steps p ON p.case_id = s.id WHERE s.order_id = o.id
                 UNION SELECT h.placed_by_type, h.placed_by FROM order_holds h WHERE h.order_id = o.id
                 UNION SELECT h.released_by_type, h.released_by FROM order_holds h WHERE h.order_id = o.id AND h.released_by IS NOT NULL) AS a
         ) AS s
@@ -48,8 +59,11 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'intent', (SELECT to_jsonb(p) FROM payment_intents p WHERE p.id = o.intent_id),
     'merged_with', (SELECT jsonb_agg(to_jsonb(p)) FROM payment_intent_orders p WHERE p.order_id = o.id),
     'attempts', (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM payment_attempts t WHERE t.order_id = o.id),
+    'authorizations', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.attempt_id) FROM payment_authorizations a WHERE a.order_id = o.id),
     'payments', (SELECT jsonb_agg(to_jsonb(f) ORDER BY f.recorded_at) FROM payment_facts f WHERE f.order_id = o.id),
-    'disputes', (SELECT jsonb_agg(to_jsonb(d)) FROM payment_facts f JOIN payment_disputes d USING (provider, trade_no) WHERE f.order_id = o.id),
+    'disputes', (SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('evidence',
+        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.number) FROM dispute_evidence e WHERE e.dispute_id = d.id)))
+        FROM payment_facts f JOIN payment_disputes d USING (provider, trade_no) WHERE f.order_id = o.id),
     'refunds', (SELECT jsonb_agg(to_jsonb(r) || jsonb_build_object('lines',
         (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.line_no) FROM refund_lines l WHERE l.refund_id = r.id)) ORDER BY r.id)
         FROM refunds r WHERE r.order_id = o.id),
@@ -81,7 +95,7 @@ LIMIT $3::integer;
 -- name: exports.texts
 SELECT f.place, f.row
 FROM (
-    SELECT concat_ws(' ', t.about, t.type, t.field, t.message_id) AS place, to_jsonb(t)::text AS row
+    SELECT concat_ws(' ', t.about, t.type, t.field, t.message_id, t.sender) AS place, to_jsonb(t)::text AS row
     FROM (SELECT o.id::text AS about FROM orders o WHERE o.user_id = $1
           UNION SELECT unnest(ARRAY[r.refund_no, r.provider_no]) FROM orders o JOIN refunds r ON r.order_id = o.id WHERE o.user_id = $1
           UNION SELECT t.out_trade_no FROM orders o JOIN payment_attempts t ON t.order_id = o.id WHERE o.user_id = $1
@@ -89,7 +103,7 @@ FROM (
     JOIN free_texts t ON t.about = a.about
     WHERE t.type <> 'points.grant'
     UNION ALL
-    SELECT concat_ws(' ', t.about, t.type, t.field, t.message_id), to_jsonb(t)::text
+    SELECT concat_ws(' ', t.about, t.type, t.field, t.message_id, t.sender), to_jsonb(t)::text
     FROM free_texts t
     WHERE t.about = $1 AND t.type = 'points.grant'
 ) AS f
@@ -107,9 +121,17 @@ WHERE n.about IN (
 ORDER BY n.id
 LIMIT $3::integer;
 
+-- name: exports.buyer_notifications
+SELECT n.id::text AS place, to_jsonb(n)::text AS row
+FROM buyer_notifications n
+WHERE n.user_id = $1 AND n.id > coalesce($2::text::bigint, 0)
+ORDER BY n.id
+LIMIT $3::integer;
+
 -- name: exports.letters
 SELECT d.id::text AS place, (to_jsonb(d) || jsonb_build_object('decisions',
-    (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.id) FROM dead_letter_actions a WHERE a.dead_letter_id = d.id)))::text AS row
+    (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.id) FROM dead_letter_actions a WHERE a.dead_letter_id = d.id),
+    'accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.dead_letter_id = d.id)))::text AS row
 FROM dead_letters d
 WHERE d.id IN (
         SELECT l.id FROM dead_letters l

@@ -11,7 +11,8 @@ ORDER BY order_id, warehouse;
 SELECT i.order_id, i.warehouse, i.line_no, i.sku_id, i.name, i.qty - i.short_qty - i.cancelled_qty AS units,
     (i.qty - i.short_qty - i.cancelled_qty - coalesce((
         SELECT sum(p.qty) FROM shipment_items p JOIN shipments s ON s.id = p.shipment_id
-        WHERE p.order_id = i.order_id AND p.line_no = i.line_no AND NOT p.withdrawn AND s.state NOT IN ('booked', 'cancelled')), 0))::integer
+        WHERE p.order_id = i.order_id AND p.line_no = i.line_no AND NOT p.withdrawn AND s.case_id IS NULL
+            AND s.state NOT IN ('booked', 'cancelled')), 0))::integer
         AS units_left
 FROM order_items i JOIN orders o ON o.id = i.order_id
 WHERE i.order_id = ANY ($1::bigint[]) AND o.kind <> 'split_parent'
@@ -19,7 +20,7 @@ ORDER BY i.order_id, i.warehouse, i.line_no;
 
 -- name: fulfilments.papers
 -- $1 order ids (locked). What goes with the goods of each: its number, its address and its remark (that of the root), both encrypted. Locks: none.
-SELECT o.id AS order_id, o.root_id, r.remark_key_id, r.user_remark, rk.shop_key_id AS remark_shop_key_id,
+SELECT o.id AS order_id, o.order_no, o.root_id, r.remark_key_id, r.user_remark, rk.shop_key_id AS remark_shop_key_id,
     rk.wrapped AS remark_wrapped, a.key_id, a.ciphertext, k.shop_key_id, k.wrapped,
     coalesce(a.modify_count, 0)::integer AS address_changes
 FROM orders o JOIN orders r ON r.id = o.root_id LEFT JOIN user_keys rk ON rk.key_id = r.remark_key_id

@@ -5,9 +5,10 @@
 -- each: table=order_addresses key=key_id text=ciphertext bound=order_id
 -- each: table=orders key=remark_key_id text=user_remark bound=id
 -- each: table=payment_attempts key=key_id text=details bound=id
--- each: table=free_texts key=key_id text=ciphertext bound=about,type,field,message_id
+-- each: table=free_texts key=key_id text=ciphertext bound=about,type,field,message_id,sender
 -- each: table=payment_notifications key=key_id text=notification bound=id
 -- each: table=revision_resets key=key_id text=reason bound=kind,id
+-- each: table=user_contacts key=key_id text=ciphertext bound=user_id,medium
 -- each: table=outbox key=key_id text=body bound=id
 -- each: table=outbox_held key=key_id text=body bound=id
 
@@ -34,6 +35,8 @@ FROM (
     SELECT 'dead_letters' AS place, key_id AS key_id FROM dead_letters WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'revision_resets' AS place, key_id AS key_id FROM revision_resets WHERE key_id IS NOT NULL
+    UNION ALL
+    SELECT 'user_contacts' AS place, key_id AS key_id FROM user_contacts WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'outbox' AS place, key_id AS key_id FROM outbox WHERE key_id IS NOT NULL
     UNION ALL

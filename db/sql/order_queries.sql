@@ -144,8 +144,8 @@ FROM shipment_facts WHERE shipment_id = ANY($1::bigint[]) ORDER BY shipment_id, 
 
 -- name: order_queries.stamps
 -- $1 order ids. Version, user and stamp of each; unknown ids are missing. A stamp changes with every row that order.get, order.track,
--- order.history or payment.get shows of the order, of its children and of its parent: xmin is the transaction that wrote a row. The log
--- is written with the order's own row.
+-- order.history or payment.get shows of the order, of its children, of its parent and of the exchange orders of its cases: xmin is the
+-- transaction that wrote a row. The log is written with the order's own row.
 WITH family AS (
     SELECT o.id AS named_id, o.id FROM orders o WHERE o.id = ANY($1::bigint[])
     UNION ALL
@@ -154,6 +154,11 @@ WITH family AS (
     SELECT c.id, c.parent_id FROM orders c WHERE c.id = ANY($1::bigint[]) AND c.parent_id IS NOT NULL
 ), parcels AS (
     SELECT DISTINCT i.order_id, i.shipment_id FROM shipment_items i WHERE i.order_id = ANY(ARRAY(SELECT id FROM family))
+), disputed AS (
+    SELECT f.order_id AS id, f.provider, f.trade_no FROM payment_facts f WHERE f.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION
+    SELECT o.id, f.provider, f.trade_no FROM orders o JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'
+    WHERE o.id = ANY($1::bigint[]) AND f.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id = ANY($1::bigint[])))
 ), written AS (
     SELECT t.id, t.xmin, t.ctid FROM orders t WHERE t.id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_items t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
@@ -163,7 +168,30 @@ WITH family AS (
     SELECT o.id, t.xmin, t.ctid FROM orders o JOIN payment_facts t ON t.intent_id = o.intent_id AND t.verdict = 'kept'
     WHERE o.id = ANY($1::bigint[]) AND t.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id = ANY($1::bigint[])))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_attempts t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_authorizations t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM refunds t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT c.id, t.xmin, t.ctid FROM disputed c CROSS JOIN LATERAL (
+        SELECT d.xmin, d.ctid FROM payment_disputes d WHERE d.provider = c.provider AND d.trade_no = c.trade_no
+        UNION ALL
+        SELECT e.xmin, e.ctid FROM payment_disputes d JOIN dispute_evidence e ON e.dispute_id = d.id
+        WHERE d.provider = c.provider AND d.trade_no = c.trade_no) AS t
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM after_sales t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT c.order_id, t.xmin, t.ctid FROM after_sales c JOIN after_sale_lines t ON t.case_id = c.id
+    WHERE c.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT c.order_id, t.xmin, t.ctid FROM after_sales c JOIN after_sale_steps t ON t.case_id = c.id
+    WHERE c.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT c.order_id, t.xmin, t.ctid FROM after_sales c JOIN after_sale_send_backs t ON t.case_id = c.id
+    WHERE c.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT c.order_id, t.xmin, t.ctid
+    FROM after_sales c
+    CROSS JOIN LATERAL (SELECT order_id FROM exchange_orders x WHERE x.case_id = c.id OFFSET 0) AS e
+    CROSS JOIN LATERAL (SELECT r.xmin, r.ctid FROM orders r WHERE r.id = e.order_id OFFSET 0) AS t
+    WHERE c.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM shipment_items t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT p.order_id, t.xmin, t.ctid FROM parcels p JOIN shipments t ON t.id = p.shipment_id
     WHERE t.id = ANY(ARRAY(SELECT shipment_id FROM parcels))

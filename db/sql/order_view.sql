@@ -15,8 +15,15 @@ SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, r
     coupon_amount, points_amount, adjustment_amount, shipping_fee, box_fee, tax_amount, payable_amount, captured_amount,
     refunded_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, intent_id, user_remark IS NOT NULL AS remarked,
     deleted, commented, held, ext::text AS ext, created_at, updated_at, expire_at, paid_at, shipped_at, delivered_at, completed_at,
-    cancelled_at
+    cancelled_at,
+    reserved, reserved_by, reserved_since, not_taken_at, (SELECT count(*) FROM after_sales c WHERE c.order_id = orders.id) AS cases
 FROM orders
+LEFT JOIN LATERAL (
+    SELECT a.state AS reserved, a.provider AS reserved_by, a.updated_at AS reserved_since, a.not_taken_at
+    FROM payment_authorizations a
+    WHERE a.order_id = orders.root_id AND a.verdict = 'kept'
+    OFFSET 0
+) AS r ON true
 WHERE id = ANY($1::bigint[])
 ORDER BY id;
 
@@ -36,7 +43,7 @@ ORDER BY c.id;
 -- $1 ids of an order and of its children.
 SELECT order_id, line_no, sku_id, spu_id, name, product_type, category_id, seller_id, warehouse, qty, unit_price, origin_amount,
     promotion_id, promotion_revision, promotion_text, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share,
-    payable_amount, quota_units, gift_points, gift_growth, refunded_qty, refunded_amount, short_qty,
+    payable_amount, adjustment_amount, shipping_adjustment, quota_units, gift_points, gift_growth, refunded_qty, refunded_amount, short_qty,
     cancelled_qty
 FROM order_items
 WHERE order_id = ANY($1::bigint[])
@@ -54,23 +61,74 @@ WHERE a.order_id = ANY($1::bigint[]);
 
 -- name: order_view.payments
 -- $1 order ids. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or
--- several merged orders.
-SELECT o.id AS order_id, f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount ELSE f.amount END AS part,
-    f.currency, f.intent_id, f.verdict, f.reason_code, f.occurred_at, f.recorded_at
+-- several merged orders. What was released of an authorisation is no part of it. The
+-- disputes about it are JSON.
+SELECT o.id AS order_id, f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount - r.amount ELSE f.amount END AS part,
+    f.currency, f.intent_id, f.verdict, f.reason_code, f.occurred_at, f.recorded_at,
+    (SELECT json_agg(to_jsonb(d) || jsonb_build_object('submitted',
+            ARRAY(SELECT e.submitted_at FROM dispute_evidence e WHERE e.dispute_id = d.id ORDER BY e.number)) ORDER BY d.id)::text
+        FROM payment_disputes d
+        WHERE d.provider = f.provider AND d.trade_no = f.trade_no AND f.kind = 'captured') AS disputes
 FROM orders o
 JOIN payment_facts f ON f.order_id = o.id OR (f.intent_id = o.intent_id AND f.verdict = 'kept')
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(m.amount), 0)::bigint AS amount
+    FROM refunds m
+    WHERE m.order_id = ANY(ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id) || o.id) AND m.state = 'released'
+) AS r
 WHERE o.id = ANY($1::bigint[])
 ORDER BY f.recorded_at, f.trade_no, f.kind;
 
 -- name: order_view.refunds
 -- $1 ids of an order and of its children.
-SELECT order_id, refund_no, cause, provider, trade_no, amount, excess_amount, currency, state, reason_code, requested_at, finished_at
+SELECT order_id, refund_no, cause, provider, trade_no, amount, excess_amount, currency, state, reason_code, requested_at,
+    finished_at, replaces, case_id
 FROM refunds WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
+
+-- name: order_view.cases
+-- $1 order ids. Their after-sale cases, the oldest first, with their lines as JSON.
+SELECT c.id, c.case_no, c.order_id, c.type, c.source, c.reason_code, c.merchant_fault, c.requested_at, c.state, c.version,
+    c.evidence::text AS evidence, c.granted_amount, c.refund_amount, c.carrier, c.tracking_no, c.processed_at, c.completed_at,
+    c.received_at, c.parcel_id, c.balance_amount,
+    (SELECT json_agg(to_jsonb(l) - 'case_id' || jsonb_build_object(
+        'sending_qty', coalesce(b.qty, 0), 'sent_qty', CASE WHEN b.sent_at IS NULL THEN 0 ELSE b.qty END) ORDER BY l.line_no)::text
+     FROM after_sale_lines l
+     LEFT JOIN LATERAL (
+         SELECT s.qty, s.sent_at FROM after_sale_send_backs s WHERE s.case_id = l.case_id AND s.line_no = l.line_no OFFSET 0) AS b ON true
+     WHERE l.case_id = c.id) AS lines
+FROM after_sales c
+WHERE c.order_id = ANY($1::bigint[])
+ORDER BY c.id;
+
+-- name: order_view.exchanges
+-- $1 order ids. The exchange orders of their after-sale cases, and those of them that are exchange orders, the oldest first.
+SELECT n.named_id, n.order_id, o.order_no, o.state, n.stage, o.created_at AS placed_at, o.expire_at, n.case_id, n.case_no,
+    n.case_state, n.first_order_id, f.order_no AS first_order_no
+FROM (
+    SELECT c.order_id AS named_id, e.order_id, e.state AS stage, c.id AS case_id, c.case_no, c.state AS case_state, e.first_order_id
+    FROM after_sales c CROSS JOIN LATERAL (SELECT * FROM exchange_orders x WHERE x.case_id = c.id OFFSET 0) AS e
+    WHERE c.order_id = ANY($1::bigint[])
+    UNION ALL
+    SELECT e.order_id, e.order_id, e.state, e.case_id, c.case_no, c.state, e.first_order_id
+    FROM exchange_orders e CROSS JOIN LATERAL (SELECT case_no, state FROM after_sales k WHERE k.id = e.case_id OFFSET 0) AS c
+    WHERE e.order_id = ANY($1::bigint[])
+) AS n
+CROSS JOIN LATERAL (SELECT order_no, state, created_at, expire_at FROM orders r WHERE r.id = n.order_id OFFSET 0) AS o
+CROSS JOIN LATERAL (SELECT order_no FROM orders r WHERE r.id = n.first_order_id OFFSET 0) AS f
+ORDER BY n.named_id, n.order_id;
+
+-- name: order_view.case_steps
+-- $1 order ids. Every step of their after-sale cases, those of each case in their order.
+SELECT c.order_id, s.case_id, c.case_no, s.version, s.trigger, s.pre_state, s.cur_state, s.actor_type, s.actor_id, s.cause_type, s.cause_id,
+    s.reason_code, s.at
+FROM after_sales c JOIN after_sale_steps s ON s.case_id = c.id
+WHERE c.order_id = ANY($1::bigint[]) ORDER BY s.case_id, s.version;
 
 -- name: order_view.shipments
 -- $1 ids of an order and of its children. Their parcels, with all orders in them, lines and units of these, and the facts that moved
 -- them. Units that an order withdrew are left out.
-SELECT ARRAY(SELECT DISTINCT i.order_id FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.order_id) AS order_ids, s.carrier, s.tracking_no, s.state, s.delayed, s.booked_at, s.outbound_at, s.delivered_at,
+SELECT ARRAY(SELECT DISTINCT i.order_id FROM shipment_items i WHERE i.shipment_id = s.id ORDER BY i.order_id) AS order_ids, s.carrier, s.tracking_no, s.case_id, s.to_buyer, s.state, s.delayed,
+    s.booked_at, s.outbound_at, s.delivered_at,
     ARRAY(SELECT i.line_no || 'x' || i.qty FROM shipment_items i
           WHERE i.shipment_id = s.id AND i.order_id = ANY($1::bigint[]) AND NOT i.withdrawn ORDER BY i.line_no) AS units,
     ARRAY(SELECT f.status || CASE WHEN f.stale THEN '(stale)' ELSE '' END FROM shipment_facts f
@@ -83,7 +141,7 @@ ORDER BY s.id;
 -- $1 order ids. Their parcels, each with the order's own lines in them and the units of each. Units that it withdrew are left out, unless it
 -- withdrew all: to the order, such a parcel is cancelled.
 SELECT s.id, i.order_id, s.carrier, s.tracking_no, CASE WHEN bool_and(i.withdrawn) THEN 'cancelled' ELSE s.state END AS state,
-    s.delayed, s.booked_at, s.outbound_at, s.delivered_at, bool_or(i.given_up) AS given_up, s.ended,
+    s.delayed, s.booked_at, s.outbound_at, s.delivered_at, bool_or(i.given_up) AS given_up, s.ended, s.case_id, s.to_buyer,
     coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
     coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
 FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
@@ -119,9 +177,21 @@ FROM orders o JOIN promotion_uses u ON u.order_id = o.root_id
 WHERE o.id = $1 ORDER BY u.promo_id;
 
 -- name: order_view.log
--- $1 order ids. Their operate logs, oldest first.
-SELECT order_id, version, operate_type, pre_state, cur_state, remark, actor_type, actor_id, cause_type, cause_id, at
-FROM operate_logs WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, version;
+-- $1 order ids. Their operate logs, oldest first, with what a step took off the price.
+SELECT l.order_id, l.version, l.operate_type, l.pre_state, l.cur_state, l.remark, l.actor_type, l.actor_id, l.cause_type, l.cause_id, l.at,
+    (SELECT a.amount FROM order_adjustments a WHERE a.order_id = l.order_id AND a.version = l.version AND a.line_no = 0) AS discount
+FROM operate_logs l WHERE l.order_id = ANY($1::bigint[]) ORDER BY l.order_id, l.version;
+
+-- name: order_view.history
+-- $1 order ids. All that was done with them, in order: their own steps, each before the steps of cases and the refunds of stray payments that
+-- followed it.
+SELECT e.order_id, e.version, e.operate_type, e.pre_state, e.cur_state, e.remark, e.actor_type, e.actor_id, e.cause_type, e.cause_id, e.at,
+    e.case_id, e.case_no, e.case_state, e.refund_no,
+    (SELECT a.amount FROM order_adjustments a
+     WHERE a.order_id = e.order_id AND a.version = e.version AND a.line_no = 0 AND e.operate_type = 110) AS discount
+FROM operate_log_entries e
+WHERE e.order_id = ANY($1::bigint[])
+ORDER BY e.order_id, e.version, e.case_id IS NOT NULL OR e.refund_no IS NOT NULL, e.at, e.case_id, e.case_version;
 
 -- name: order_view.timers
 -- $1 order ids. Their timers, the next first.
@@ -157,8 +227,9 @@ FROM fulfilments WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, warehouse
 
 -- name: order_view.waybills
 -- $1 order ids. The parcels that we book at their carriers ourselves, and what the carriers answered.
-SELECT order_id, id AS waybill_id, carrier, state, tracking_no, ship_time, refusal, requested_at, answered_at
-FROM waybills WHERE order_id = ANY($1::bigint[]) ORDER BY requested_at, id;
+SELECT n.order_id, w.id AS waybill_id, w.carrier, w.state, w.tracking_no, w.ship_time, w.refusal, w.requested_at, w.answered_at
+FROM waybills w CROSS JOIN LATERAL unnest(w.order_ids) AS n (order_id)
+WHERE w.order_ids && $1::bigint[] AND n.order_id = ANY($1::bigint[]) ORDER BY w.requested_at, w.id;
 
 -- name: order_view.hand_over_steps
 -- $1 order ids. Every step of their hand-overs, the oldest first.
@@ -168,7 +239,8 @@ FROM fulfilment_steps WHERE order_id = ANY($1::bigint[]) ORDER BY at, id;
 -- name: order_view.commands
 -- $1 order ids, $2 the scopes of commands about one order, with {order_id}, {actor.type} and {actor.id}. The commands that placed the orders,
 -- and those about them from their users and from the actors who moved or held them, with the outcome of each.
-SELECT o.id AS order_id, c.type, c.request_id, c.message_id, c.received_at, c.decided_at, c.outcome_type, c.outcome ->> 'code' AS code
+SELECT o.id AS order_id, c.type, replace(c.request_id, E'\x1f', ' by ') AS request_id, c.message_id, c.received_at, c.decided_at,
+    c.outcome_type, c.outcome ->> 'code' AS code
 FROM orders o
 CROSS JOIN LATERAL (
     SELECT DISTINCT replace(replace(replace(t.scope, '{order_id}', o.id::text), '{actor.type}', a.type), '{actor.id}', a.id) AS scope
@@ -189,10 +261,6 @@ CROSS JOIN LATERAL (
 WHERE o.id = ANY($1::bigint[]) AND o.parent_id IS NULL
 ORDER BY received_at;
 
--- name: order_view.reveal
--- $1 order id, $2 a note about the person at the terminal, $3 why. Records that the user of the session sees the address in clear.
-INSERT INTO address_accesses (order_id, note, reason) VALUES ($1, $2, $3);
-
 -- name: order_view.reveals
 -- $1 order ids. Who saw their addresses in clear, when and why.
-SELECT order_id, actor, note, reason, at FROM address_accesses WHERE order_id = ANY($1::bigint[]) ORDER BY at, id;
+SELECT order_id, what, actor, note, reason, at FROM address_accesses WHERE order_id = ANY($1::bigint[]) ORDER BY at, id;

@@ -8,8 +8,12 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce((policy ->> 'payment_window_seconds')::integer, 1800) AS payment_window_seconds,
     coalesce(policy ->> 'on_shortage', 'ship_rest') AS on_shortage,
     coalesce((policy ->> 'shortage_window_seconds')::integer, 86400) AS shortage_window_seconds,
+    coalesce(policy ->> 'capture_on', 'payment') AS capture_on,
+    coalesce(policy ->> 'on_late_payment', 'refund') AS on_late_payment,
+    coalesce(policy ->> 'complete_on', 'receipt') AS complete_on,
+    coalesce(policy ->> 'cancel_paid', 'until_handed_over') AS cancel_paid,
     kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
-    deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at
+    deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, adjustment_amount
 FROM orders
 WHERE id = ANY(ARRAY(
     SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])
@@ -82,7 +86,7 @@ RETURNING a.order_id;
 -- the data key of the order's user.
 SELECT a.order_id, a.modify_count, a.country, k.key_id, k.shop_key_id, k.wrapped,
     coalesce(
-        (SELECT true FROM waybills w WHERE w.order_id = a.order_id AND w.state = 'requested' LIMIT 1),
+        (SELECT true FROM waybills w WHERE w.order_ids @> ARRAY[a.order_id] AND w.state = 'requested' LIMIT 1),
         (SELECT true FROM waybills w
          WHERE w.state = 'booked' AND w.id = ANY(ARRAY(
              SELECT s.id FROM shipments s
@@ -101,19 +105,19 @@ INSERT INTO order_snapshots (order_id, type, data)
 SELECT n.order_id, n.type, n.data::jsonb FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS n (order_id, type, data);
 
 -- name: orders.sold_lines
--- $1 order ids. Their lines as they were sold, which nothing changes, in order.
-SELECT order_id, line_no, sku_id, name, qty, unit_price, payable_amount AS payable
+-- $1 order ids. Their lines as they were sold, before any adjustment, in order.
+SELECT order_id, line_no, sku_id, name, qty, unit_price, payable_amount + adjustment_amount AS payable
 FROM order_items
 WHERE order_id = ANY($1::bigint[])
 ORDER BY order_id, line_no;
 
 -- name: orders.as_created
--- $1 ids of orders and parents that were created. What order.created states of each: columns that never change, the row of the operate
+-- $1 ids of orders and parents that were created. What order.created states of each: columns that never change, the price before any adjustment, the row of the operate
 -- log, and the first intent. Nothing that happens to the order later changes any of it.
 SELECT o.id AS order_id, o.conversation_id, o.order_no, o.user_id, o.request_id, l.cur_state AS state, l.pre_state AS previous,
     l.version, l.cause_type, l.cause_id, l.actor_type, l.actor_id, i.id AS intent_id, i.expire_at AS pay_before, o.currency,
     o.origin_amount AS origin, o.promotion_amount AS promotion, o.coupon_amount AS coupon, o.points_amount AS points,
-    o.shipping_fee AS shipping, o.tax_amount AS tax, o.payable_amount AS payable,
+    o.shipping_fee AS shipping, o.tax_amount AS tax, 0::bigint AS adjustment, o.payable_amount + o.adjustment_amount AS payable,
     ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id ORDER BY c.id) AS children
 FROM orders o
 JOIN operate_logs l ON l.order_id = o.id AND l.pre_state = 'placing' AND l.cur_state = 'awaiting_payment'
@@ -140,11 +144,11 @@ SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5
 
 -- name: orders.save
 -- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update. From $20 on the steps,
--- as in orders.log. Opens payment intents: $30 their ids, $31 order ids, $32 amounts, $33 currencies, $34 deadlines. One intent per order
+-- as in orders.log. Opens payment intents: $30 their ids, $31 order ids, $32 amounts, $33 currencies, $34 deadlines, $35 purposes. One intent per order
 -- and purpose (C-04).
 WITH opened AS (
-    INSERT INTO payment_intents (id, order_id, amount, currency, expire_at)
-    SELECT * FROM unnest($30::bigint[], $31::bigint[], $32::bigint[], $33::text[], $34::timestamptz[])
+    INSERT INTO payment_intents (id, order_id, amount, currency, expire_at, purpose)
+    SELECT * FROM unnest($30::bigint[], $31::bigint[], $32::bigint[], $33::text[], $34::timestamptz[], $35::text[])
 ), logged AS (
     INSERT INTO operate_logs (order_id, version, operate_type, pre_state, cur_state, actor_type, actor_id, cause_type, cause_id, remark)
     SELECT * FROM unnest($20::bigint[], $21::integer[], $22::smallint[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
@@ -165,18 +169,20 @@ RETURNING o.id;
 
 -- name: orders.lines
 -- $1 order ids (locked). Their lines, in order.
-SELECT order_id, line_no, sku_id, warehouse, qty, payable_amount, shipping_share, refunded_qty, refunded_amount,
-    short_qty + cancelled_qty AS dropped_qty
+SELECT order_id, line_no, sku_id, warehouse, qty, payable_amount, shipping_share - shipping_adjustment AS shipping_share, refunded_qty,
+    refunded_amount, short_qty + cancelled_qty AS dropped_qty, refunded_shipping
 FROM order_items
 WHERE order_id = ANY($1::bigint[])
 ORDER BY order_id, line_no;
 
 -- name: orders.give_back_lines
--- $1 order ids, $2 line numbers, $3 units and $4 amounts that go back now. Several refunds of one line are added up.
+-- $1 order ids, $2 line numbers, $3 units and $4 amounts that go back now, $5 what of them is shipping. Several refunds of one line are
+-- added up.
 UPDATE order_items i
-SET refunded_qty = i.refunded_qty + n.qty, refunded_amount = i.refunded_amount + n.amount
-FROM (SELECT order_id, line_no, sum(qty)::integer AS qty, sum(amount)::bigint AS amount
-      FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[]) AS r (order_id, line_no, qty, amount)
+SET refunded_qty = i.refunded_qty + n.qty, refunded_amount = i.refunded_amount + n.amount,
+    refunded_shipping = i.refunded_shipping + n.shipping
+FROM (SELECT order_id, line_no, sum(qty)::integer AS qty, sum(amount)::bigint AS amount, sum(shipping)::bigint AS shipping
+      FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], $5::bigint[]) AS r (order_id, line_no, qty, amount, shipping)
       GROUP BY order_id, line_no) AS n
 WHERE i.order_id = n.order_id AND i.line_no = n.line_no;
 

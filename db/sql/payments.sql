@@ -9,12 +9,13 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestampt
 INSERT INTO payment_intent_orders (intent_id, order_id, amount) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]);
 
 -- name: payments.shares
--- $1 intent ids. The orders that each merged intent pays. Locks: none, because these rows never change.
+-- $1 intent ids. The orders that each merged intent pays, which never change, and the share of each, which an adjustment of the order
+-- changes under the lock of the order. Locks: none.
 SELECT intent_id, order_id, amount FROM payment_intent_orders WHERE intent_id = ANY($1::bigint[]) ORDER BY intent_id, order_id;
 
 -- name: payments.own_intents
 -- $1 intent ids. The order of each intent that pays one order. Locks: none, because these rows never change.
-SELECT id, order_id FROM payment_intents WHERE id = ANY($1::bigint[]) AND purpose = 'order';
+SELECT id, order_id FROM payment_intents WHERE id = ANY($1::bigint[]) AND purpose <> 'merged';
 
 -- name: payments.known
 -- $1 providers, $2 trade numbers, $3 kinds. The facts that are recorded already, and their content. Locks: none.
@@ -31,12 +32,37 @@ ORDER BY n.provider, n.trade_no, n.kind
 ON CONFLICT DO NOTHING
 RETURNING provider, trade_no, kind;
 
+-- name: payments.end_waiting
+-- $1 order ids (locked), $2 verdicts: kept or late. The captures that waited for what becomes of these orders. Fewer rows: none waited.
+UPDATE payment_facts f SET verdict = n.verdict
+FROM unnest($1::bigint[], $2::text[]) AS n (order_id, verdict)
+WHERE f.order_id = ANY($1) AND f.order_id = n.order_id AND f.kind = 'captured' AND f.verdict = 'waiting'
+RETURNING f.order_id, f.provider, f.trade_no, f.intent_id, f.amount, f.currency, f.verdict;
+
 -- name: payments.kept
--- $1 order ids (locked). The capture that paid each order: its own, its parent's, or one of several merged orders. The amount is
--- the order's part of it. owed is what of that part is refunded or has a refund under way, its children's included.
+-- $1 order ids (locked). The capture that paid each order: its own, its parent's, or one of several merged orders; before the capture,
+-- the authorisation that did, with its state. The amount is the order's part of it. owed is what of that part is refunded or has a
+-- refund under way, or is released, its children's included: whatever number the authorisation had when that was decided, because a
+-- renewal gives it another. An order keeps one payment at most, so all its refunds that count draw on that one.
 SELECT o.id AS order_id, f.provider, f.trade_no, f.intent_id, o.payable_amount AS amount, f.currency,
-    coalesce((SELECT sum(r.amount) FROM counted_refunds r JOIN orders m ON m.id = r.order_id
-              WHERE r.provider = f.provider AND r.trade_no = f.trade_no AND o.id IN (m.id, m.parent_id)), 0)::bigint AS owed
+    coalesce((
+        SELECT sum(r.amount)
+        FROM (
+            SELECT o.id AS id
+            UNION ALL
+            SELECT c.id FROM orders c WHERE c.root_id = o.root_id AND c.root_id <> c.id AND c.parent_id = o.id
+        ) AS m
+        CROSS JOIN LATERAL (SELECT n.amount FROM counted_refunds n WHERE n.order_id = m.id OFFSET 0) AS r
+    ), 0)::bigint AS owed, f.reserved
 FROM orders o
-CROSS JOIN LATERAL (SELECT * FROM payment_facts p WHERE p.intent_id = o.intent_id AND p.verdict = 'kept' OFFSET 0) AS f
+CROSS JOIN LATERAL (
+    SELECT p.provider, p.trade_no, p.intent_id, p.currency, NULL AS reserved
+    FROM payment_facts p
+    WHERE p.intent_id = o.intent_id AND p.verdict = 'kept'
+    UNION ALL
+    SELECT a.provider, a.authorization_no, o.intent_id, a.currency, a.state
+    FROM payment_authorizations a
+    WHERE a.order_id = o.root_id AND a.verdict = 'kept' AND a.state <> 'captured'
+    OFFSET 0
+) AS f
 WHERE o.id = ANY($1::bigint[]);

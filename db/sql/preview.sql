@@ -1,6 +1,6 @@
 -- name: preview.users
--- $1 user ids. Each user's level and the points that no order holds. Locks: none.
-SELECT u.user_id, m.level, coalesce(p.balance - p.held, 0) AS points
+-- $1 user ids. Each user's level, whether the member is blocked, and the points that no order holds. Locks: none.
+SELECT u.user_id, m.level, coalesce(m.blocked, false) AS blocked, coalesce(p.balance - p.held, 0) AS points
 FROM unnest($1::text[]) AS u (user_id)
 LEFT JOIN members m ON m.user_id = u.user_id
 LEFT JOIN points_accounts p ON p.user_id = u.user_id;

@@ -1,8 +1,13 @@
 -- name: refunds.open
--- Inserts one row per refund, unique by (order, cause). A cause that was refunded before makes it fail.
-INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason_code)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-    $9::text[], $10::text[])
+-- Inserts one row per refund, unique by (order, cause). A cause that was refunded before, or a failed refund that was replaced before,
+-- makes it fail. $11 the numbers of the failed refunds that they replace, or nulls, $12 the states in which they begin, $13 the after-sale
+-- cases that follow them, or nulls.
+INSERT INTO refunds (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason_code, replaces, state, case_id,
+    finished_at)
+SELECT n.*, CASE n.state WHEN 'released' THEN clock_timestamp() END
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
+    $10::text[], $11::text[], $12::text[], $13::bigint[])
+    AS n (id, refund_no, order_id, intent_id, provider, trade_no, cause, amount, currency, reason_code, replaces, state, case_id)
 RETURNING id;
 
 -- name: refunds.watch
@@ -27,9 +32,11 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::integer[], 
 SELECT refund_no, order_id FROM refunds WHERE refund_no = ANY($1::text[]);
 
 -- name: refunds.read
--- $1 refund numbers (their orders are locked). Each refund, the part of its capture that its order may give back, and what of that
--- part is gone and under way. A failed refund counts for nothing, and nothing counts above the part.
-SELECT r.id, r.refund_no, r.order_id, r.provider, r.trade_no, r.cause, r.amount, r.currency, r.state,
+-- $1 refund numbers (their orders are locked). Each refund, when it ended, the number of the one that replaces it, or null, the part of its capture that
+-- its order may give back, and what of that part is gone and under way. A failed refund counts for nothing, and nothing counts above the
+-- part.
+SELECT r.id, r.refund_no, r.order_id, r.intent_id, r.provider, r.trade_no, r.cause, r.amount, r.currency, r.state, r.case_id, r.finished_at,
+    (SELECT n.refund_no FROM refunds n WHERE n.replaces = r.refund_no) AS replaced_by,
     coalesce(CASE f.verdict WHEN 'kept' THEN o.payable_amount ELSE f.amount END, 0) AS part, s.gone, s.pending
 FROM refunds r
 JOIN orders o ON o.id = r.order_id
@@ -37,7 +44,7 @@ LEFT JOIN LATERAL (
     SELECT * FROM payment_facts p WHERE p.provider = r.provider AND p.trade_no = r.trade_no AND p.kind = 'captured' OFFSET 0
 ) AS f ON true
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess')), 0)::bigint AS gone,
+    SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess', 'released')), 0)::bigint AS gone,
         coalesce(sum(d.amount) FILTER (WHERE d.state IN ('requested', 'submitted', 'unknown')), 0)::bigint AS pending
     FROM refunds d
     WHERE d.provider = r.provider AND d.trade_no = r.trade_no AND d.order_id = r.order_id
@@ -63,7 +70,7 @@ CROSS JOIN LATERAL (
     WHERE c.root_id = p.root_id AND c.root_id <> c.id AND c.parent_id = p.id AND f.verdict = 'kept' AND p.kind = 'split_parent'
 ) AS o
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess')), 0)::bigint AS gone,
+    SELECT coalesce(sum(d.amount - d.excess_amount) FILTER (WHERE d.state IN ('succeeded', 'excess', 'released')), 0)::bigint AS gone,
         coalesce(sum(d.amount) FILTER (WHERE d.state IN ('requested', 'submitted', 'unknown')), 0)::bigint AS pending
     FROM refunds d
     WHERE d.provider = f.provider AND d.trade_no = f.trade_no AND d.order_id = o.id
@@ -119,5 +126,5 @@ UPDATE refunds r
 SET state = n.state, reason_code = coalesce(n.reason_code, r.reason_code), excess_amount = n.excess_amount, unexpected = r.unexpected OR n.unexpected,
     finished_at = CASE WHEN n.state IN ('succeeded', 'excess', 'failed') THEN clock_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[]) AS n (refund_no, state, reason_code, excess_amount, unexpected)
-WHERE r.refund_no = n.refund_no AND r.state NOT IN ('succeeded', 'excess')
+WHERE r.refund_no = n.refund_no AND r.state NOT IN ('succeeded', 'excess', 'released')
 RETURNING r.refund_no;

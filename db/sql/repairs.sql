@@ -8,13 +8,17 @@ SELECT id FROM orders WHERE id = ANY ($1::bigint[]) ORDER BY root_id, id FOR UPD
 WITH parcels AS (
     SELECT i.order_id, bool_or(s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn) AS any_left, max(f.recorded_at) AS at
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
+    WHERE s.case_id IS NULL
     GROUP BY i.order_id
+), inspected AS (
+    SELECT c.order_id, max(p.at) AS at FROM after_sales c JOIN after_sale_steps p ON p.case_id = c.id GROUP BY c.order_id
 ), orders_with_stock AS (
     SELECT o.id, o.order_no, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
         coalesce(p.any_left, false) OR EXISTS (
-            SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short') AS any_left, h.state AS holder, greatest(o.updated_at, p.at) AS changed_at
+            SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short') AS any_left, h.state AS holder, greatest(o.updated_at, p.at, c.at) AS changed_at
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN parcels p ON p.order_id = o.id
-    WHERE o.kind <> 'split_parent' AND o.state <> 'placing' AND ($1::bigint[] IS NULL OR o.id = ANY ($1))
+        LEFT JOIN inspected c ON c.order_id = o.id
+    WHERE o.kind <> 'split_parent' AND o.state NOT IN ('placing', 'reinstating') AND ($1::bigint[] IS NULL OR o.id = ANY ($1))
         AND EXISTS (SELECT FROM stock_holders)
 )
 SELECT id, order_no, state, paid, deduct_on, any_left, holder, changed_at
@@ -26,41 +30,53 @@ ORDER BY id;
 
 -- name: repairs.restocks
 -- $1 order ids. What the ledger must have put back of each: `cancel` the units of a cancelled order that never left, `parcel:ID` those
--- of a parcel that came back and never arrived, `rest:VERSION` those that were cancelled after others had left. Refs that the ledger has are left out. Locks: none.
+-- of a parcel that came back and never arrived, `rest:VERSION` those that were cancelled after others had left, `case:ID:VERSION` what an
+-- inspection accepted. Refs that the ledger has are left out. Locks: none.
 WITH packed AS (
     SELECT i.order_id, i.line_no, sum(i.qty) AS qty
     FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
-    WHERE i.order_id = ANY ($1::bigint[]) AND s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn
+    WHERE i.order_id = ANY ($1::bigint[]) AND s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn AND s.case_id IS NULL
     GROUP BY i.order_id, i.line_no
 ), due AS (
-    SELECT i.order_id, 'cancel' AS ref, i.sku_id, i.warehouse, sum(i.qty - i.short_qty - i.cancelled_qty - coalesce(p.qty, 0)) AS qty
+    SELECT i.order_id, 'cancel' AS ref, i.sku_id, i.warehouse, 'restock' AS op, sum(i.qty - i.short_qty - i.cancelled_qty - coalesce(p.qty, 0)) AS qty
     FROM order_items i JOIN orders o ON o.id = i.order_id LEFT JOIN packed p USING (order_id, line_no)
     WHERE i.order_id = ANY ($1) AND o.state = 'cancelled'
     GROUP BY i.order_id, i.sku_id, i.warehouse
     UNION ALL
-    SELECT i.order_id, 'parcel:' || s.id, l.sku_id, l.warehouse, sum(i.qty)
+    SELECT i.order_id, 'parcel:' || s.id, l.sku_id, l.warehouse, 'restock', sum(i.qty)
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
         JOIN order_items l ON l.order_id = i.order_id AND l.line_no = i.line_no
-    WHERE i.order_id = ANY ($1) AND s.state = 'returned' AND s.delivered_at IS NULL AND NOT i.withdrawn
+    WHERE i.order_id = ANY ($1) AND s.state = 'returned' AND s.delivered_at IS NULL AND NOT i.withdrawn AND s.case_id IS NULL
     GROUP BY i.order_id, s.id, l.sku_id, l.warehouse
     UNION ALL
-    SELECT d.order_id, d.ref, l.sku_id, l.warehouse, sum(d.qty)
+    SELECT d.order_id, d.ref, l.sku_id, l.warehouse, 'restock', sum(d.qty)
     FROM dropped_units d JOIN order_items l USING (order_id, line_no)
     WHERE d.order_id = ANY ($1) AND d.kind = 'cancelled'
     GROUP BY d.order_id, d.ref, l.sku_id, l.warehouse
+    UNION ALL
+    SELECT c.order_id, 'case:' || c.id || ':' || n.version, l.sku_id, l.warehouse,
+        CASE n.disposition WHEN 'lost' THEN 'write_off' ELSE n.disposition END AS op, sum(n.qty)
+    FROM after_sales c JOIN after_sale_inspections n ON n.case_id = c.id
+        JOIN order_items l ON l.order_id = c.order_id AND l.line_no = n.line_no
+    WHERE c.order_id = ANY ($1) AND n.disposition <> 'send_back'
+    GROUP BY c.order_id, c.id, n.version, l.sku_id, l.warehouse, op
 )
-SELECT order_id, ref, sku_id, warehouse, qty::integer AS qty
+SELECT order_id, ref, sku_id, warehouse, op, qty::integer AS qty
 FROM due d
-WHERE qty > 0 AND NOT EXISTS (SELECT FROM stock_ledger g WHERE g.holder_id = d.order_id AND g.op = 'restock' AND g.ref = d.ref)
-ORDER BY order_id, ref, sku_id, warehouse;
+WHERE qty > 0 AND NOT EXISTS (
+    SELECT FROM stock_ledger g WHERE g.holder_id = d.order_id AND g.op IN ('restock', 'quarantine', 'write_off') AND g.ref = d.ref)
+ORDER BY order_id, ref, sku_id, warehouse, op;
 
 -- name: repairs.timers
--- Waits without their timer. $1 order ids (null: all), $2 seconds until the saga's deadline, $3 seconds of the receipt window. Until they
--- are paid, children share the timers of their parent. Locks: none.
+-- Waits without their timer. $1 order ids (null: all), $2 seconds until the saga's deadline, $3 seconds of the receipt window, $4
+-- carriers that are polled. Until they are paid, children share the timers of their parent. The case of an exchange order that has its stock ends it. Locks: none.
 SELECT w.kind, w.key, w.order_id, o.order_no, o.state, w.due_at
 FROM (
     SELECT 'saga' AS kind, id AS key, id AS order_id, created_at + make_interval(secs => $2::float8) AS due_at
-    FROM orders WHERE state = 'placing' AND kind <> 'split_child'
+    FROM orders o WHERE state = 'placing' AND kind <> 'split_child'
+        AND NOT (kind = 'exchange' AND EXISTS (SELECT FROM exchange_orders e WHERE e.order_id = o.id AND e.state <> 'reserving'))
+    UNION ALL
+    SELECT 'saga', id, id, updated_at + make_interval(secs => $2::float8) FROM orders WHERE state = 'reinstating' AND kind <> 'split_child'
     UNION ALL
     SELECT 'payment', id, id, expire_at FROM orders WHERE state = 'awaiting_payment' AND kind <> 'split_child'
     UNION ALL
@@ -71,6 +87,9 @@ FROM (
     SELECT 'cancelling', id, id, now() FROM orders WHERE state = 'cancelling'
     UNION ALL
     SELECT 'waybill', id, order_id, now() FROM waybills WHERE state IN ('requested', 'unused')
+    UNION ALL
+    SELECT 'waybill', w.id, w.order_id, now()
+    FROM waybills w JOIN shipments s ON s.id = w.id WHERE w.state = 'booked' AND NOT s.ended AND w.carrier = ANY ($4::text[])
     UNION ALL
     SELECT 'attempt', id, order_id, now() FROM payment_attempts WHERE state IN ('created', 'requested', 'unknown', 'closing')
     UNION ALL

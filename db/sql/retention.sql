@@ -114,3 +114,11 @@ WITH chosen AS MATERIALIZED (
     WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen)) AND key_id <> 'erased'
 )
 DELETE FROM order_addresses WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen));
+
+-- name: retention.buyer_notifications
+-- $1 days, $2 rows at most. Deletes the notifications to buyers that were made before that. Locks: them; it skips those that others hold.
+DELETE FROM buyer_notifications
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM buyer_notifications WHERE created_at < now() - make_interval(days => $1::integer)
+    ORDER BY created_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));

@@ -1,35 +1,45 @@
 -- name: shipments.of_orders
--- $1 order ids (locked). All parcels that hold units of these orders, one row for each order in them, also for other orders.
+-- $1 order ids (locked), $2 whether those with goods of cases count. All parcels that hold units of these orders, one row for each order
+-- in them, also for other orders.
 -- An order that withdrew all its units from a parcel has none there; of others only the units that are left count.
-SELECT s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.ended,
+SELECT s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.ended, s.case_id, s.to_buyer,
     bool_or(i.given_up) AS given_up, bool_and(i.withdrawn) AS withdrawn,
     coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
     coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
 FROM shipments s
 JOIN shipment_items i ON i.shipment_id = s.id
-WHERE s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[])))
+WHERE s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))) AND ($2::boolean OR s.case_id IS NULL)
 GROUP BY s.id, i.order_id
 ORDER BY s.id, i.order_id;
 
+-- name: shipments.in_use
+-- $1 carriers, $2 tracking numbers. Those that belong to a parcel which has not ended. Locks: none; a unique index guards them.
+SELECT k.carrier, k.tracking_no
+FROM unnest($1::text[], $2::text[]) AS k (carrier, tracking_no)
+CROSS JOIN LATERAL (
+    SELECT s.id FROM shipments s WHERE s.carrier = k.carrier AND s.tracking_no = k.tracking_no AND NOT s.ended LIMIT 1) AS parcel;
+
 -- name: shipments.owners
 -- $1 carriers, $2 tracking numbers, $3 order ids or nulls. The orders that have units in each parcel: in the one that holds units of
--- that order, else in the newest with this number. Locks: none, so read again what it finds once the orders are locked.
+-- that order, else in any with this number; first in one that has not ended, then in the newest. A parcel has the id of its waybill,
+-- which is older than parcels that were booked before the answer. Locks: none, so read again what it finds once the orders are locked.
 SELECT DISTINCT i.order_id
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (carrier, tracking_no, order_id)
 CROSS JOIN LATERAL (
     SELECT s.id
     FROM shipments s
     WHERE s.carrier = k.carrier AND s.tracking_no = k.tracking_no
-    ORDER BY EXISTS (SELECT FROM shipment_items m WHERE m.shipment_id = s.id AND m.order_id = k.order_id) DESC, s.id DESC
+    ORDER BY EXISTS (SELECT FROM shipment_items m WHERE m.shipment_id = s.id AND m.order_id = k.order_id) DESC, s.ended, s.id DESC
     LIMIT 1) AS parcel
 JOIN shipment_items i ON i.shipment_id = parcel.id;
 
 -- name: shipments.insert
--- $1 ids, $2 carriers, $3 tracking numbers, $4 warehouses, $5 states, $6 delayed, $7 and $8 times, $9 ended.
+-- $1 ids, $2 carriers, $3 tracking numbers, $4 warehouses, $5 states, $6 delayed, $7 and $8 times, $9 ended, $10 cases whose
+-- goods they carry, or nulls, $11 whether they take them to the buyer.
 -- Inserts new parcels, in the state that the facts of the same batch give them. A live parcel with the same number makes it fail.
-INSERT INTO shipments (id, carrier, tracking_no, warehouse, state, delayed, outbound_at, delivered_at, ended)
+INSERT INTO shipments (id, carrier, tracking_no, warehouse, state, delayed, outbound_at, delivered_at, ended, case_id, to_buyer)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::timestamptz[],
-    $8::timestamptz[], $9::boolean[]);
+    $8::timestamptz[], $9::boolean[], $10::bigint[], $11::boolean[]);
 
 -- name: shipments.insert_items
 -- $1 shipment ids, $2 order ids, $3 line numbers, $4 units, $5 given up.

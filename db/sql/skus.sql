@@ -6,14 +6,15 @@ FROM skus
 WHERE sku_id = ANY($1::text[]);
 
 -- name: skus.read_with_lists
--- $1 SKU ids, $2 countries, $3 provinces. As skus.read, with the lists of warehouses of each SKU and of all SKUs in these regions, as JSON
--- arrays of (country, province, warehouses); null: none. Locks: none. Unknown ids are missing.
+-- $1 SKU ids, $2 countries, $3 provinces. As skus.read, with the lists of warehouses of each SKU in these regions, as a JSON array of
+-- (country, province, warehouses); null: none. One row, of whichever SKU, has those of all SKUs. Locks: none. Unknown ids are missing.
 SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url,
     unit, tax_class, gift_points, gift_growth, points_limit,
     (SELECT jsonb_agg(jsonb_build_array(w.country, w.province, w.warehouses))::text FROM warehouse_lists w
         WHERE w.sku_id = s.sku_id AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) AS own_lists,
-    (SELECT jsonb_agg(jsonb_build_array(w.country, w.province, w.warehouses))::text FROM warehouse_lists w
-        WHERE w.sku_id = '' AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) AS common_lists
+    CASE WHEN row_number() OVER () = 1 THEN (
+        SELECT jsonb_agg(jsonb_build_array(w.country, w.province, w.warehouses))::text FROM warehouse_lists w
+        WHERE w.sku_id = '' AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) END AS common_lists
 FROM skus s
 WHERE sku_id = ANY($1::text[]);
 

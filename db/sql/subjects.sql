@@ -2,7 +2,7 @@
 
 -- name: subjects.live
 -- $1 user ids (locked), $2 the states of orders that have not ended. What of each user is under way: orders, attempts, refunds, disputes,
--- and waybills that a carrier has to book or to cancel. A user's orders cannot begin to live again. Locks: none.
+-- after-sale cases, and waybills that a carrier has to book or to cancel. A user's orders cannot begin to live again. Locks: none.
 SELECT o.user_id, o.id AS order_id, o.state
 FROM orders o
 WHERE o.user_id = ANY($1::text[]) AND o.state = ANY($2::text[])
@@ -24,6 +24,15 @@ UNION ALL
 SELECT o.user_id, o.id, 'waybill ' || w.state
 FROM orders o JOIN waybills w ON w.order_id = o.id
 WHERE o.user_id = ANY($1::text[]) AND w.state IN ('requested', 'unused')
+UNION ALL
+SELECT o.user_id, o.id, 'goods to send back'
+FROM orders o JOIN LATERAL (SELECT * FROM after_sales c WHERE c.order_id = o.id OFFSET 0) AS s ON true
+    JOIN after_sale_send_backs b ON b.case_id = s.id AND b.sent_at IS NULL
+WHERE o.user_id = ANY($1::text[])
+UNION ALL
+SELECT o.user_id, o.id, 'after-sale case ' || s.state
+FROM orders o JOIN LATERAL (SELECT * FROM after_sales c WHERE c.order_id = o.id OFFSET 0) AS s ON s.completed_at IS NULL
+WHERE o.user_id = ANY($1::text[])
 ORDER BY 1, 2, 3;
 
 -- name: subjects.unpublished
@@ -52,8 +61,8 @@ WHERE d.id = n.id;
 
 -- name: subjects.erase
 -- $1 user ids (locked), of whom nothing is under way. Drops their data keys, removes what is encrypted with a key of the shop (dead letters,
--- notifications, and all that is older than data keys), what people of the shop wrote about their orders and letters, and where their parcels
--- were, and empties their carts. Returns for each user how many orders stay.
+-- notifications, and all that is older than data keys), what people of the shop wrote about their orders and letters, where their parcels
+-- were and which photos they sent, and removes their carts and contacts. Returns for each user how many orders stay.
 -- Locks: the rows that it changes. Nothing else changes those: the orders have ended.
 WITH owned AS MATERIALIZED (
     SELECT id, user_id, conversation_id FROM orders WHERE user_id = ANY($1::text[])
@@ -102,7 +111,18 @@ WITH owned AS MATERIALIZED (
 ), mended AS (
     UPDATE repairs SET reason = 'erased' WHERE order_id IN (SELECT id FROM owned)
 ), looks AS (
-    UPDATE address_accesses SET reason = 'erased' WHERE order_id IN (SELECT id FROM owned)
+    UPDATE address_accesses SET reason = 'erased'
+    WHERE id = ANY(ARRAY(
+        SELECT a.id FROM address_accesses a WHERE a.order_id = ANY(ARRAY(SELECT id FROM owned))
+        UNION SELECT a.id FROM address_accesses a WHERE a.user_id = ANY($1::text[])
+        UNION SELECT a.id FROM address_accesses a WHERE a.dead_letter_id = ANY(ARRAY(SELECT id FROM letters_about))))
+), evidence AS (
+    UPDATE after_sales SET evidence = '[]' WHERE order_id IN (SELECT id FROM owned)
+), disputed AS (
+    UPDATE dispute_evidence SET evidence = '[]'
+    WHERE dispute_id = ANY(ARRAY(
+        SELECT d.id FROM payment_facts f JOIN payment_disputes d ON d.provider = f.provider AND d.trade_no = f.trade_no
+        WHERE f.order_id = ANY(ARRAY(SELECT id FROM owned))))
 ), resets AS (
     UPDATE revision_resets SET key_id = 'erased', reason = '' WHERE kind = 'member' AND id = ANY($1::text[])
 ), places AS (
@@ -110,6 +130,8 @@ WITH owned AS MATERIALIZED (
     WHERE shipment_id IN (SELECT i.shipment_id FROM shipment_items i WHERE i.order_id IN (SELECT id FROM owned)) AND place IS NOT NULL
 ), carts AS (
     DELETE FROM cart_lines WHERE user_id = ANY($1::text[])
+), contacts AS (
+    DELETE FROM user_contacts WHERE user_id = ANY($1::text[])
 )
 SELECT u.user_id, (SELECT count(*) FROM owned o WHERE o.user_id = u.user_id) AS orders
 FROM unnest($1::text[]) AS u (user_id);
@@ -131,10 +153,3 @@ WHERE o.user_id = $1;
 -- name: subjects.outcome
 -- $1 a scope, $2 a request id. The event that the command ended with, as JSON. Locks: none.
 SELECT c.outcome_type, c.outcome::text AS outcome FROM commands c WHERE c.scope = $1 AND c.request_id = $2 AND c.outcome_type IS NOT NULL;
-
--- name: subjects.note_access
--- $1 a user id, $2 who (a note), $3 why. Records that the addresses of the user's orders are shown in clear. Locks: none but the new rows.
-INSERT INTO address_accesses (order_id, note, reason)
-SELECT a.order_id, $2::text, $3::text
-FROM orders o JOIN order_addresses a ON a.order_id = o.id
-WHERE o.user_id = $1::text;

@@ -15,7 +15,7 @@ ORDER BY place;
 
 -- name: users.read
 -- $1 user ids (locked), $2 since when, $3 how many at most, $4 ids and $6 wrapped forms of new data keys, one for each user, $5 the shop's
--- key that wrapped them. Each user's level, when their newest orders were accepted, and the user's data key; a user who has none gets the
+-- key that wrapped them. Each member's level and whether it is blocked, when the users' newest orders were accepted, and the user's data key; a user who has none gets the
 -- new one, and the row has none. Locks: the new rows; who inserts a key holds the user's lock.
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $4::text[], $6::bytea[]) AS a (user_id, key_id, wrapped)
@@ -25,7 +25,7 @@ WITH given AS MATERIALIZED (
     FROM given a
     WHERE NOT EXISTS (SELECT FROM user_keys k WHERE k.user_id = a.user_id AND k.erased_at IS NULL OFFSET 0)
 )
-SELECT u.user_id, m.level,
+SELECT u.user_id, m.level, coalesce(m.blocked, false) AS blocked,
     ARRAY(SELECT o.created_at FROM orders o
           WHERE o.user_id = u.user_id AND o.created_at > $2 AND o.state <> 'rejected' AND o.parent_id IS NULL
           ORDER BY o.created_at DESC LIMIT $3::integer) AS accepted_at,

@@ -21,3 +21,14 @@ UPDATE warehouse_lists e
 SET revision = n.revision, updated_at = clock_timestamp()
 FROM unnest($1::text[], $2::bigint[]) AS n (id, revision)
 WHERE e.id = n.id;
+
+-- name: warehouse_lists.list
+-- $1 the id after which the list goes on, $2 how many at most. The lists of warehouses, by id. Locks: none.
+SELECT id, sku_id, country, province, warehouses, revision, updated_at FROM warehouse_lists WHERE id > $1 ORDER BY id LIMIT $2;
+
+-- name: warehouse_lists.covering
+-- $1 a SKU id, $2 a country, $3 a province, each of which may be empty. The lists that a line of the SKU may come by that goes there,
+-- also those that are empty. Locks: none.
+SELECT id, sku_id, country, province, warehouses, revision, updated_at
+FROM warehouse_lists
+WHERE sku_id = ANY(ARRAY[$1::text, '']) AND country = ANY(ARRAY[$2::text, '']) AND province = ANY(ARRAY[$3::text, '']);

@@ -1,0 +1,2 @@
+-- A blocked member places no orders.
+ALTER TABLE members ADD COLUMN blocked boolean NOT NULL DEFAULT false;
