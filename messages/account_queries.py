@@ -4,8 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from messages.base import Actor, Amount, ExternalId, Moment, OrderId, Part, Query, Reply
-from messages.order_queries import MoneyShown
+from messages.base import Actor, Amount, ExternalId, Moment, MoneyShown, OrderId, Part, Query, Reply
 from messages.roles import FOR_BUYERS, Role
 
 COUPONS_MAX = 100  # a user with more sees those that end first
@@ -47,7 +46,7 @@ class CartShown(Reply):
 
 
 class CouponList(AccountQuery):
-    """Ask for the coupons of a user in these states; without states, for those in state issued."""
+    """Ask for the coupons of a user in these states: without `states` for issued ones, with an empty list for all."""
 
     TYPE: ClassVar[str] = "coupon.list.v1"
     states: Annotated[tuple[ExternalId, ...], Field(max_length=4)] = ("issued",)
@@ -116,13 +115,17 @@ class StockGet(Query):
 
 
 class StockOfSku(Part):
-    """What a warehouse has of a SKU: `available` is what is on hand and not locked for an order."""
+    """What a warehouse has of a SKU: `available` is what is on hand and not locked for an order.
+
+    Units in quarantine came back, and are not on hand until the warehouse clears them.
+    """
 
     sku_id: str
     warehouse: str
     available: int
     on_hand: int | None
     locked: int | None
+    quarantined: int | None = None
 
 
 class StockShown(Reply):

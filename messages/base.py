@@ -4,13 +4,22 @@ import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache, cached_property
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator, core_schema
 
-from messages.roles import Role
+from messages.alert_levels import AlertLevel, level_of
+from messages.roles import BETWEEN, Role
 
 ID_MAX = 2**63 - 1
 AMOUNT_MAX = 10**15  # minor units: far above any order, and a sum of 200 lines still fits into 64 bits
@@ -44,6 +53,10 @@ Name = Annotated[str, NAME]
 RequestId = Annotated[str, Text, StringConstraints(max_length=128)]
 ShortText = Annotated[str, Text, StringConstraints(max_length=255)]
 LongText = Annotated[str, Text, StringConstraints(max_length=2000)]
+OneLine = Annotated[
+    str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")
+]
+"""A text in one line that is not blank."""
 FREE_TEXT = "free text"
 FreeText = Annotated[str, Text, StringConstraints(max_length=255), FREE_TEXT]
 """What a person or a stranger wrote, which may hold a name or a number.
@@ -156,6 +169,14 @@ def as_reason_code(word: str | None) -> str | None:
     return word if fits else None
 
 
+class MoneyShown(Part):
+    """An amount in minor units, and as people write it: 1234 is "12.34" in EUR and "1234" in JPY."""
+
+    minor: AnyInt
+    currency: str
+    text: str
+
+
 class Message(Part):
     """One message. `TYPE` is the AMQP `type`; the type without its version is the routing key."""
 
@@ -191,14 +212,29 @@ class Command(Message):
     """The space in which the request id is unique, as a format string of its fields. `{command}` is the routing key."""
     KEY: ClassVar[str] = "request_id"
     """The field that is the request id within the scope."""
+    SHARED: ClassVar[bool] = False
+    """True if the request ids of the scope belong to its user, whoever sends the command."""
 
     def command_scope(self) -> str:
         """The space in which this command's request id is unique."""
         return self.SCOPE.format_map(self.__dict__ | {"command": self.routing_key()})
 
-    def command_key(self) -> str:
-        """The request id within the scope."""
-        return str(getattr(self, self.KEY))
+    def command_key(self, subject: str | None = None) -> str:
+        """The request id within the scope; of a message with a token, with the subject of the token.
+
+        Two people who send through one broker user so have request ids of their own, unless the scope names them
+        already. A revision, a delivery note or a coupon's id is nobody's own: these are keys of what they are about.
+        """
+        key = str(getattr(self, self.KEY))
+        if subject is None or self.SHARED or self.KEY != "request_id":
+            return key
+        is_named = "{actor.id}" in self.SCOPE and getattr(self, "actor").id == subject  # noqa: B009 (the scope has one)
+        return key if is_named else f"{key}{BETWEEN}{subject}"
+
+
+def without_subject(key: str) -> str:
+    """A request id, or a cause or reference made of it, as its sender wrote it: no buyer sees who of the shop acted."""
+    return key.partition(BETWEEN)[0]
 
 
 class Fact(Message):
@@ -243,17 +279,25 @@ class Instruction(Message):
 class MessageCode(StrEnum):
     """The answers to messages that no handler could decide, and the alerts of the relay.
 
-    Codes of the business are in workers/domain/codes.py.
+    Codes of the business are in workers/domain/codes.py, which says what the numbers are.
     """
 
-    AUTH_REQUIRED = "AUTH_REQUIRED"  # also a code of the business: a handler may find that the sender is unknown
-    MESSAGE_INVALID = "MESSAGE_INVALID"
-    MESSAGE_EXPIRED = "MESSAGE_EXPIRED"
-    QUERY_INVALID = "QUERY_INVALID"
-    SYSTEM_ERROR = "SYSTEM_ERROR"
-    MESSAGE_REFUSED = "MESSAGE_REFUSED"
-    EXCHANGE_REFUSED = "EXCHANGE_REFUSED"
-    SUBSCRIBER_REFUSES = "SUBSCRIBER_REFUSES"
+    number: int
+
+    def __new__(cls, code: str, number: int) -> Self:
+        """Make a code of its text and its number."""
+        made = str.__new__(cls, code)
+        made._value_, made.number = code, number
+        return made
+
+    AUTH_REQUIRED = "AUTH_REQUIRED", 101002  # also a code of the business: a handler may find an unknown sender
+    MESSAGE_INVALID = "MESSAGE_INVALID", 112001
+    MESSAGE_EXPIRED = "MESSAGE_EXPIRED", 112002
+    QUERY_INVALID = "QUERY_INVALID", 112003
+    SYSTEM_ERROR = "SYSTEM_ERROR", 112004
+    MESSAGE_REFUSED = "MESSAGE_REFUSED", 112005
+    EXCHANGE_REFUSED = "EXCHANGE_REFUSED", 112006
+    SUBSCRIBER_REFUSES = "SUBSCRIBER_REFUSES", 112007
 
 
 class QueryRejected(Reply):
@@ -277,11 +321,28 @@ class CommandRejected(Event):
 
 
 class AlertRaised(Event):
-    """A person should look at something (S3-38)."""
+    """A person should look at something (S3-38).
+
+    `service` is the queue whose handler raised it, or `relay`. The time is that of every event: `occurred-at`.
+    """
 
     TYPE: ClassVar[str] = "alert.raised.v1"
     title: str
     content: str
-    level: Literal["HIGH", "MEDIUM", "LOW"]
+    level: AlertLevel
     code: CodeText
     order_id: OrderId | None = None
+    service: str | None = None
+
+    @classmethod
+    def of(
+        cls, *, code: str, title: str, content: str, order_id: int | None = None, service: str | None = None
+    ) -> "AlertRaised":
+        """Return the alert with the level of its code."""
+        return cls(title=title, content=content, level=level_of(code), code=code, order_id=order_id, service=service)
+
+    @model_validator(mode="after")
+    def _level_is_that_of_the_code(self) -> "AlertRaised":
+        if self.level != level_of(self.code):
+            raise ValueError(f"an alert of code {self.code} has the level {level_of(self.code)}")
+        return self

@@ -135,7 +135,10 @@ class PointsChanged(Event):
 
 
 class MemberUpsert(Command):
-    """Set the level of a member."""
+    """Set the level of a member, and whether the member may order. A blocked one keeps the orders that there are.
+
+    `blocked` has no default, because a sender that leaves it out would let blocked members order again.
+    """
 
     TYPE: ClassVar[str] = "member.upsert.v1"
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.MARKETING})
@@ -144,15 +147,17 @@ class MemberUpsert(Command):
     user_id: ExternalId
     revision: Revision
     level: ExternalId
+    blocked: bool
 
 
 class MemberChanged(Event):
-    """The user has this level from now on."""
+    """The user has this level from now on, and may order unless blocked."""
 
     TYPE: ClassVar[str] = "member.changed.v1"
     user_id: str
     revision: int
     level: str
+    blocked: bool = False
 
 
 class MemberUnchanged(Event):

@@ -1,6 +1,7 @@
 """The carriers at which we book, and whether we poll them, as the setting OMS_CARRIERS says."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 PUSH, POLL = "push", "poll"
@@ -25,3 +26,8 @@ def parse_carriers(value: Any) -> Any:
             raise ValueError(f"the carrier {name} is named twice")
         found[name] = mode
     return found
+
+
+def polled(carriers: Mapping[str, str]) -> list[str]:
+    """Return the carriers, of carrier -> push or poll, that we poll for what happens to a parcel; sorted."""
+    return sorted(name for name, mode in carriers.items() if mode == POLL)

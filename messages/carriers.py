@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from messages.base import ExternalId, Internal, Moment, OrderId, ShortText
+from messages.base import ExternalId, Internal, Moment, OrderId, Quantity, ShortText
 from messages.shipments import ParcelPlan, Status
 
 
@@ -25,9 +25,14 @@ class CarrierTrack(CarrierCall):
 
 
 class CarrierCancel(CarrierCall):
-    """Cancel the waybill: no parcel uses it."""
+    """Cancel the waybill: no parcel uses it.
+
+    `bookings` is how often the carrier had answered by then that it booked it. If it books it again, this cancellation
+    does not end the waybill: the booking may have passed it.
+    """
 
     TYPE: ClassVar[str] = "carrier.cancel.v1"
+    bookings: Quantity = 1
 
 
 class WaybillAnswered(ParcelPlan, Internal):

@@ -10,12 +10,15 @@ from pydantic import Field, StringConstraints, model_validator
 from messages.base import (
     AMOUNT_MAX,
     QUANTITY_MAX,
+    Amount,
     Command,
     Currency,
     Event,
     ExternalId,
     FreeText,
     Name,
+    Part,
+    ReasonCode,
     RequestId,
     ShortText,
 )
@@ -103,6 +106,24 @@ class RevisionChanged(Event):
     previous_revision: int
 
 
+class AfterSaleSettings(Part):
+    """After-sale rules of one business type. What is not given follows the shop's own settings.
+
+    `approve_up_to_minor_units`: a case is approved at once while the money of the order's cases is together at most
+    this much, by currency. `exchange_ships`: at_approval sends the other goods of an exchange before these are back.
+    """
+
+    window_seconds: Annotated[int, Field(ge=0, le=3650 * DAY_SECONDS)] | None = None
+    review_seconds: Annotated[int, Field(ge=1, le=365 * DAY_SECONDS)] | None = None
+    on_unreviewed: Literal["approve", "reject", "wait"] | None = None
+    return_seconds: Annotated[int, Field(ge=1, le=365 * DAY_SECONDS)] | None = None
+    approve_up_to_minor_units: dict[Currency, Amount] | None = None
+    reasons: Annotated[tuple[ReasonCode, ...], Field(min_length=1, max_length=100)] | None = None
+    merchant_faults: Annotated[tuple[ReasonCode, ...], Field(max_length=100)] | None = None
+    full_refund_closes: bool | None = None
+    exchange_ships: Literal["after_inspection", "at_approval"] | None = None
+
+
 class SettingsSet(Command):
     """Set the rules of new orders of one business type (S1-50, S4-21). Existing orders keep their rules.
 
@@ -119,12 +140,17 @@ class SettingsSet(Command):
     payment_window_seconds: Annotated[int, Field(ge=1, le=30 * DAY_SECONDS)] | None = None
     on_payment_failure: Literal["keep_open", "cancel"] | None = None
     on_shortage: Literal["ship_rest", "ask_then_ship", "ask_then_cancel"] | None = None
+    on_late_payment: Literal["refund", "reinstate_if_stock"] | None = None
     shortage_window_seconds: Annotated[int, Field(ge=1, le=30 * DAY_SECONDS)] | None = None
+    capture_on: Literal["payment", "hand_over"] | None = None
+    complete_on: Literal["receipt", "delivered"] | None = None
+    cancel_paid: Literal["until_handed_over", "never"] | None = None
     units_max_per_line: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None = None
     rate_limit_orders: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     rate_limit_window_seconds: Annotated[int, Field(ge=1, le=DAY_SECONDS)] | None = None
     allow_coupon: bool | None = None
     allow_points: bool | None = None
+    after_sale: AfterSaleSettings | None = None
 
     def policy(self) -> dict[str, Any]:
         """The rules that the command gives."""

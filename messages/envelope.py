@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Generic, TypeVar
 
-from messages.base import Message
+from messages.base import Message, MessageKind
 from messages.roles import Role
 
+OURS_ALONE = (MessageKind.INTERNAL, MessageKind.EVENT)
+"""What only our own users send. An event comes to us where a queue of ours subscribes to it."""
+
 B_co = TypeVar("B_co", bound=Message, covariant=True)
+_SENDER_BYTES = 16  # no two of a shop's senders meet by chance
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,8 @@ class Envelope(Generic[B_co]):
     `message_id` is the delivery's; `index` is the item's place in a packed body (0 for a message alone).
     `user` is the broker user who first published it, validated by the broker, or None when the publisher did not say.
     `roles` are the roles that this shop gives that user, and those of its token. `subject` is whose token it is, if it
-    has one, and `granted` are the token's roles; `token_fault` says why that token is not believed.
+    has one, and `granted` are the token's roles; `token_fault` says why that token is not believed. `sender` is
+    the name under which the inbox keeps the message: the broker user, with a token also its subject.
     `attempt` counts earlier tries, 0 at first. A `repeated` command was handled before; now it is only answered again.
     """
 
@@ -30,6 +36,7 @@ class Envelope(Generic[B_co]):
     causation_id: str | None = None
     reply_to: str | None = None
     user: str | None = None
+    sender: str = ""
     roles: frozenset[Role] = frozenset()
     subject: str | None = None
     token_fault: str | None = None
@@ -37,6 +44,11 @@ class Envelope(Generic[B_co]):
     attempt: int = 0
     repeated: bool = False
     traceparent: str | None = None
+
+    @property
+    def sender_key(self) -> str:
+        """The sender as tables keep it: hashed, because a person's name may be in it; empty for one without a name."""
+        return blake2b(self.sender.encode(), digest_size=_SENDER_BYTES).hexdigest() if self.sender else ""
 
     @property
     def id(self) -> str:

@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
-from messages.base import AnyInt, Moment, OrderId, Part, Reply
-from messages.order_queries import HistoryStep, MoneyShown, OrderQuery
+from messages.after_sale_queries import ExchangeShown
+from messages.base import AnyInt, Moment, MoneyShown, OrderId, Part, Reply
+from messages.order_history import HistoryStep
+from messages.order_queries import OrderQuery
 
 
 class OrderExplain(OrderQuery):
@@ -15,8 +17,10 @@ class OrderExplain(OrderQuery):
 class AwaitedShown(Part):
     """One thing that the order waits for: `what`, and `whom` it must come from.
 
-    `name` is which warehouse, carrier or provider; `ref` its number there: of a parcel, a refund, an attempt, a hold.
-    If it does not come until `until`, the order becomes `otherwise`; without `until` it waits as long as it takes.
+    `name` is which warehouse, carrier or provider; `ref` its number there: of a parcel, a refund, an attempt, a hold, a
+    case, an exchange order. What an after-sale case waits for has its `case_no`. `moved_by` are the types of the
+    messages that bring it. If none comes until `until`, the order, or the case, becomes `otherwise`, or people are
+    alerted; without `until` it waits as long as it takes.
     """
 
     order_id: OrderId
@@ -27,6 +31,8 @@ class AwaitedShown(Part):
     since: Moment | None
     until: Moment | None
     otherwise: str | None
+    case_no: str | None = None
+    moved_by: tuple[str, ...] = ()
 
 
 class OpenStepShown(Part):
@@ -48,9 +54,10 @@ class DiedShown(Part):
 
 
 class OrderExplained(Reply):
-    """The answer to order.explain. `entered` is the step into the present state.
+    """The answer to order.explain. `entered` is the step into the present state, `payable` what the order costs now.
 
-    A buyer does not see who of the shop acted, nor what was dead-lettered.
+    A buyer does not see who of the shop acted, nor what was dead-lettered. `exchanges` are the exchange orders of its
+    cases, the oldest first. An exchange order has itself in `replaces`.
     """
 
     TYPE: ClassVar[str] = "order.explained.v1"
@@ -58,10 +65,13 @@ class OrderExplained(Reply):
     order_no: str | None
     state: str
     version: int
+    payable: MoneyShown
     entered: HistoryStep | None
     awaits: tuple[AwaitedShown, ...]
     next: tuple[OpenStepShown, ...]
     died: tuple[DiedShown, ...]
+    exchanges: tuple[ExchangeShown, ...] = ()
+    replaces: ExchangeShown | None = None
 
 
 class OrderAsOf(OrderQuery):
@@ -79,10 +89,21 @@ class ParcelAsOf(Part):
     state: str
 
 
+class CaseAsOf(Part):
+    """The state of an after-sale case at that time, and the number of its last step until then."""
+
+    case_id: OrderId
+    case_no: str
+    order_id: OrderId
+    type: str
+    state: str
+    version: AnyInt
+
+
 class OrderShownAsOf(Reply):
     """The answer to order.as_of. `last` is the last step until then. `captured` and `refunded` is money known by then.
 
-    `version` is that of the order then.
+    `version` is that of the order then, `payable` what it cost then. `cases` has those that were opened by then.
     """
 
     TYPE: ClassVar[str] = "order.shown_as_of.v1"
@@ -92,9 +113,11 @@ class OrderShownAsOf(Reply):
     state: str
     version: AnyInt
     last: HistoryStep
+    payable: MoneyShown
     captured: MoneyShown
     refunded: MoneyShown
     parcels: tuple[ParcelAsOf, ...]
+    cases: tuple[CaseAsOf, ...] = ()
 
 
 QUERIES = (OrderExplain, OrderAsOf)

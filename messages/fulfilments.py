@@ -13,6 +13,7 @@ from messages.base import (
     Fact,
     Instruction,
     Internal,
+    Message,
     Moment,
     OrderId,
     Part,
@@ -72,7 +73,7 @@ class FulfilmentCancelRequested(FulfilmentInstruction):
 
 
 class FulfilmentWithdrawn(FulfilmentInstruction):
-    """The request is withdrawn: ship nothing of it. There is nothing to answer."""
+    """The request is withdrawn: ship nothing of it that has not left. There is nothing to answer."""
 
     TYPE: ClassVar[str] = "fulfilment.withdrawn.v1"
 
@@ -90,8 +91,33 @@ class FulfilmentReleased(FulfilmentInstruction):
     TYPE: ClassVar[str] = "fulfilment.released.v1"
 
 
+class SendBackLine(Part):
+    """`qty` units of one line of the order, which go back to the buyer."""
+
+    line_no: int
+    sku_id: str
+    qty: int
+
+
+class FulfilmentSendBack(FulfilmentInstruction):
+    """Please send these goods of an after-sale case back to the buyer, to this address: they were not taken back.
+
+    Answer with after_sale.send_back once the parcel is with its carrier. `number` is the version of the case.
+    """
+
+    TYPE: ClassVar[str] = "fulfilment.send_back.v1"
+    case_id: OrderId
+    case_no: str
+    lines: tuple[SendBackLine, ...]
+    address: Address | None = None
+
+
 class FulfilmentGet(Command):
-    """A warehouse asks for an open request again. It comes in the warehouse's queue as fulfilment.requested."""
+    """A warehouse asks for what it has to do for an order again.
+
+    An open request comes in the warehouse's queue as fulfilment.requested, goods that wait to be sent back to the buyer
+    as fulfilment.send_back, once for each case.
+    """
 
     TYPE: ClassVar[str] = "fulfilment.get.v1"
     SCOPE: ClassVar[str] = "{command}:{warehouse}"
@@ -144,7 +170,11 @@ class FulfilmentHandOver(FulfilmentFact):
 
 
 class FulfilmentCancelAccepted(FulfilmentFact):
-    """The warehouse has stopped and keeps the goods: it answers fulfilment.cancel_requested."""
+    """The warehouse has stopped and keeps the goods: it answers fulfilment.cancel_requested.
+
+    Parcels that it has booked and that have not left lose them. If the order goes on, the goods are booked anew; so it
+    answers once its bookings are answered.
+    """
 
     TYPE: ClassVar[str] = "fulfilment.cancel_accepted.v1"
     cancel_no: Quantity
@@ -171,13 +201,18 @@ class FulfilmentUpdated(Event):
 
 
 class FulfilmentResent(Event):
-    """The outcome of fulfilment.get: the request is in the warehouse's queue again."""
+    """The outcome of fulfilment.get: what is open is in the warehouse's queue again.
+
+    `number` and `state` are those of the request, also of one that is done; 0 and withdrawn if the warehouse has none.
+    `send_backs` is the number of cases whose goods it has to send back.
+    """
 
     TYPE: ClassVar[str] = "fulfilment.resent.v1"
     order_id: OrderId
     warehouse: str
     number: int
     state: str
+    send_backs: int = 0
 
 
 class OrderFulfilling(OrderEvent):
@@ -199,3 +234,17 @@ class OrderCancelRefused(OrderEvent):
 
     TYPE: ClassVar[str] = "order.cancel_refused.v1"
     reason_code: str | None = None
+
+
+TO_US: tuple[type[Message], ...] = (
+    FulfilmentReview,
+    FulfilmentGet,
+    FulfilmentAccept,
+    FulfilmentRefuse,
+    FulfilmentPick,
+    FulfilmentPack,
+    FulfilmentHandOver,
+    FulfilmentCancelAccepted,
+    FulfilmentCancelRefused,
+)
+"""What warehouses send to us, and what we send to ourselves about their work."""

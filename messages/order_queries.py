@@ -8,7 +8,22 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from messages.base import Actor, Amount, AnyInt, ExternalId, Moment, OrderId, Part, Query, Reply, RequestId
+from messages.after_sale_queries import CaseSummary, ExchangeShown
+from messages.base import (
+    Actor,
+    Amount,
+    AnyInt,
+    ExternalId,
+    Moment,
+    MoneyShown,
+    OneLine,
+    OrderId,
+    Part,
+    Query,
+    Reply,
+    RequestId,
+)
+from messages.dispute_queries import DisputeOfPayment
 from messages.orders import Amounts
 from messages.roles import FOR_BUYERS, Role
 
@@ -29,9 +44,13 @@ class OrderQuery(Query):
 
 
 class OrderGet(OrderQuery):
-    """Ask for everything about one order (S0-27)."""
+    """Ask for everything about one order (S0-27).
+
+    With a `reveal_reason` an operator sees the address in clear. First it is recorded who sees it, when and why.
+    """
 
     TYPE: ClassVar[str] = "order.get.v1"
+    reveal_reason: OneLine | None = None
 
 
 class OrderHistory(OrderQuery):
@@ -75,14 +94,6 @@ class OrderList(Query):
     cursor: ExternalId | None = None
 
 
-class MoneyShown(Part):
-    """An amount in minor units, and as people write it: 1234 is "12.34" in EUR and "1234" in JPY."""
-
-    minor: AnyInt
-    currency: str
-    text: str
-
-
 class OrderSummary(Part):
     """One order in a list. `units` counts what was bought, `lines` the different things."""
 
@@ -113,7 +124,10 @@ class OrderListed(Reply):
 
 
 class LineShown(Part):
-    """One line as it was sold, and what has gone back of it. A split order shows which child carries it."""
+    """One line as it was sold, and what has gone back of it. A split order shows which child carries it.
+
+    `adjustment` is what operators took off its price, and no part of `payable` any more.
+    """
 
     order_id: OrderId
     line_no: int
@@ -123,6 +137,7 @@ class LineShown(Part):
     qty: int
     unit_price: Amount
     payable: Amount
+    adjustment: AnyInt = 0
     refunded_qty: int
     refunded: Amount
     short_qty: int
@@ -130,7 +145,7 @@ class LineShown(Part):
 
 
 class PaymentShown(Part):
-    """What a provider reported: `kind` is captured or failed, `verdict` what it was for us."""
+    """What a provider reported: `kind` is captured or failed, `verdict` what it was for us; and disputes about it."""
 
     provider: str
     trade_no: str
@@ -139,6 +154,7 @@ class PaymentShown(Part):
     verdict: str
     reason_code: str | None
     occurred_at: Moment
+    disputes: tuple[DisputeOfPayment, ...] = ()
 
 
 class AttemptShown(Part):
@@ -155,10 +171,11 @@ class AttemptShown(Part):
 
 
 class RefundShown(Part):
-    """One refund, under way or ended."""
+    """One refund, under way or ended. `replaces` is the failed refund whose money this one gives back."""
 
     order_id: OrderId
     refund_no: str
+    replaces: str | None
     provider: str
     amount: MoneyShown
     state: str
@@ -186,7 +203,10 @@ class ParcelLine(Part):
 
 
 class ParcelShown(Part):
-    """One parcel, with the units of this order in it and what its carrier reported, in the order of its happening."""
+    """One parcel with the units of this order and the reports of its carrier; a return names its case in `case_id`.
+
+    With `to_buyer`, it takes goods of the case that were not taken back to the buyer.
+    """
 
     carrier: str
     tracking_no: str
@@ -197,6 +217,8 @@ class ParcelShown(Part):
     delivered_at: Moment | None
     lines: tuple[ParcelLine, ...]
     facts: tuple[TrackedFact, ...]
+    case_id: OrderId | None = None
+    to_buyer: bool = False
 
 
 class HoldShown(Part):
@@ -221,7 +243,7 @@ class HandOverShown(Part):
 
 
 class AddressShown(Part):
-    """The masked delivery address. `changes` counts how often the buyer changed it."""
+    """The delivery address, masked unless there is a `reveal_reason`. `changes` counts how often it was changed."""
 
     country: str
     receiver: str
@@ -241,7 +263,10 @@ class FacetsShown(Part):
 
 
 class OrderDescribed(Reply):
-    """The answer to order.get. A split order has the lines, parcels and refunds of its children."""
+    """The answer to order.get. A split order has the lines, parcels, refunds and cases of its children.
+
+    `exchanges` are the exchange orders of its cases, the oldest first. An exchange order has itself in `replaces`.
+    """
 
     TYPE: ClassVar[str] = "order.described.v1"
     order_id: OrderId
@@ -267,6 +292,9 @@ class OrderDescribed(Reply):
     hand_overs: tuple[HandOverShown, ...]
     holds: tuple[HoldShown, ...]
     address: AddressShown | None
+    cases: tuple[CaseSummary, ...] = ()
+    exchanges: tuple[ExchangeShown, ...] = ()
+    replaces: ExchangeShown | None = None
     children: tuple[OrderId, ...]
     held: bool
     deleted: bool
@@ -305,32 +333,6 @@ class OrderTracked(Reply):
     state: str
     version: int
     parcels: tuple[ParcelShown, ...]
-
-
-class HistoryStep(Part):
-    """One step. `cause_type` and `cause_id` name the message that caused it, which its sender knows."""
-
-    version: int
-    operate_type: int
-    previous: str
-    state: str
-    trigger: str
-    actor_type: str
-    actor_id: str
-    cause_type: str
-    cause_id: str
-    at: Moment
-
-
-class OrderHistoryListed(Reply):
-    """The answer to order.history: the steps of the order, oldest first. A buyer does not see who of the shop acted."""
-
-    TYPE: ClassVar[str] = "order.history_listed.v1"
-    order_id: OrderId
-    order_no: str | None
-    state: str
-    version: int
-    steps: tuple[HistoryStep, ...]
 
 
 QUERIES = (OrderGet, OrderHistory, OrderList, OrderTrack, PaymentGet)

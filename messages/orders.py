@@ -79,6 +79,7 @@ class OrderCreate(Command):
     TYPE: ClassVar[str] = "order.create.v1"
     SENDERS: ClassVar[frozenset[Role]] = FOR_BUYERS
     SCOPE: ClassVar[str] = "order.create:{user_id}"
+    SHARED: ClassVar[bool] = True
     request_id: RequestId
     actor: Actor
     user_id: ExternalId
@@ -180,7 +181,11 @@ class OrderMerge(OrdersCommand):
 
 
 class Amounts(Part):
-    """The terms of a price, in minor units of one currency: payable = origin - the reductions + shipping + tax."""
+    """The terms of a price, in minor units of one currency: payable = origin - the reductions + shipping + tax.
+
+    `adjustment` is a reduction, too: what operators took off, goods and shipping together; less than 0 if they raised
+    the price.
+    """
 
     currency: Currency
     origin: Amount
@@ -189,6 +194,7 @@ class Amounts(Part):
     points: Amount
     shipping: Amount
     tax: Amount
+    adjustment: AnyInt = 0
     payable: Amount
 
 
@@ -289,7 +295,7 @@ class OrderDelivered(OrderEvent):
 
 
 class OrderCompleted(OrderEvent):
-    """The buyer confirmed the receipt, or the receipt window ended."""
+    """The buyer confirmed the receipt, the receipt window ended, or the delivery completed the order by its policy."""
 
     TYPE: ClassVar[str] = "order.completed.v1"
 

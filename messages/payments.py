@@ -109,16 +109,20 @@ class PaymentAttemptClosed(Event):
 
 
 class PaymentObserved(Internal):
-    """A provider's signed answer when we polled an attempt. It counts as much as a notification."""
+    """A provider's signed answer when we polled an attempt. It counts as much as a notification.
+
+    An authorisation ends at `expire_at`, and `trade_no` is its number.
+    """
 
     TYPE: ClassVar[str] = "payment.observed.v1"
     attempt_id: OrderId
     trade_no: ExternalId
-    kind: Literal["captured", "failed"]
+    kind: Literal["captured", "failed", "authorized"]
     amount: Amount
     currency: Currency
     occurred_at: Moment
     reason_code: ReasonCode | None = None
+    expire_at: Moment | None = None
 
 
 class PaymentResult(Fact):
@@ -160,10 +164,13 @@ class PaymentEvent(Event):
 
 
 class PaymentCaptured(PaymentEvent):
-    """Money came in. `verdict` is kept, late, duplicate or mismatch; all but `kept` are refunded."""
+    """Money came in. `verdict` is kept, late, duplicate, mismatch or waiting; all but `kept` are refunded.
+
+    A `waiting` one came late for an order that may be reinstated: then it is kept, and otherwise it is refunded, too.
+    """
 
     TYPE: ClassVar[str] = "payment.captured.v1"
-    verdict: Literal["kept", "late", "duplicate", "mismatch"]
+    verdict: Literal["kept", "late", "duplicate", "mismatch", "waiting"]
 
 
 class PaymentFailed(PaymentEvent):
@@ -185,18 +192,21 @@ class DisputeObserved(Internal):
     currency: Currency
     occurred_at: Moment
     reason_code: ReasonCode | None = None
+    due_at: Moment | None = None
 
 
 class PaymentDisputed(PaymentEvent):
     """A buyer disputes `amount` of a capture, or the dispute has ended: won by the merchant, lost, or closed otherwise.
 
-    Money that goes is a refund of cause `reversal`; money that comes back is refund.returned.
+    Money that goes is a refund of cause `reversal`; money that comes back is refund.returned. Where the provider waits
+    for an answer of the merchant, it waits until `due_at`.
     """
 
     TYPE: ClassVar[str] = "payment.disputed.v1"
     dispute_no: str
     state: Literal["opened", "won", "lost", "closed"]
     reason_code: str | None = None
+    due_at: Moment | None = None
 
 
 STATEMENT_BYTES_MAX = 700 * 1024  # some five thousand lines; in base64 the whole message stays below one MiB

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from messages.base import ExternalId, Internal, OrderId
+from messages.base import ExternalId, Internal, OrderId, Quantity
 
 
 class AttemptCall(Internal):
@@ -18,9 +18,28 @@ class ProviderStart(AttemptCall):
 
 
 class ProviderCapture(AttemptCall):
-    """Capture the money: the buyer has approved the attempt."""
+    """Capture the money, or authorise it if the attempt says so: the buyer has approved the attempt."""
 
     TYPE: ClassVar[str] = "provider.capture.v1"
+
+
+class ProviderAuthorizationCapture(AttemptCall):
+    """Capture what is wanted of an authorised attempt: the goods leave. A later `number` replaces this capture."""
+
+    TYPE: ClassVar[str] = "provider.authorization_capture.v1"
+    number: Quantity
+
+
+class ProviderAuthorizationVoid(AttemptCall):
+    """Void the authorisation of an attempt: nothing of it is wanted."""
+
+    TYPE: ClassVar[str] = "provider.authorization_void.v1"
+
+
+class ProviderAuthorizationRenew(AttemptCall):
+    """Renew the authorisation of an attempt, before the provider's promise for it ends."""
+
+    TYPE: ClassVar[str] = "provider.authorization_renew.v1"
 
 
 class ProviderQuery(AttemptCall):
@@ -33,6 +52,10 @@ class ProviderClose(AttemptCall):
     """Close the attempt, so that the buyer cannot pay it any more."""
 
     TYPE: ClassVar[str] = "provider.close.v1"
+
+
+AUTHORIZATION_CALLS = (ProviderAuthorizationCapture, ProviderAuthorizationVoid, ProviderAuthorizationRenew)
+ATTEMPT_CALLS = (ProviderStart, ProviderCapture, *AUTHORIZATION_CALLS, ProviderQuery, ProviderClose)
 
 
 class RefundCall(Internal):

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     REFUND_UNKNOWN = "refund_unknown"
     STOCK_NOT_THERE_YET = "stock_not_there_yet"
     CARRIER_UNKNOWN = "carrier_unknown"
+    NOTIFICATION_UNKNOWN = "notification_unknown"
     CERTIFICATE_UNKNOWN = "certificate_unknown"
     PROVIDER_NOT_CONFIGURED = "provider_not_configured"
     PROVIDER_UNKNOWN = "provider_unknown"
@@ -36,3 +37,4 @@ class Reason(StrEnum):
     INTENT_UNKNOWN = "intent_unknown"
     PARCEL_OF_ANOTHER_ORDER = "parcel_of_another_order"
     REFUND_AMOUNT_DIFFERS = "refund_amount_differs"
+    TEMPLATE_FAILED = "template_failed"

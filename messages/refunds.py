@@ -64,7 +64,9 @@ class RefundObserved(Internal):
 class RefundRequest(Command):
     """An operator refunds money, never more than is captured and not yet refunded.
 
-    With `refund_no`, a failed refund of this amount is requested again under the same number.
+    With `refund_no`, a failed refund of this amount is requested again under the same number. With `replaces`, a new
+    refund with a number of its own takes the place of that failed one, out of the same capture: for a provider that
+    does not accept a number again. A refund is replaced once; if the new one fails too, that one is requested again.
     """
 
     TYPE: ClassVar[str] = "refund.request.v1"
@@ -77,6 +79,7 @@ class RefundRequest(Command):
     reason: FreeText
     reason_code: ReasonCode | None = None
     refund_no: ExternalId | None = None
+    replaces: ExternalId | None = None
 
 
 class RefundEvent(Event):
@@ -92,9 +95,13 @@ class RefundEvent(Event):
 
 
 class RefundRequested(RefundEvent):
-    """Money is owed. The shop's payment service refunds `trade_no` under `refund_no` and answers with refund.result."""
+    """Money is owed. The shop's payment service refunds `trade_no` under `refund_no` and answers with refund.result.
+
+    `replaces` is the failed refund whose money this one gives back.
+    """
 
     TYPE: ClassVar[str] = "refund.requested.v1"
+    replaces: str | None = None
 
 
 class RefundSucceeded(RefundEvent):

@@ -1,26 +1,41 @@
 """Type -> model, built from the modules of the wire. A type that two models claim, or nobody may send, is refused."""
 
+import sys
 from collections.abc import Iterator
 
 from messages import (  # noqa: F401 (importing a topic's module defines its models)
     account_queries,
+    adjustments,
+    after_sale_queries,
+    after_sales,
+    authorizations,
     base,
     benefits,
+    buyer_notifications,
     carriers,
     carts,
     catalogue,
+    contacts,
+    dashboards,
+    dispute_queries,
+    disputes,
     explanations,
     fulfilments,
     holds,
+    order_history,
     order_queries,
     orders,
     payments,
+    planning,
     promotions,
     providers,
     queries,
     refunds,
+    reinstatements,
+    replacements,
     rests,
     risk,
+    send_backs,
     shipments,
     stock,
     subjects,
@@ -39,9 +54,15 @@ def _concrete(cls: type[Message]) -> Iterator[type[Message]]:
         yield from _concrete(child)
 
 
+def _place(model: type[Message]) -> tuple[str, int]:
+    """Return where the model is defined, so that the registry's order does not depend on what was imported first."""
+    names = list(vars(sys.modules[model.__module__]))
+    return model.__module__, names.index(model.__name__) if model.__name__ in names else len(names)
+
+
 def _registry() -> dict[str, type[Message]]:
     models: dict[str, type[Message]] = {}
-    for model in _concrete(Message):
+    for model in sorted(_concrete(Message), key=_place):
         if model.TYPE in models:
             raise TypeError(f"{model.TYPE} is claimed by both {models[model.TYPE].__name__} and {model.__name__}")
         if model.KIND in FROM_OUTSIDE and not getattr(model, "SENDERS", None):

@@ -26,6 +26,8 @@ class Role(StrEnum):
 
 FOR_BUYERS = frozenset({Role.STOREFRONT, Role.OPERATOR})
 """Who may send what a buyer asks for: a storefront in the buyer's own name, an operator for any buyer."""
+BETWEEN = "\x1f"
+"""It parts the names of a sender, and an id from the subject whose it is. No user, subject or id of the wire has it."""
 EVERY_ROLE = frozenset(Role)
 ANYONE = EVERY_ROLE
 """Every sender, also one without a role or without `user_id`: for messages that are believed for their signature."""

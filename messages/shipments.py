@@ -19,6 +19,8 @@ from messages.base import (
 )
 from messages.roles import Role
 
+PARCEL_LINES_MAX = 200  # as many as an order may have
+
 
 class ShipmentLine(Part):
     """`qty` units of one SKU of the order."""
@@ -37,14 +39,15 @@ class ParcelPlan(Part):
     """What a parcel is to hold, and who carries it.
 
     It takes the lines; of an order without lines it takes all units that are not yet in a parcel, with `warehouse`
-    those of this warehouse. A parcel may hold goods of several orders of one user, if they have the same address and
-    come from the same warehouse: name them in `order_ids` or in the lines.
+    those of this warehouse, which must be named if there are some in several. A parcel may hold goods of several orders
+    of one user, if they have the same address and come from the same warehouse: name them in `order_ids` or in the
+    lines. An order may join a parcel until it has left.
     """
 
     order_id: OrderId
     carrier: ExternalId
     warehouse: ExternalId | None = None
-    lines: Annotated[tuple[ShipmentBookLine, ...], Field(max_length=200)] = ()
+    lines: Annotated[tuple[ShipmentBookLine, ...], Field(max_length=PARCEL_LINES_MAX)] = ()
     order_ids: Annotated[tuple[OrderId, ...], Field(max_length=100)] = ()
 
 
@@ -136,10 +139,16 @@ class ShipmentBookingFailed(ShipmentEvent):
 
 
 class ShipmentUpdated(ShipmentEvent):
-    """A carrier fact moved a parcel, or marked it as delayed. `after_delivery`: it had arrived before."""
+    """A carrier fact moved a parcel, or marked it as delayed. `after_delivery`: it had arrived before.
+
+    A parcel with a `case_id` brings goods of an after-sale case back: delivered is then arrived at the warehouse. With
+    `to_buyer` it takes goods that were not taken back to the buyer.
+    """
 
     TYPE: ClassVar[str] = "shipment.updated.v1"
     status: str
     previous: str
     delayed: bool
     after_delivery: bool = False
+    case_id: OrderId | None = None
+    to_buyer: bool = False

@@ -1,6 +1,6 @@
 """stock.*: reservations, which go between our own queues, and what warehouses report."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,9 +18,13 @@ from messages.base import (
     OrderId,
     Part,
     Quantity,
+    ReasonCode,
     RequestId,
 )
 from messages.roles import Role
+
+Turn = Annotated[int, Field(ge=0, le=1)]
+"""0 when an order is placed, 1 when it is reinstated."""
 
 
 class StockLine(Part):
@@ -40,7 +44,8 @@ class StockLine(Part):
 class StockReserve(Internal):
     """Lock all lines of the group or none.
 
-    The answer is stock.reserved or stock.refused; after `deadline` it is refused.
+    The answer is stock.reserved or stock.refused; after `deadline` it is refused. `turn` counts the reservations of a
+    group: an order that is reinstated reserves once more, after its first reservation was released.
     """
 
     TYPE: ClassVar[str] = "stock.reserve.v1"
@@ -48,6 +53,7 @@ class StockReserve(Internal):
     group_id: OrderId
     deadline: Moment
     lines: tuple[StockLine, ...]
+    turn: Turn = 0
 
 
 class StockCommit(Internal):
@@ -59,23 +65,35 @@ class StockCommit(Internal):
 
 
 class StockRelease(Internal):
-    """End the holder's lock; on hand stays (S4-15). If it comes before its reserve, it leaves a tombstone."""
+    """End the holder's lock; on hand stays (S4-15). If it comes before its reserve, it leaves a tombstone.
+
+    With a `turn` it ends that reservation and no later one.
+    """
 
     TYPE: ClassVar[str] = "stock.release.v1"
     PACKABLE: ClassVar[bool] = True
     holder_id: OrderId
+    turn: Turn | None = None
+
+
+StockDisposition = Literal["restock", "quarantine", "write_off"]
+"""What becomes of a unit that came back: it is sold again, kept apart, or gone for good."""
 
 
 class RestockLine(Part):
-    """Units of one SKU that came back to a warehouse."""
+    """Units of one SKU that came back to a warehouse, and what becomes of them there.
+
+    Units in quarantine and units that are written off cannot be sold, but the holder cannot bring them back again.
+    """
 
     sku_id: ExternalId
     warehouse: Name
     qty: Quantity
+    disposition: StockDisposition = "restock"
 
 
 class StockRestock(Internal):
-    """Make deducted units sellable again: all units of the holder, or those of `lines`. Each `ref` counts once."""
+    """Take deducted units back: all units of the holder as sellable, or those of `lines`. Each `ref` counts once."""
 
     TYPE: ClassVar[str] = "stock.restock.v1"
     PACKABLE: ClassVar[bool] = True
@@ -99,15 +117,21 @@ class StockReserved(Internal):
     PACKABLE: ClassVar[bool] = True
     group_id: OrderId
     moved: tuple[SourcedSku, ...] = ()
+    turn: Turn = 0
 
 
 class Shortage(Part):
-    """How many units were wanted, and how many were available."""
+    """How many units were wanted, and how many were available in the warehouse that has the most.
+
+    `elsewhere` is what the other warehouses have that the SKU may come from. They do not count, because all units of a
+    SKU come from one warehouse.
+    """
 
     sku_id: str
     warehouse: str
     want: AnyInt
     have: AnyInt
+    elsewhere: AnyInt = 0
 
 
 class StockRefused(Internal):
@@ -118,6 +142,7 @@ class StockRefused(Internal):
     group_id: OrderId
     code: CodeText
     short: tuple[Shortage, ...] = ()
+    turn: Turn = 0
 
 
 class StockReceive(Command):
@@ -146,13 +171,28 @@ class StockAdjust(Command):
     reason: FreeText
 
 
+class StockEndQuarantine(Command):
+    """The warehouse has decided about units in quarantine: they are sold again, or written off."""
+
+    TYPE: ClassVar[str] = "stock.end_quarantine.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE})
+    SCOPE: ClassVar[str] = "stock.end_quarantine:{warehouse}:{sku_id}"
+    request_id: RequestId
+    sku_id: ExternalId
+    warehouse: Name
+    qty: Quantity
+    outcome: Literal["sellable", "written_off"]
+    reason_code: ReasonCode
+
+
 class StockLevel(Event):
-    """The counters of one SKU in one warehouse after a change."""
+    """The counters of one SKU in one warehouse after a change. Units in quarantine are not among those on hand."""
 
     sku_id: str
     warehouse: str
     on_hand: int
     locked: int
+    quarantined: int = 0
 
 
 class StockReceived(StockLevel):
@@ -169,6 +209,16 @@ class StockAdjusted(StockLevel):
     TYPE: ClassVar[str] = "stock.adjusted.v1"
     request_id: str
     delta: int
+
+
+class StockQuarantineEnded(StockLevel):
+    """These units are not in quarantine any more: they are on hand, or gone for good."""
+
+    TYPE: ClassVar[str] = "stock.quarantine_ended.v1"
+    request_id: str
+    qty: int
+    outcome: str
+    reason_code: str
 
 
 class StockDiscrepancy(Event):

@@ -11,7 +11,7 @@ from messages.roles import Role
 class SubjectErase(Command):
     """Make everything that a user entered or that names the user unreadable. History and sums stay.
 
-    It is refused while an order, a payment, a refund, a dispute or a waybill of the user is under way:
+    It is refused while an order, a payment, a refund, a dispute, a case or a waybill of the user is under way:
     SUBJECT_HAS_LIVE_ORDERS lists them. Ask again, with another request_id, when they have ended. `reason_code` is
     announced.
     """
@@ -47,7 +47,7 @@ class SubjectExport(Query):
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
     actor: Actor
     user_id: ExternalId
-    cursor: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}(?:\.[^\x00-\x1f\x7f]{0,255})?$")] | None = None
+    cursor: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}(?:\.[^\x00-\x1e\x7f]{0,400})?$")] | None = None
 
 
 class SubjectExported(Reply):

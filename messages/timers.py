@@ -13,7 +13,10 @@ class TimerDue(Internal):
     TYPE: ClassVar[str] = "timer.due.v1"
     PACKABLE: ClassVar[bool] = True
     kind: Annotated[
-        str, StringConstraints(pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling|waybill)$")
+        str,
+        StringConstraints(
+            pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling|waybill|authorization|after_sale|dispute)$"
+        ),
     ]
     key: OrderId
     due_at: Moment

@@ -5,40 +5,48 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from messages import (
-    account_queries,
+    adjustments,
+    authorizations,
     benefits,
+    buyer_notifications,
     carriers,
     carts,
     catalogue,
-    explanations,
+    contacts,
+    disputes,
     fulfilments,
     holds,
-    order_queries,
     orders,
     payments,
     promotions,
     providers,
-    queries,
+    queue_rules,
     refunds,
+    replacements,
     rests,
     risk,
+    send_backs,
     shipments,
     stock,
     subjects,
     timers,
 )
 from messages.base import Message, MessageKind
+from messages.event_history import EVENT_HISTORY, EventHistory
+from messages.questions import QUESTIONS
 
-DELIVERY_LIMIT = 50  # catches a message that kills its process each time; for all else our own attempts decide
-DEAD_LETTER_DELIVERY_LIMIT = 1_000_000  # never -1: RabbitMQ 3.10 loses the message at its first requeue
-QUESTION_TTL_SECONDS = 30  # the caller has timed out by then
 RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
-PROVIDERS = ("alipay", "wechat", "unionpay", "paypal")
+PROVIDERS = ("alipay", "wechat", "unionpay", "paypal", "stripe")
 """Providers that we call ourselves. Each has its own queue of calls, so only that queue waits while one is down."""
 
 CARRIER_CALLS = "carrier-calls"
 """The first word of the queues of calls to carriers."""
+
+BUYER_NOTIFICATIONS = "buyer-notifications"
+"""The queue that subscribes to the events of which buyers are notified."""
+NOTIFICATION_CALLS = "notification-calls"
+"""The first word of the queues in which notifications wait to be sent."""
 
 
 def warehouse_queue(warehouse: str) -> str:
@@ -56,11 +64,13 @@ def carrier_calls_queue(carrier: str) -> str:
     return f"{CARRIER_CALLS}.{carrier}"
 
 
+def notification_calls_queue(medium: str) -> str:
+    """The queue, without its prefix, in which notifications wait to be sent by a medium."""
+    return f"{NOTIFICATION_CALLS}.{medium}"
+
+
 CALLS: tuple[type[Message], ...] = (
-    providers.ProviderStart,
-    providers.ProviderCapture,
-    providers.ProviderQuery,
-    providers.ProviderClose,
+    *providers.ATTEMPT_CALLS,
     providers.ProviderRefund,
     providers.ProviderRefundQuery,
     providers.ProviderDisputeQuery,
@@ -70,6 +80,7 @@ CALLS: tuple[type[Message], ...] = (
 QUEUES: dict[str, tuple[type[Message], ...]] = {
     "order-creation": (orders.OrderCreate,),
     "order-numbers": (orders.OrderNumberIssue,),
+    "contacts": (contacts.ContactSet,),
     "carts": (carts.CartPut, carts.CartRemove),
     "risk-results": (risk.RiskResult,),
     "order-changes": (
@@ -80,16 +91,18 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         orders.OrderMerge,
     ),
     "order-holds": (holds.OrderHold, holds.OrderRelease),
+    "order-adjustments": (adjustments.OrderAmountAdjust,),
     "partial-orders": (rests.OrderCancelRest, rests.ShortageReport, rests.ShortageDecide, rests.ShortageDue),
     "stock": (
         stock.StockReserve,
         stock.StockCommit,
         stock.StockRelease,
         stock.StockRestock,
+        stock.StockEndQuarantine,
         stock.StockReceive,
         stock.StockAdjust,
     ),
-    "stock-results": (stock.StockReserved, stock.StockRefused),
+    "stock-results": (stock.StockReserved, stock.StockRefused, replacements.AfterSaleExchangeDecided),
     "payment-requests": (payments.PaymentStart,),
     "payment-results": (
         payments.PaymentCallback,
@@ -97,20 +110,12 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         payments.PaymentObserved,
         payments.ProgressMark,
     ),
+    "payment-authorizations": authorizations.TAKEN,
     "reconciliations": (payments.PaymentReconcile,),
-    "disputes": (payments.DisputeObserved,),
+    "disputes": (payments.DisputeObserved, *disputes.TAKEN),
     "refunds": (refunds.RefundResult, refunds.RefundRequest, refunds.RefundObserved),
-    "fulfilments": (
-        fulfilments.FulfilmentReview,
-        fulfilments.FulfilmentGet,
-        fulfilments.FulfilmentAccept,
-        fulfilments.FulfilmentRefuse,
-        fulfilments.FulfilmentPick,
-        fulfilments.FulfilmentPack,
-        fulfilments.FulfilmentHandOver,
-        fulfilments.FulfilmentCancelAccepted,
-        fulfilments.FulfilmentCancelRefused,
-    ),
+    "after-sales": send_backs.TO_AFTER_SALES,
+    "fulfilments": fulfilments.TO_US,
     "shipping-updates": (
         shipments.ShipmentBook,
         shipments.ShipmentCreate,
@@ -135,17 +140,6 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
 }
 """Work queue, without the prefix -> the messages it takes. Each queue has one handler file."""
 
-QUESTIONS: dict[str, tuple[type[Message], ...]] = {
-    "queries": (
-        queries.OrderPreview,
-        *order_queries.QUERIES,
-        *explanations.QUERIES,
-        *account_queries.QUERIES,
-        subjects.SubjectExport,
-    )
-}
-"""Queue of queries -> the queries it takes. They have neither retries nor dead letters: the caller repeats them."""
-
 TAKEN = QUEUES | QUESTIONS
 """The queues that every shop has."""
 
@@ -153,10 +147,21 @@ TO_CARRIERS: tuple[type[Message], ...] = (carriers.CarrierBook, carriers.Carrier
 """The messages of the queues of calls to carriers: one queue for each carrier that OMS_CARRIERS names."""
 
 
+BUYERS_NOTIFIED: tuple[type[Message], ...] = tuple(buyer_notifications.NOTIFIED)
+"""The events that the queue of notifications to buyers takes. A shop that notifies no one has no such queue."""
+TO_MEDIA: tuple[type[Message], ...] = (buyer_notifications.BuyerNotificationSend,)
+"""The messages of the queues of notifications to send: one queue for each medium that OMS_NOTIFICATIONS names."""
+ADDRESSED = (CALLS, TO_CARRIERS, TO_MEDIA)
+"""What is addressed to one of several queues of a kind directly, without a binding."""
+OF_A_KIND = {CARRIER_CALLS: TO_CARRIERS, NOTIFICATION_CALLS: TO_MEDIA}
+
+
 def messages_of(queue: str) -> tuple[type[Message], ...]:
-    """The messages that a queue takes, also one of calls to a carrier. No message for a queue of dead letters."""
-    kind, _, carrier = queue.partition(".")
-    return TO_CARRIERS if kind == CARRIER_CALLS and carrier and "." not in carrier else TAKEN.get(queue, ())
+    """The messages that a queue takes, also one that only some shops have. No message for a queue of dead letters."""
+    kind, _, name = queue.partition(".")
+    if kind in OF_A_KIND and name and "." not in name:
+        return OF_A_KIND[kind]
+    return BUYERS_NOTIFIED if queue == BUYER_NOTIFICATIONS else TAKEN.get(queue, ())
 
 
 @dataclass(frozen=True)
@@ -270,6 +275,13 @@ def tiers_seconds(*windows_seconds: int) -> tuple[int, ...]:
     return tuple(sorted({*RETRY_TIERS_SECONDS, *windows_seconds}))
 
 
+def queues_of_some(carriers: Iterable[str], media: Iterable[str]) -> dict[str, tuple[type[Message], ...]]:
+    """Queue -> the messages that it takes, of the queues that only shops with carriers or media have."""
+    called = {carrier_calls_queue(carrier): TO_CARRIERS for carrier in carriers}
+    sending = {notification_calls_queue(medium): TO_MEDIA for medium in media}
+    return called | sending | ({BUYER_NOTIFICATIONS: BUYERS_NOTIFIED} if sending else {})
+
+
 def topology(
     names: Names,
     tiers: tuple[int, ...],
@@ -277,10 +289,14 @@ def topology(
     delay_plugin: bool = False,
     warehouses: Iterable[str] = (),
     carriers: Iterable[str] = (),
+    media: Iterable[str] = (),
+    history: EventHistory | None = None,
 ) -> Topology:
     """Everything that must exist on the broker.
 
-    `warehouses` have a queue each, of which only they read. `carriers` have a queue of calls each.
+    `warehouses` have a queue each, of which only they read. `carriers` have a queue of calls each. So have the `media`
+    by which buyers are notified; if there is one, a queue of ours subscribes to the events of which they are. With
+    `history`, a stream keeps every event (S3-05).
     """
     unrouted = {"alternate-exchange": names.unrouted}
     exchanges = [
@@ -293,56 +309,26 @@ def topology(
         Exchange(names.dlx, type="direct", arguments=unrouted),
         Exchange(names.unrouted, type="fanout"),
     ]
-    queues = [Queue(names.unrouted, _parking())]
+    queues = [Queue(names.unrouted, queue_rules.parking())]
     bindings = [Binding(names.unrouted, names.unrouted, "")]
     if delay_plugin:
         exchanges.append(Exchange(names.delay_plugin, "x-delayed-message", {"x-delayed-type": "topic"}))
     for seconds in tiers:
-        queues.append(Queue(names.tier_queue(seconds), _tier(names, seconds)))
+        queues.append(Queue(names.tier_queue(seconds), queue_rules.delay_tier(names.delayed, seconds)))
         bindings.append(Binding(names.delay, names.tier_queue(seconds), f"{tier(seconds)}.#"))
-    called = {carrier_calls_queue(carrier): TO_CARRIERS for carrier in carriers}
-    for name, models in (QUEUES | called).items():
+    for name, models in (QUEUES | queues_of_some(carriers, media)).items():
         queue, dlq = names.queue(name), names.dlq(name)
-        queues += [Queue(queue, _work(names, queue)), Queue(dlq, _parking())]
-        if models not in (CALLS, TO_CARRIERS):  # calls are addressed to one of several queues directly
+        queues += [Queue(queue, queue_rules.work(names.dlx, queue)), Queue(dlq, queue_rules.parking())]
+        if models not in ADDRESSED:
             bindings += [Binding(names.exchange_of(model.KIND), queue, model.routing_key()) for model in models]
         bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
         if delay_plugin:
             bindings.append(Binding(names.delay_plugin, queue, f"*.{queue}"))
     for name in QUESTIONS:
-        queues.append(Queue(names.queue(name), _questions()))
+        queues.append(Queue(names.queue(name), queue_rules.questions()))
         bindings.append(Binding(names.queries, names.queue(name), "#"))  # an unknown query gets an answer too
-    queues += [Queue(names.queue(warehouse_queue(warehouse)), _instructions()) for warehouse in warehouses]
+    queues += [Queue(names.queue(warehouse_queue(warehouse)), queue_rules.instructions()) for warehouse in warehouses]
+    if history is not None:
+        queues.append(Queue(names.queue(EVENT_HISTORY), history.arguments))
+        bindings.append(Binding(names.events, names.queue(EVENT_HISTORY), "#"))
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
-
-
-def _work(names: Names, queue: str) -> dict[str, Any]:
-    return _quorum(names.dlx, queue) | {"x-delivery-limit": DELIVERY_LIMIT}
-
-
-def _tier(names: Names, seconds: int) -> dict[str, Any]:
-    # Without a dead-letter routing key the message keeps `<tier>.<queue>`, which `*.<queue>` binds to its queue.
-    return _quorum(names.delayed, None) | {"x-message-ttl": seconds * 1000}
-
-
-def _questions() -> dict[str, Any]:
-    return {"x-queue-type": "quorum", "x-message-ttl": QUESTION_TTL_SECONDS * 1000}
-
-
-def _parking() -> dict[str, Any]:
-    return {"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT}
-
-
-def _instructions() -> dict[str, Any]:
-    # Nothing is dropped: a client that fails at a message gets it again, and the relay keeps what the queue refuses.
-    return _parking() | {"x-overflow": "reject-publish"}
-
-
-def _quorum(dead_letter_exchange: str, dead_letter_key: str | None) -> dict[str, Any]:
-    arguments = {
-        "x-queue-type": "quorum",
-        "x-dead-letter-exchange": dead_letter_exchange,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-    }
-    return arguments if dead_letter_key is None else arguments | {"x-dead-letter-routing-key": dead_letter_key}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from messages.roles import EVERY_ROLE, Role
+from messages.roles import BETWEEN, EVERY_ROLE, Role
 
 ANONYMOUS = "anonymous"
 """In OMS_ROLES, this name stands for messages without `user_id`. By default they have no role."""
@@ -28,9 +28,13 @@ class TokenClaims:
 
 @dataclass(frozen=True)
 class TokenFault:
-    """Why a token is not believed. The text shows no part of the token."""
+    """Why a token is not believed. The text shows no part of the token.
+
+    `subject` is whose it is, if it is genuine and for this system: an expired one, for instance.
+    """
 
     why: str
+    subject: str | None = None
 
 
 class TokenReader(Protocol):
@@ -44,7 +48,7 @@ class TokenReader(Protocol):
 class Sender:
     """Who sent a message: the roles of its broker user and of its token, and whose token it is, if it has one.
 
-    `token_fault` says why a token is not believed.
+    `token_fault` says why a token is not believed; such a sender may do nothing, also if its subject is known.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -54,11 +58,23 @@ class Sender:
 
     @property
     def carried(self) -> dict[str, str]:
-        """The header with which a retry keeps what the token gave; none without a token."""
-        if self.subject is None and self.token_fault is None:
+        """The header with which a retry or a replay keeps what the token gave; none without a token."""
+        if not self.has_token:
             return {}
         gave = {"subject": self.subject, "roles": sorted(self.granted), "fault": self.token_fault}
         return {ORIGIN_TOKEN: json.dumps(gave)}
+
+    @property
+    def has_token(self) -> bool:
+        """True if the message came with a token, whether it is believed or not."""
+        return self.subject is not None or self.token_fault is not None
+
+    def name(self, user: str | None) -> str:
+        """The name under which the ids of this sender's messages are kept, so that they meet nobody else's.
+
+        It is the broker user, and with a token also its subject: many people may send through one broker user.
+        """
+        return f"{user or ''}{BETWEEN}{self.subject or ''}" if self.has_token else user or ""
 
 
 UNKNOWN = Sender()
@@ -96,17 +112,23 @@ class Trust:
         """Return who sent a message with this `authorization` header, or with what we `carried` on of one."""
         roles = self.roles_of(user)
         if carried is not None:
-            known = json.loads(carried)
-            granted = frozenset(map(Role, known["roles"]))
-            if known["fault"] is not None:
-                return Sender(token_fault=known["fault"])
-            return Sender(roles | granted, granted, known["subject"])
+            return _sender_of(carried, roles)
         if token is None or self.tokens is None:
             return Sender(roles)
         claims = self.tokens.verify(token, now)
         if isinstance(claims, TokenClaims):
             return Sender(roles | claims.roles, claims.roles, claims.subject)
-        return Sender(token_fault=claims.why)
+        return Sender(subject=claims.subject, token_fault=claims.why)
+
+
+def _sender_of(carried: str, roles: frozenset[Role]) -> Sender:
+    """Return the sender of a message that we sent on. A header that this version cannot read gives no right."""
+    try:
+        gave = json.loads(carried)
+        subject, fault, granted = gave["subject"], gave["fault"], frozenset(map(Role, gave["roles"]))
+    except (ValueError, TypeError, KeyError):
+        return Sender(token_fault="was sent on in a form that this version does not know")  # noqa: S106
+    return Sender(subject=subject, token_fault=fault) if fault else Sender(roles | granted, granted, subject)
 
 
 def parse_roles(value: Any) -> Any:

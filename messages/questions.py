@@ -1,0 +1,31 @@
+"""The queues of queries, and the queries that each takes. messages/topology.py has all other queues."""
+
+from messages import (
+    account_queries,
+    after_sale_queries,
+    contacts,
+    dashboards,
+    dispute_queries,
+    explanations,
+    order_queries,
+    planning,
+    queries,
+    subjects,
+)
+from messages.base import Message
+
+QUESTIONS: dict[str, tuple[type[Message], ...]] = {
+    "queries": (
+        queries.OrderPreview,
+        *order_queries.QUERIES,
+        *explanations.QUERIES,
+        *account_queries.QUERIES,
+        *after_sale_queries.QUERIES,
+        *planning.QUERIES,
+        *dashboards.QUERIES,
+        *dispute_queries.QUERIES,
+        subjects.SubjectExport,
+        contacts.ContactList,
+    )
+}
+"""Queue of queries -> the queries it takes. They have neither retries nor dead letters: the caller repeats them."""
