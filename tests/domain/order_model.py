@@ -16,6 +16,7 @@ from workers.domain.order import Effect, State, Trigger
 from workers.handlers import order_changes, payment_results, timeouts
 from workers.services.payment_context import PaymentContext
 from workers.services.refunds import STRAY_CAUSES, due_for_stray
+from workers.store.ids import NewIds
 from workers.store.payments import PaymentFact
 from workers.store.timers import Timer, TimerKind
 
@@ -73,7 +74,7 @@ class OrderModel:
         return fact
 
     def cancel(self, item: Any) -> None:
-        context = order_changes.ChangeContext(self.book, {}, {}, iter(()))
+        context = order_changes.ChangeContext(self.book, {}, {}, NewIds())
         if order_changes.decide(item, self.book[ORDER_ID], context) is None:
             order_changes.step(context, item, ORDER_ID, NOW)
 

@@ -101,6 +101,10 @@ REVIEWS: dict[str, Reviewed] = {
     "cancelling, in question": Reviewed(S.CANCELLING, (5, 5, 0), hand_over(H.PICKING), (H.PICKING, 2, None)),
     "cancelled": Reviewed(S.CANCELLED, (0, 0, 0), hand_over(H.REQUESTED), (H.WITHDRAWN, 2, Ask.WITHDRAW)),
     "shipped": Reviewed(S.SHIPPED, (5, 0, 0), hand_over(H.PACKED), (H.HANDED_OVER, 2, None)),
+    "shipped, the rest is dropped": Reviewed(
+        S.SHIPPED, (4, 0, 0), hand_over(H.PACKED), (H.HANDED_OVER, 2, Ask.WITHDRAW)
+    ),
+    "shipped without it": Reviewed(S.SHIPPED, (0, 0, 0), hand_over(H.PACKED), (H.WITHDRAWN, 2, Ask.WITHDRAW)),
     "shipped, refused before": Reviewed(S.SHIPPED, (5, 0, 0), hand_over(H.REFUSED), (H.REFUSED, 2, None)),
 }
 

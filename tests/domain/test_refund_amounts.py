@@ -132,7 +132,7 @@ def test_shipping_goes_back_with_the_last_unit_of_the_order_on_every_line() -> N
     first = refund_units(lines, {1: 2})
     assert first == [RefundLine(1, 2, 1000)]
     last = refund_units(given_back(lines, first), {2: 1})
-    assert last == [RefundLine(1, 0, 30), RefundLine(2, 1, 515)]
+    assert last == [RefundLine(1, 0, 30, 30), RefundLine(2, 1, 515, 15)]
 
 
 def test_a_free_unit_that_comes_back_is_counted() -> None:

@@ -1,7 +1,7 @@
 """Stock under every sequence of messages, with repetitions and out of order (INV-01 to INV-03)."""
 
 from collections import Counter as Tally
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 import pytest
@@ -12,6 +12,7 @@ from workers.domain.stock_reservations import (
     GRANTED,
     NO_HOLDER,
     ON_HAND_MAX,
+    RETURNED,
     SHORT,
     TOO_LATE,
     Counter,
@@ -31,6 +32,12 @@ ELSEWHERE: Place = ("tea", "nowhere")
 """A place that never received any stock."""
 HOLDERS = [1, 2, 3, 4]
 Message = tuple[str, ...]
+BACK = {"parcel": StockOp.RESTOCK, "kept apart": StockOp.QUARANTINE, "written off": StockOp.WRITE_OFF}
+SIGNS = {
+    "reserve": (0, 1, 0), "release": (0, -1, 0), "commit": (-1, -1, 0), "quarantine": (0, 0, 1),
+    "write_off": (0, 0, 0), "clear": (1, 0, -1), "discard": (0, 0, -1),
+}  # fmt: skip
+"""What an entry adds to the units on hand, locked and in quarantine."""
 
 
 @dataclass
@@ -47,11 +54,11 @@ class Shelves:
         for entry in self.ledger:
             if entry.op == "reserve":
                 holders[entry.holder_id].reserved[entry.place] = entry.qty
-            elif entry.op == "restock":
-                restocked = holders[entry.holder_id].restocked
-                restocked[entry.place] = restocked.get(entry.place, 0) + entry.qty
+            elif entry.op in RETURNED:
+                back = holders[entry.holder_id].back
+                back[entry.place] = back.get(entry.place, 0) + entry.qty
                 holders[entry.holder_id].refs.add(entry.ref)
-        return StockBatch({place: Counter(c.on_hand, c.locked) for place, c in self.counters.items()}, holders)
+        return StockBatch({place: replace(counter) for place, counter in self.counters.items()}, holders)
 
     def commit(self, batch: StockBatch) -> None:
         self.counters, self.ledger = batch.counters, self.ledger + batch.ledger
@@ -63,16 +70,18 @@ class Shelves:
         match op:
             case "reserve" | "reserve late":
                 wants = [Want(number, place, qty) for place, qty in self.wants[number].items()]
-                return batch.reserve(number, wants, in_time=op == "reserve")
+                answer = batch.reserve(number, wants, in_time=op == "reserve")
+                assert answer is not None
+                return answer
             case "commit":
                 return batch.commit(number)
             case "release":
                 return batch.release(number)
             case "restock":
                 return batch.restock(number, "cancel", {})
-            case "parcel":
+            case "parcel" | "kept apart" | "written off":
                 place = next(iter(self.wants[number]))
-                return batch.restock(number, f"parcel:{rest[0]}", {place: 1})
+                return batch.restock(number, f"parcel:{rest[0]}", {(place, BACK[op]): 1})
         raise AssertionError(op)
 
     def handle(self, *messages: Message) -> list[StockVerdict | ReservationAnswer]:
@@ -87,27 +96,33 @@ class Shelves:
         """The invariants that hold at every moment."""
         folded = {place: Counter(self.opening[place], 0) for place in PLACES}
         for entry in self.ledger:
-            sign = {"reserve": (0, 1), "release": (0, -1), "commit": (-1, -1)}.get(entry.op, (1, 0))
+            sign = SIGNS.get(entry.op, (1, 0, 0))
             folded[entry.place].on_hand += sign[0] * entry.qty
             folded[entry.place].locked += sign[1] * entry.qty
+            folded[entry.place].quarantined += sign[2] * entry.qty
         assert folded == self.counters
         assert all(0 <= counter.locked <= counter.on_hand for counter in self.counters.values())
+        assert all(counter.quarantined >= 0 for counter in self.counters.values())
         keys = [(entry.holder_id, entry.place, entry.op, entry.ref) for entry in self.ledger]
         assert len(set(keys)) == len(keys)
         for holder_id in HOLDERS:
             self.check_holder(holder_id)
 
     def check_holder(self, holder_id: int) -> None:
-        sums: dict[str, Tally[Place]] = {op: Tally() for op in ("reserve", "commit", "release", "restock")}
+        sums: dict[str, Tally[Place]] = {op: Tally() for op in ("reserve", "commit", "release", "back")}
         for entry in self.ledger:
             if entry.holder_id == holder_id:
-                sums[entry.op][entry.place] += entry.qty
+                sums["back" if entry.op in RETURNED else entry.op][entry.place] += entry.qty
         reserved = sums["reserve"]
         assert reserved in ({}, self.wants[holder_id]), "some lines of a reservation, not all"
         assert sums["commit"] in ({}, reserved)
         assert sums["release"] in ({}, reserved)
         assert not (sums["commit"] and sums["release"]), "deducted and unlocked"
-        assert sums["restock"] <= sums["commit"], "more came back than was deducted"
+        assert sums["back"] <= sums["commit"], "more came back than was deducted"
+        refs = {(entry.ref, entry.op) for entry in self.ledger if entry.holder_id == holder_id and entry.op in RETURNED}
+        assert len(refs) == len({ref for ref, _ in refs}), "one ref brought units back twice"
+        restocked = holder_id in self.holders and self.holders[holder_id].state == "restocked"
+        assert restocked is bool(sums["back"] and sums["back"] == sums["commit"])
 
     def __post_init__(self) -> None:
         self.opening = {place: counter.on_hand for place, counter in self.counters.items()}
@@ -124,7 +139,7 @@ shelves = st.builds(
 )
 messages = st.one_of(
     st.tuples(st.sampled_from(["reserve", "reserve late", "commit", "release", "restock"]), st.sampled_from("1234")),
-    st.tuples(st.just("parcel"), st.sampled_from("1234"), st.sampled_from("ab")),
+    st.tuples(st.sampled_from(["parcel", *BACK]), st.sampled_from("1234"), st.sampled_from("ab")),
 )
 batches = st.lists(st.lists(messages, min_size=1, max_size=6), max_size=12)
 
@@ -167,6 +182,7 @@ LIVES: dict[tuple[Message, ...], str] = {
     (("reserve", "1"), ("release", "1")): "released",
     (("reserve", "1"), ("commit", "1"), ("restock", "1")): "restocked",
     (("reserve", "1"), ("commit", "1"), ("parcel", "1", "a"), ("parcel", "1", "b")): "committed",
+    (("reserve", "1"), ("commit", "1"), ("kept apart", "1", "a"), ("written off", "1", "b")): "committed",
 }
 
 
@@ -260,7 +276,9 @@ def test_two_lines_of_one_place_are_added_up_before_they_are_compared() -> None:
 def test_a_group_of_two_holders_is_locked_whole_or_not_at_all() -> None:
     batch = one(5).batch()
     short = [Want(1, PLACES[0], 3), Want(2, PLACES[0], 3)]
-    assert batch.reserve(9, short, in_time=True).code == SHORT
+    refused = batch.reserve(9, short, in_time=True)
+    assert refused is not None
+    assert refused.code == SHORT
     assert [holder.state for holder in batch.changed_holders()] == ["refused", "refused"]
     enough = [Want(3, PLACES[0], 3), Want(4, PLACES[1], 3)]
     assert batch.reserve(8, enough, in_time=True) == GRANTED
@@ -301,13 +319,38 @@ def test_a_retry_after_half_a_reservation_cannot_happen_and_a_repeat_deducts_eve
     assert set(map(str, stock.counters.values())) == {str(Counter(3, 0))}
 
 
+def test_units_that_come_back_count_once_whatever_becomes_of_them() -> None:
+    place = PLACES[0]
+    batch = one(9, a=3).batch()
+    batch.reserve(1, [Want(1, place, 3)], in_time=True)
+    batch.commit(1)
+    mixed = {(place, StockOp.QUARANTINE): 1, (place, StockOp.WRITE_OFF): 1}
+    assert batch.restock(1, "case:1:5", mixed) is StockVerdict.DONE
+    assert batch.restock(1, "case:1:5", {(place, StockOp.RESTOCK): 1}) is StockVerdict.DONE
+    assert (batch.counters[place], batch.holders[1].state) == (Counter(6, 0, 1), "committed")
+    assert batch.restock(1, "case:1:6", {(place, StockOp.QUARANTINE): 2}) is StockVerdict.DISCREPANCY
+    assert batch.restock(1, "case:1:7", {(place, op): 1 for op in RETURNED}) is StockVerdict.DISCREPANCY
+    assert batch.restock(1, "cancel", {}) is StockVerdict.DONE
+    assert (batch.counters[place], batch.holders[1].state) == (Counter(7, 0, 1), "restocked")
+
+
+def test_a_quarantine_ends_for_as_many_units_as_are_in_it() -> None:
+    place = PLACES[0]
+    batch = StockBatch({place: Counter(4, 4, 3)}, {})
+    assert batch.end_quarantine(place, 4, "r1", sellable=True) is None
+    assert batch.end_quarantine(ELSEWHERE, 1, "r1", sellable=True) is None
+    assert batch.end_quarantine(place, 2, "r1", sellable=True) == Counter(6, 4, 1)
+    assert batch.end_quarantine(place, 1, "r2", sellable=False) == Counter(6, 4, 0)
+    assert [(entry.op, entry.qty) for entry in batch.ledger] == [("clear", 2), ("discard", 1)]
+
+
 def test_parcels_bring_back_what_they_carried_and_never_more_than_was_deducted() -> None:
     batch = one(9, a=3).batch()
     batch.reserve(1, [Want(1, PLACES[0], 3)], in_time=True)
     batch.commit(1)
-    assert batch.restock(1, "parcel:1", {PLACES[0]: 2}) is StockVerdict.DONE
-    assert batch.restock(1, "parcel:2", {PLACES[0]: 2}) is StockVerdict.DISCREPANCY
-    assert batch.restock(1, "parcel:3", {PLACES[2]: 1}) is StockVerdict.DISCREPANCY
+    assert batch.restock(1, "parcel:1", {(PLACES[0], StockOp.RESTOCK): 2}) is StockVerdict.DONE
+    assert batch.restock(1, "parcel:2", {(PLACES[0], StockOp.RESTOCK): 2}) is StockVerdict.DISCREPANCY
+    assert batch.restock(1, "parcel:3", {(PLACES[2], StockOp.RESTOCK): 1}) is StockVerdict.DISCREPANCY
     assert batch.restock(1, "parcel:4", {}) is StockVerdict.DONE
     assert (batch.counters[PLACES[0]], batch.holders[1].state) == (Counter(9, 0), "restocked")
 
@@ -327,3 +370,53 @@ def test_goods_that_arrive_are_on_hand_and_a_place_without_stock_cannot_be_corre
     batch = StockBatch({PLACES[0]: Counter(0, 0)}, {})
     assert batch.receive(PLACES[0], 7, "note-1") == Counter(7, 0)
     assert batch.adjust(ELSEWHERE, 1, "r1") is None
+
+
+AGAIN = [Want(1, PLACES[0], 2)]
+
+
+def second_turn(*first: Message, on_hand: int = 5) -> StockBatch:
+    """Holder 1 after these messages of the first turn, each written and read again."""
+    stock = one(on_hand, a=2)
+    stock.handle(*first)
+    return stock.batch()
+
+
+def test_a_released_holder_reserves_once_more_in_another_turn() -> None:
+    batch = second_turn(("reserve", "1"), ("release", "1"))
+    for _ in range(2):
+        assert batch.reserve(1, AGAIN, in_time=True, turn=1) == GRANTED
+    assert [(entry.op, entry.ref) for entry in batch.ledger] == [("reserve", "turn:1")]
+    assert batch.release(1, 0) is StockVerdict.DONE  # a repeat of the first release is too late to end this turn
+    assert batch.holders[1].state == "reserved"
+    assert batch.commit(1) is StockVerdict.DONE
+    assert batch.counters[PLACES[0]] == Counter(3, 0)
+
+
+def test_a_turn_waits_until_the_one_before_is_released() -> None:
+    for first in ((), (("reserve", "1"),), (("reserve", "1"), ("commit", "1"))):
+        batch = second_turn(*first)
+        assert batch.reserve(1, AGAIN, in_time=True, turn=1) is None
+        assert batch.ledger == []
+
+
+def test_a_turn_that_was_released_or_refused_stays_so() -> None:
+    batch = second_turn(("reserve", "1"), ("release", "1"))
+    assert batch.release(1, 1) is StockVerdict.DONE
+    assert batch.reserve(1, AGAIN, in_time=True, turn=1) == TOO_LATE
+    batch = second_turn(("reserve", "1"), ("release", "1"))
+    assert batch.reserve(1, AGAIN, in_time=False, turn=1) == TOO_LATE
+    for _ in range(2):
+        answer = batch.reserve(1, AGAIN, in_time=True, turn=1)
+        assert answer == ReservationAnswer(SHORT)
+    assert batch.release(1, 1) is StockVerdict.DONE
+    assert batch.ledger == []
+
+
+def test_the_release_of_a_turn_waits_for_the_release_of_the_one_before() -> None:
+    batch = second_turn(("reserve", "1"))
+    assert batch.release(1, 1) is StockVerdict.LATER
+    assert batch.release(1, 0) is StockVerdict.DONE
+    assert batch.release(1, 1) is StockVerdict.DONE
+    assert batch.reserve(1, AGAIN, in_time=True) == TOO_LATE  # a message of the first turn
+    assert batch.counters[PLACES[0]] == Counter(5, 0)

@@ -40,12 +40,14 @@ class Account:
 
 
 class CouponOp(StrEnum):
-    """The steps that an order takes with its coupon."""
+    """The steps that an order takes with its coupon. One that is reinstated locks it, and may release it, once more."""
 
     LOCK = "lock"
     USE = "use"
     RELEASE = "release"
     RETURN = "return"
+    RELOCK = "relock"
+    RERELEASE = "rerelease"
 
 
 PointsOp = Literal["hold", "use", "release", "return", "reclaim", "award", "revoke", "restore"]
@@ -180,6 +182,23 @@ class Benefits:
             used = self.quota_used.setdefault(user_id, {})
             used[promo_id] = used.get(promo_id, 0) + units
 
+    def may_hold_again(self, order: Order, now: datetime) -> bool:
+        """True if the coupon and the points of an order that gave them back can be had again."""
+        coupon = self.coupons.get(order.coupon_id or "")
+        valid = order.coupon_id is None or (
+            coupon is not None and coupon.state is CouponState.ISSUED and coupon.valid_from <= now < coupon.valid_to
+        )
+        return valid and self.accounts.get(order.user_id, Account()).available >= order.use_points
+
+    def hold_again(self, order: Order) -> None:
+        """Take the coupon and the points of an order that is to be reinstated."""
+        if order.coupon_id is not None:
+            self._move_coupon(order.coupon_id, order.id, CouponOp.RELOCK, CouponState.LOCKED)
+        if order.use_points:
+            account = self.accounts[order.user_id]
+            after = replace(account, held=account.held + order.use_points)
+            self._move_points(order.user_id, "hold", again(order.id), order.id, order.use_points, after)
+
     def use(self, order: Order) -> None:
         """Spend the coupon and the points that the order held, because it is paid."""
         if order.coupon_id is not None:
@@ -190,19 +209,23 @@ class Benefits:
             after = replace(account, balance=account.balance - order.use_points, held=left)
             self._move_points(order.user_id, "use", str(order.id), order.id, order.use_points, after)
 
-    def give_back(self, order: Order, now: datetime, because: str) -> None:
-        """Free what the order held and return what it used, because the order ends without goods."""
-        paid = order.paid_at is not None
+    def give_back(self, order: Order, now: datetime, because: str, *, second: bool = False) -> None:
+        """Free what the order held and return what it used, because the order ends without goods.
+
+        `second`: it had given them back before, and was to be reinstated.
+        """
+        paid, freed = order.paid_at is not None, CouponOp.RERELEASE if second else CouponOp.RELEASE
         if order.coupon_id is not None:
             ended = self.coupons[order.coupon_id].valid_to <= now
             state = CouponState.EXPIRED if ended else CouponState.ISSUED
-            self._move_coupon(order.coupon_id, order.id, CouponOp.RETURN if paid else CouponOp.RELEASE, state)
+            self._move_coupon(order.coupon_id, order.id, CouponOp.RETURN if paid else freed, state)
         if order.use_points and paid:
             self.return_points(order, order.use_points, because)
         elif order.use_points:
             account = self.accounts[order.user_id]
             after = replace(account, held=account.held - order.use_points)
-            self._move_points(order.user_id, "release", str(order.id), order.id, order.use_points, after)
+            ref = again(order.id) if second else str(order.id)
+            self._move_points(order.user_id, "release", ref, order.id, order.use_points, after)
         if order.quota_units:
             self.quotas_returned.append(order.id)
 
@@ -263,7 +286,7 @@ class Benefits:
 
     def _move_coupon(self, coupon_id: str, order_id: int, op: CouponOp, state: CouponState) -> None:
         coupon = self.coupons[coupon_id]
-        allowed = coupon.order_id == order_id if coupon.state in HELD else op is CouponOp.LOCK
+        allowed = coupon.order_id == order_id if coupon.state in HELD else op in (CouponOp.LOCK, CouponOp.RELOCK)
         assert allowed, f"coupon {coupon_id} is not this order's"
         self.coupons[coupon_id] = replace(coupon, state=state, order_id=order_id if state in HELD else None)
         self.coupon_moves.append(CouponMove(coupon_id, coupon.user_id, order_id, op, state))
@@ -282,6 +305,11 @@ class Benefits:
         assert 0 <= after.held <= after.balance, f"{op} of {points} points would leave {after}"
         self.accounts[user_id] = after
         self.points_moves.append(PointsMove(user_id, op, ref, order_id, points, growth, after, short))
+
+
+def again(order_id: int) -> str:
+    """The ref of ledger entries of an order that holds its points a second time."""
+    return f"{order_id}:again"
 
 
 def all_cancelled(family: Sequence[Order]) -> bool:

@@ -131,7 +131,10 @@ def review(order: Order, share: WarehouseShare, hand_over: HandOver) -> tuple[Ha
         return _review_live(share, replace(hand_over, cancel_no=None), withdrawn, held=order.held)
     if not is_open:
         return hand_over, None
-    return withdrawn if order.state in ENDED else (replace(hand_over, state=H.HANDED_OVER, cancel_no=None), None)
+    if order.state in ENDED or share.units == 0:
+        return withdrawn
+    rest_is_dropped = share.units != hand_over.units  # the warehouse still has it, and may wait for a hold to end
+    return replace(hand_over, state=H.HANDED_OVER, cancel_no=None), Ask.WITHDRAW if rest_is_dropped else None
 
 
 def _review_live(

@@ -15,11 +15,12 @@ from workers.domain.refusal import Refusal
 
 
 class HoldKind(StrEnum):
-    """Who placed a hold."""
+    """Who placed a hold. One of kind payment stops goods whose authorised money could not be taken."""
 
     OPERATOR = "operator"
     RISK = "risk"
     SHORTAGE = "shortage"
+    PAYMENT = "payment"
 
 
 @dataclass(frozen=True)

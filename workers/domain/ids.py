@@ -4,6 +4,7 @@ from zlib import crc32
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 USER_SHARDS = 64
+AFTER_SALE_DIGITS = "90"  # in place of the sales channel's
 ID_MAX = 2**63 - 1
 ID_DIGITS_MAX = 19  # from 2032 on ids have so many
 
@@ -32,3 +33,8 @@ def order_number(day: str, source: str, sequence: int, pay_type: str = "00") -> 
     These are yyyyMMdd, the source (2), the pay type (2, 00 while unknown) and the sequence (6 or more).
     """
     return f"{day}{source}{pay_type}{sequence:06d}"
+
+
+def case_number(day: str, sequence: int) -> str:
+    """Put the number of an after-sale case together: like an order number, with the source digits 90."""
+    return order_number(day, AFTER_SALE_DIGITS, sequence)

@@ -40,3 +40,9 @@ def masked_phone(phone: str) -> str:
 def masked_text(text: str) -> str:
     """`Zhang San` -> `Z****`."""
     return f"{text[:1]}{MASK}" if text else text
+
+
+def masked_address(address: str) -> str:
+    """Mask where a user is notified: a mailbox keeps its first letter and its server, all else is as a phone."""
+    name, at, server = address.rpartition("@")
+    return f"{masked_text(name)}{at}{server}" if at else masked_phone(address)

@@ -34,13 +34,26 @@ def render(amount: int, currency: str) -> str:
 
 def share(amount: int, basis_points: int, rounding: Rounding) -> int:
     """`amount` x `basis_points` / 10000 in whole minor units. `amount` is not below zero."""
-    parts, rest = divmod(amount * basis_points, WHOLE)
+    return _divided(amount * basis_points, WHOLE, rounding)
+
+
+def included(total: int, basis_points: int, rounding: Rounding) -> int:
+    """The part of `total` that was added to the rest of it by `share`, in whole minor units.
+
+    It undoes `share`: included(amount + share(amount)) is share(amount). Some totals are no such sum; then the rest has
+    the part that comes closest, so that the two parts always are the total.
+    """
+    return _divided(total * basis_points, WHOLE + basis_points, rounding)
+
+
+def _divided(amount: int, by: int, rounding: Rounding) -> int:
+    parts, rest = divmod(amount, by)
     match rounding:
         case Rounding.DOWN:
             return parts
         case Rounding.UP:
             return parts + (rest > 0)
         case Rounding.HALF_UP:
-            return parts + (2 * rest >= WHOLE)
+            return parts + (2 * rest >= by)
         case Rounding.HALF_EVEN:
-            return parts + (2 * rest > WHOLE or (2 * rest == WHOLE and parts % 2 == 1))
+            return parts + (2 * rest > by or (2 * rest == by and parts % 2 == 1))

@@ -1,4 +1,4 @@
-"""The numbers that the operate log has for the triggers of an order's steps, those of S3."""
+"""The numbers that S3's systems have for the states of an order, and the operate log for the triggers of its steps."""
 
 OPERATE_TYPES = {
     "created": 10,
@@ -7,6 +7,7 @@ OPERATE_TYPES = {
     "placing_expired": 30,
     "nothing_to_pay": 40,
     "captured": 40,
+    "authorized": 40,
     "cancel": 20,
     "payment_expired": 30,
     "payment_failed": 30,
@@ -22,12 +23,35 @@ OPERATE_TYPES = {
     "failure_settled": 30,
     "receipt_confirmed": 90,
     "receipt_expired": 90,
+    "all_returned": 30,
     "risk_rejected": 30,
+    "exchange_ended": 30,
     "split": 130,
     "merged": 140,
+    "late_captured": 210,
+    "reinstated": 220,
+    "not_reinstated": 160,
     "address_changed": 100,
+    "amount_changed": 110,
     "held": 180,
     "released": 190,
     "deleted": 150,
 }
 """Trigger -> its number."""
+
+STATE_CODES = {
+    "placing": 5,
+    "awaiting_payment": 10,
+    "paid": 20,
+    "fulfilling": 30,
+    "shipped": 40,
+    "delivered": 60,
+    "cancelling": 65,
+    "cancelled": 70,
+    "reinstating": 75,
+    "completed": 80,
+    "delivery_failed": 100,
+    "split": 126,
+    "rejected": 127,
+}
+"""State -> its number."""

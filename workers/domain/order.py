@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from workers.domain.operate_types import OPERATE_TYPES
-from workers.domain.shop import DeductOn, OnPaymentFailure, OnShortage
+from workers.domain.operate_types import OPERATE_TYPES, STATE_CODES
+from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnLatePayment, OnPaymentFailure, OnShortage
 
 
 class State(StrEnum):
@@ -28,30 +28,16 @@ class State(StrEnum):
     DELIVERY_FAILED = "delivery_failed"
     SPLIT = "split"
     REJECTED = "rejected"
+    REINSTATING = "reinstating"
 
     @property
     def code(self) -> int:
         """The number of the state in S3's systems."""
-        return _CODES[self]
+        return STATE_CODES[self]
 
-
-_CODES = {
-    State.PLACING: 5,
-    State.AWAITING_PAYMENT: 10,
-    State.PAID: 20,
-    State.FULFILLING: 30,
-    State.SHIPPED: 40,
-    State.DELIVERED: 60,
-    State.CANCELLING: 65,
-    State.CANCELLED: 70,
-    State.COMPLETED: 80,
-    State.DELIVERY_FAILED: 100,
-    State.SPLIT: 126,
-    State.REJECTED: 127,
-}
 
 FINISHED = frozenset({State.CANCELLED, State.COMPLETED, State.REJECTED})
-"""States that no timer and no event ends. Only DELETED is still possible, and it keeps the state."""
+"""States that no timer ends. DELETED keeps the state; returned goods cancel, and a late payment may reinstate."""
 
 
 IN_WAREHOUSE = frozenset({State.PAID, State.FULFILLING})
@@ -67,6 +53,7 @@ class Trigger(StrEnum):
     PLACING_EXPIRED = "placing_expired"
     NOTHING_TO_PAY = "nothing_to_pay"
     CAPTURED = "captured"
+    AUTHORIZED = "authorized"
     CANCEL = "cancel"
     PAYMENT_EXPIRED = "payment_expired"
     PAYMENT_FAILED = "payment_failed"
@@ -82,10 +69,16 @@ class Trigger(StrEnum):
     FAILURE_SETTLED = "failure_settled"
     RECEIPT_CONFIRMED = "receipt_confirmed"
     RECEIPT_EXPIRED = "receipt_expired"
+    ALL_RETURNED = "all_returned"
     RISK_REJECTED = "risk_rejected"
+    EXCHANGE_ENDED = "exchange_ended"
     SPLIT = "split"
     MERGED = "merged"
+    LATE_CAPTURED = "late_captured"
+    REINSTATED = "reinstated"
+    NOT_REINSTATED = "not_reinstated"
     ADDRESS_CHANGED = "address_changed"
+    AMOUNT_CHANGED = "amount_changed"
     HELD = "held"
     RELEASED = "released"
     DELETED = "deleted"
@@ -99,15 +92,19 @@ class Trigger(StrEnum):
 class Effect(StrEnum):
     """The work outside the order that a step requires. The handler does it in the step's transaction."""
 
+    STOCK_RESERVE = "stock_reserve"
     STOCK_COMMIT = "stock_commit"
     STOCK_RELEASE = "stock_release"
     STOCK_RESTOCK = "stock_restock"
     REFUND_ALL = "refund_all"
+    CAPTURE_KEPT = "capture_kept"
+    CAPTURE_REFUNDED = "capture_refunded"
     HAND_OVER = "hand_over"
     BENEFITS_USED = "benefits_used"
     BENEFITS_RETURNED = "benefits_returned"
     POINTS_AWARDED = "points_awarded"
     CART_EMPTIED = "cart_emptied"
+    SAGA_TIMER_STARTS = "saga_timer_starts"
     SAGA_TIMER_ENDS = "saga_timer_ends"
     PAYMENT_TIMER_STARTS = "payment_timer_starts"
     PAYMENT_TIMER_ENDS = "payment_timer_ends"
@@ -116,11 +113,12 @@ class Effect(StrEnum):
 
 
 class OrderKind(StrEnum):
-    """An order is a plain sale, was split into children, or is such a child."""
+    """An order is a plain sale, was split into children, is such a child, or replaces goods that came back."""
 
     SALE = "sale"
     SPLIT_PARENT = "split_parent"
     SPLIT_CHILD = "split_child"
+    EXCHANGE = "exchange"
 
 
 class CancelType(StrEnum):
@@ -133,6 +131,7 @@ class CancelType(StrEnum):
     TIMEOUT = "timeout"
     PAYMENT_FAILED = "payment_failed"
     DELIVERY_FAILED = "delivery_failed"
+    AFTERSALE = "aftersale"
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,7 @@ S, T, E = State, Trigger, Effect
 _PAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_COMMIT, E.BENEFITS_USED, E.HAND_OVER)
 _GIVEN_BACK = (E.REFUND_ALL, E.STOCK_RESTOCK, E.BENEFITS_RETURNED, E.HAND_OVER)
 _UNPAID = (E.PAYMENT_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)
+_LEFT_CANCELLED = (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED, E.CAPTURE_REFUNDED)
 
 TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     (S.PLACING, T.RESERVED): Transition(
@@ -155,14 +155,21 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     ),
     (S.PLACING, T.REFUSED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.BENEFITS_RETURNED)),
     (S.PLACING, T.RISK_REJECTED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)),
+    (S.PLACING, T.EXCHANGE_ENDED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE)),
     (S.PLACING, T.PLACING_EXPIRED): Transition(S.REJECTED, (E.SAGA_TIMER_ENDS, E.STOCK_RELEASE, E.BENEFITS_RETURNED)),
     (S.AWAITING_PAYMENT, T.NOTHING_TO_PAY): Transition(S.PAID, _PAID),
     (S.AWAITING_PAYMENT, T.CAPTURED): Transition(S.PAID, _PAID),
+    (S.AWAITING_PAYMENT, T.AUTHORIZED): Transition(S.PAID, _PAID),
     (S.AWAITING_PAYMENT, T.CANCEL): Transition(S.CANCELLED, _UNPAID),
     (S.AWAITING_PAYMENT, T.PAYMENT_EXPIRED): Transition(S.CANCELLED, _UNPAID),
     (S.AWAITING_PAYMENT, T.PAYMENT_FAILED): Transition(S.CANCELLED, _UNPAID),
     (S.AWAITING_PAYMENT, T.MERGED): Transition(S.AWAITING_PAYMENT),
     (S.AWAITING_PAYMENT, T.ADDRESS_CHANGED): Transition(S.AWAITING_PAYMENT),
+    (S.AWAITING_PAYMENT, T.AMOUNT_CHANGED): Transition(S.AWAITING_PAYMENT),
+    (S.CANCELLED, T.LATE_CAPTURED): Transition(S.REINSTATING, (E.SAGA_TIMER_STARTS, E.STOCK_RESERVE)),
+    (S.REINSTATING, T.REINSTATED): Transition(S.AWAITING_PAYMENT, (E.SAGA_TIMER_ENDS, E.CAPTURE_KEPT)),
+    (S.REINSTATING, T.NOT_REINSTATED): Transition(S.CANCELLED, _LEFT_CANCELLED),
+    (S.REINSTATING, T.CANCEL): Transition(S.CANCELLED, _LEFT_CANCELLED),
     (S.PAID, T.SPLIT): Transition(S.SPLIT),
     (S.PAID, T.ADDRESS_CHANGED): Transition(S.PAID, (E.HAND_OVER,)),
     (S.PAID, T.CANCEL): Transition(S.CANCELLED, _GIVEN_BACK),
@@ -183,6 +190,9 @@ TRANSITIONS: dict[tuple[State, Trigger], Transition] = {
     (S.SHIPPED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.POINTS_AWARDED,)),
     (S.DELIVERED, T.RECEIPT_CONFIRMED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS, E.POINTS_AWARDED)),
     (S.DELIVERED, T.RECEIPT_EXPIRED): Transition(S.COMPLETED, (E.RECEIPT_TIMER_ENDS, E.POINTS_AWARDED)),
+    (S.SHIPPED, T.ALL_RETURNED): Transition(S.CANCELLED, (E.BENEFITS_RETURNED,)),
+    (S.DELIVERED, T.ALL_RETURNED): Transition(S.CANCELLED, (E.RECEIPT_TIMER_ENDS, E.BENEFITS_RETURNED)),
+    (S.COMPLETED, T.ALL_RETURNED): Transition(S.CANCELLED, (E.BENEFITS_RETURNED,)),
     (S.DELIVERY_FAILED, T.ALL_DELIVERED): Transition(S.DELIVERED, (E.RECEIPT_TIMER_STARTS,)),
     (S.DELIVERY_FAILED, T.FAILURE_SETTLED): Transition(S.CANCELLED, (E.BENEFITS_RETURNED, E.HAND_OVER)),
     (S.SPLIT, T.DELETED): Transition(S.SPLIT),
@@ -199,7 +209,7 @@ TRANSITIONS |= {
     for trigger in (T.HELD, T.RELEASED)
 }
 
-COMMITS = {T.RESERVED: DeductOn.CREATE, T.NOTHING_TO_PAY: DeductOn.PAY, T.CAPTURED: DeductOn.PAY}
+COMMITS = {T.RESERVED: DeductOn.CREATE, **dict.fromkeys((T.NOTHING_TO_PAY, T.CAPTURED, T.AUTHORIZED), DeductOn.PAY)}
 """Trigger -> the policy under which this step deducts the stock.
 
 Under DeductOn.SHIP the first parcel that leaves deducts it (C-07).
@@ -207,7 +217,11 @@ Under DeductOn.SHIP the first parcel that leaves deducts it (C-07).
 _GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED, E.HAND_OVER})
 _MONEY = frozenset(
     {
+        E.SAGA_TIMER_STARTS,
         E.SAGA_TIMER_ENDS,
+        E.STOCK_RESERVE,
+        E.CAPTURE_KEPT,
+        E.CAPTURE_REFUNDED,
         E.PAYMENT_TIMER_STARTS,
         E.PAYMENT_TIMER_ENDS,
         E.BENEFITS_USED,
@@ -267,6 +281,11 @@ class Order:
     payment_window_seconds: int = 1800
     on_shortage: OnShortage = OnShortage.SHIP_REST
     shortage_window_seconds: int = 86_400
+    on_late_payment: OnLatePayment = OnLatePayment.REFUND
+    complete_on: CompleteOn = CompleteOn.RECEIPT
+    cancel_paid: CancelPaid = CancelPaid.UNTIL_HANDED_OVER
+    adjustment_amount: int = 0
+    capture_on: CaptureOn = CaptureOn.PAYMENT
     kind: OrderKind = OrderKind.SALE
     parent_id: int | None = None
     source: str = "buy_now"

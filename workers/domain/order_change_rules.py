@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from workers.domain.codes import Code
-from workers.domain.order import FINISHED, Order, State, Trigger
+from workers.domain.order import FINISHED, IN_WAREHOUSE, Order, State, Trigger
 from workers.domain.refusal import Refusal
+from workers.domain.shop import CancelPaid, CaptureOn
 
+UNPAID = frozenset({State.AWAITING_PAYMENT, State.REINSTATING})
+"""States in which one payment, or one decision about it, is for an order and its children."""
 DELETABLE = FINISHED | {State.SPLIT}
 CODES = {
     Trigger.CANCEL: (Code.ORDER_NOT_CANCELLABLE, "cannot be cancelled"),
@@ -55,6 +58,14 @@ def refuse(
     return None
 
 
+def refuse_paid(order: Order, actor_type: str) -> Refusal | None:
+    """Refuse to cancel a paid order, or a part of it, for its buyer, if its policy never lets buyers do so (C-16)."""
+    if actor_type != "user" or order.cancel_paid is not CancelPaid.NEVER or order.state not in IN_WAREHOUSE:
+        return None
+    details = {"order_id": str(order.id), "state": order.state.value, "why": "cancel_paid_never"}
+    return Refusal(Code.ORDER_NOT_CANCELLABLE, "it is paid: by the shop's rules only an operator cancels it", details)
+
+
 def is_done(trigger: Trigger, order: Order) -> bool:
     """True if this child needs no step any more when its parent and all children are to take it."""
     if trigger is Trigger.DELETED:
@@ -65,7 +76,7 @@ def is_done(trigger: Trigger, order: Order) -> bool:
 
 def refuse_child_alone(trigger: Trigger, order: Order) -> Refusal | None:
     """Refuse to cancel one child while its parent waits for payment, because one payment is for all children."""
-    if trigger is not Trigger.CANCEL or not order.is_child or order.state is not State.AWAITING_PAYMENT:
+    if trigger is not Trigger.CANCEL or not order.is_child or order.state not in UNPAID:
         return None
     details = {"order_id": str(order.id), "parent_id": str(order.parent_id), "state": order.state.value}
     return Refusal(Code.ORDER_NOT_CANCELLABLE, f"it is paid with order {order.parent_id}: cancel that one", details)
@@ -80,4 +91,7 @@ def unmergeable(found: Sequence[Order]) -> Refusal | None:
         if (order.user_id, order.currency) != (first.user_id, first.currency):
             details = {"order_id": str(order.id)}
             return Refusal(Code.ORDER_NOT_MERGEABLE, "merged orders have one user and one currency", details)
+        if order.capture_on is CaptureOn.HAND_OVER:
+            details = {"order_id": str(order.id)}
+            return Refusal(Code.ORDER_NOT_MERGEABLE, "an order that pays when its goods leave is paid alone", details)
     return None

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from workers.domain.codes import Code
 from workers.domain.pricing.quote import Quote
 from workers.domain.refusal import Refusal
-from workers.domain.shop import BUSINESS_TYPES, CHANNELS, Policy
+from workers.domain.shop import BUSINESS_TYPES, CHANNELS, Policy, Shop
 
 AMOUNT_TYPES = ("origin", "promotion", "coupon", "points", "shipping", "tax", "real_pay")
-METHODS = ("alipay", "wechat", "unionpay", "paypal", "stripe_card")
+METHODS = ("alipay", "wechat", "unionpay", "paypal", "stripe")
 SOURCES = ("cart", "buy_now", "draft")
 
 
@@ -37,6 +37,18 @@ def unknown_words(
         if not sound or any(type_ not in AMOUNT_TYPES for type_ in types):
             known = f"real_pay and any of {', '.join(AMOUNT_TYPES[:-1])}, each once and none negative"
             return Refusal(Code.ORDER_AMOUNT_LIST_INVALID, known, {"field": "amounts"})
+    return None
+
+
+def wrong_user(level: str | None, blocked: bool, rules: Shop) -> Refusal | None:
+    """Refuse a user who is blocked, or who is no member of a shop that sells to members only (S2-03).
+
+    `level` is None for one who is no member.
+    """
+    if blocked:
+        return Refusal(Code.USER_INVALID, "this user may place no orders", {"field": "user_id", "why": "blocked"})
+    if level is None and rules.members_only:
+        return Refusal(Code.USER_INVALID, "the shop knows no such user", {"field": "user_id", "why": "unknown"})
     return None
 
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from workers.domain.codes import Code
-from workers.domain.order import Order, State
+from workers.domain.order import CancelType, Order, OrderKind, State
 from workers.domain.refusal import Refusal
-from workers.domain.shop import OnPaymentFailure
+from workers.domain.shop import DeductOn, OnLatePayment, OnPaymentFailure
 
 POLL_PAUSE_MIN = timedelta(seconds=10)
 """The shortest pause, so that we do not poll a provider that contradicts itself faster than this."""
@@ -21,25 +21,37 @@ whole time, a second query (PayPal) and four messages between our queues.
 """
 
 
+PAYMENT_TIMEOUT = "payment_timeout"
+"""The reason code of an order that was not paid in time. One that could not be reinstated has another."""
+
+
 class AttemptState(StrEnum):
-    """The state of an attempt. It is unknown if the provider did not answer, closing while we request its close."""
+    """The state of an attempt. It is unknown if the provider did not answer, closing while we request its close.
+
+    An authorised one is paid as far as its buyer is concerned; we capture or void it later.
+    """
 
     CREATED = "created"
     REQUESTED = "requested"
     UNKNOWN = "unknown"
     CLOSING = "closing"
+    AUTHORIZED = "authorized"
     CAPTURED = "captured"
     FAILED = "failed"
     CLOSED = "closed"
 
 
 class PaymentVerdict(StrEnum):
-    """The meaning of a capture or a failure for its order. Captures that are not kept are refunded."""
+    """The meaning of a capture or a failure for its order. Captures that are not kept are refunded.
+
+    A waiting one came late; it is kept if its order is reinstated, and late otherwise.
+    """
 
     KEPT = "kept"
     LATE = "late"
     DUPLICATE = "duplicate"
     MISMATCH = "mismatch"
+    WAITING = "waiting"
     FAILED = "failed"
 
 
@@ -107,6 +119,20 @@ def _verdict_in(state: State) -> PaymentVerdict:
     if state in (State.CANCELLED, State.REJECTED):
         return PaymentVerdict.LATE
     return PaymentVerdict.KEPT if state is State.AWAITING_PAYMENT else PaymentVerdict.DUPLICATE
+
+
+def may_reinstate(order: Order) -> bool:
+    """True if a late payment may reinstate the order: by its policy, once, and only if its time to pay ended it.
+
+    Stock that was deducted when the order was created was put back, and units at a limited price may be others' now:
+    such an order is not reinstated. Nor is one that was held when it ended, or that has no address any more: the
+    statement reinstatements.lines has no goods for it.
+    """
+    timed_out = order.state is State.CANCELLED and order.cancel_type is CancelType.TIMEOUT
+    untouched = order.reason_code == PAYMENT_TIMEOUT and not order.deleted and not order.is_child
+    possible = order.deduct_on != DeductOn.CREATE and not order.quota_units
+    possible = possible and order.kind is not OrderKind.EXCHANGE  # its case has given the money back instead
+    return timed_out and untouched and possible and order.on_late_payment == OnLatePayment.REINSTATE_IF_STOCK
 
 
 def ends_by_failure(order: Order) -> bool:

@@ -13,6 +13,9 @@ class RefundState(StrEnum):
 
     An excess refund has succeeded above what the order had left of its capture: people must get that money back. The
     money of a returned one came back to the merchant, who won the buyer's dispute.
+
+    A released one moves no money: it is a part of an authorisation that will not be captured. A deferred one waits for
+    the end of a capture that is under way, and is then requested or released.
     """
 
     REQUESTED = "requested"
@@ -22,6 +25,8 @@ class RefundState(StrEnum):
     EXCESS = "excess"
     FAILED = "failed"
     RETURNED = "returned"
+    RELEASED = "released"
+    DEFERRED = "deferred"
 
     @property
     def counts(self) -> bool:
@@ -29,10 +34,18 @@ class RefundState(StrEnum):
         return self not in (RefundState.FAILED, RefundState.RETURNED)
 
 
-GONE = frozenset({RefundState.SUCCEEDED, RefundState.EXCESS})
-"""The states in which the buyer has the money."""
-PENDING = frozenset({RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN})
+GONE = frozenset({RefundState.SUCCEEDED, RefundState.EXCESS, RefundState.RELEASED})
+"""The states in which the buyer has the money, or keeps it."""
+PENDING = frozenset({RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN, RefundState.DEFERRED})
 """The states in which the end of a refund is not known yet."""
+
+
+def is_past(news: str, state: RefundState, *, replaced: bool) -> bool:
+    """True if a refund that is in this state has moved on since such news of it, which other news overtook."""
+    if news == "failed":
+        return replaced or state is not RefundState.FAILED
+    after_capture = {RefundState.FAILED} if news == "captured" else frozenset[RefundState]()
+    return news != "succeeded" and state not in PENDING | after_capture
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,7 @@ class BoughtLine:
     """A line as it was paid, and how much of it has gone back. `payable_amount` includes `shipping_share`.
 
     `dropped_qty` of its units will not be shipped, because they were short or cancelled; they have gone back.
+    `refunded_shipping` is the part of `refunded_amount` that is shipping.
     """
 
     line_no: int
@@ -116,6 +130,7 @@ class BoughtLine:
     refunded_qty: int
     refunded_amount: int
     dropped_qty: int = 0
+    refunded_shipping: int = 0
 
     @property
     def to_ship(self) -> int:
@@ -125,27 +140,35 @@ class BoughtLine:
 
 @dataclass(frozen=True)
 class RefundLine:
-    """The units and the money of one line that go back now."""
+    """The units and the money of one line that go back now. `shipping` is part of `amount`."""
 
     line_no: int
     qty: int
     amount: int
+    shipping: int = 0
 
 
-def refund_units(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> list[RefundLine]:
+def refund_units(
+    lines: Sequence[BoughtLine], units: Mapping[int, int], *, with_shipping: bool = False
+) -> list[RefundLine]:
     """The money for `units` (line number -> units). Shipping goes back with the last unit of the order.
 
     Once k of its q units are back, a line has given back goods * k // q, so the parts of any sequence add up exactly.
+    `with_shipping`: the merchant is at fault, and the lines of `units` also give back shipping * k // q.
     """
     after = {line.line_no: line.refunded_qty + units.get(line.line_no, 0) for line in lines}
     assert all(after[line.line_no] <= line.qty for line in lines), "more units go back than were bought"
     whole = all(after[line.line_no] == line.qty for line in lines)
     parts = []
     for line in lines:
-        goods = (line.payable_amount - line.shipping_share) * after[line.line_no] // line.qty
-        due = (line.payable_amount if whole else goods) - line.refunded_amount
-        if due or after[line.line_no] != line.refunded_qty:
-            parts.append(RefundLine(line.line_no, units.get(line.line_no, 0), due))
+        back, qty = after[line.line_no], units.get(line.line_no, 0)
+        goods = (line.payable_amount - line.shipping_share) * back // line.qty
+        shipping = line.shipping_share if whole else line.refunded_shipping
+        if with_shipping and qty:
+            shipping = max(shipping, line.shipping_share * back // line.qty)
+        due = goods + shipping - line.refunded_amount
+        if due or qty:
+            parts.append(RefundLine(line.line_no, qty, due, shipping - line.refunded_shipping))
     return parts
 
 
@@ -163,6 +186,7 @@ def give_back(lines: Sequence[BoughtLine], parts: Sequence[RefundLine]) -> list[
             line,
             refunded_qty=line.refunded_qty + given.get(line.line_no, none).qty,
             refunded_amount=line.refunded_amount + given.get(line.line_no, none).amount,
+            refunded_shipping=line.refunded_shipping + given.get(line.line_no, none).shipping,
         )
         for line in lines
     ]

@@ -25,6 +25,8 @@ class Retention:
     repairs: int = 1825
     address_accesses: int = 1825
     revision_resets: int = 1825
+    buyer_notifications: int = 90
+    """Within it an event that comes again sends nothing, and the shop can answer a buyer who got no message."""
 
     def rules(self) -> dict[str, int]:
         """The name of each rule, and its days."""

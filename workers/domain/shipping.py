@@ -3,12 +3,13 @@
 So a parcel's state follows from all facts about it, in the order in which they happened (R-15).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from workers.domain.order import IN_WAREHOUSE, Order, State, Trigger
+from workers.domain.shop import CompleteOn
 
 
 class ParcelState(StrEnum):
@@ -74,7 +75,8 @@ class Parcel:
 
     A parcel may hold goods of several orders of one user: these Parcels have the same id, and one state unless an order
     withdrew its goods. `given_up` is True once the lines were given back because the parcel would not arrive. It stays
-    so, because money that is on its way back is not called back. `ended`: see ENDS.
+    so, because money that is on its way back is not called back. `ended`: see ENDS. A parcel with a `case_id` brings
+    goods of an after-sale case back, or takes refused ones `to_buyer`: it ships nothing of its order.
     """
 
     id: int
@@ -88,6 +90,8 @@ class Parcel:
     delivered_at: datetime | None = None
     given_up: bool = False
     ended: bool = False
+    case_id: int | None = None
+    to_buyer: bool = False
 
     @property
     def out(self) -> bool:
@@ -172,6 +176,15 @@ def next_trigger(order: Order, units: Mapping[int, int], parcels: Sequence[Parce
     if order.state is State.DELIVERY_FAILED and all(parcel.state in SETTLED for parcel in live):
         return Trigger.FAILURE_SETTLED
     return None
+
+
+def completes(order: Order, in_case: Collection[int] = ()) -> bool:
+    """True if its delivery completes the order (S1-34): its policy says so, and neither a hold nor a case stops it.
+
+    `in_case` are the orders with an open after-sale case. A stopped order waits for its receipt like any other.
+    """
+    at_once = order.state is State.DELIVERED and order.complete_on is CompleteOn.DELIVERED
+    return at_once and not order.held and order.id not in in_case
 
 
 def all_out(units: Mapping[int, int], parcels: Iterable[Parcel]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from workers.domain.after_sale_policy import DEFAULT_RULES, AfterSaleRules
 from workers.domain.money import Rounding
 from workers.domain.retention import Retention
 
@@ -24,6 +25,13 @@ class OnPaymentFailure(StrEnum):
     CANCEL = "cancel"
 
 
+class CaptureOn(StrEnum):
+    """The step that takes a buyer's money: the payment, or the hand-over of goods whose payment was authorised."""
+
+    PAYMENT = "payment"
+    HAND_OVER = "hand_over"
+
+
 class OnShortage(StrEnum):
     """What becomes of an order of which units are short.
 
@@ -33,6 +41,30 @@ class OnShortage(StrEnum):
     SHIP_REST = "ship_rest"
     ASK_THEN_SHIP = "ask_then_ship"
     ASK_THEN_CANCEL = "ask_then_cancel"
+
+
+class OnLatePayment(StrEnum):
+    """What becomes of a payment for an order that its payment timeout cancelled (R-19).
+
+    It goes back; or the order gets its goods again if they can be had, keeps the payment, and is paid.
+    """
+
+    REFUND = "refund"
+    REINSTATE_IF_STOCK = "reinstate_if_stock"
+
+
+class CompleteOn(StrEnum):
+    """The step that completes a delivered order (C-14): the buyer's receipt or the end of its window, or delivery."""
+
+    RECEIPT = "receipt"
+    DELIVERED = "delivered"
+
+
+class CancelPaid(StrEnum):
+    """How long buyers may cancel a paid order (C-16): until goods have left, or never. Operators always may."""
+
+    UNTIL_HANDED_OVER = "until_handed_over"
+    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -47,11 +79,16 @@ class Policy:
     on_payment_failure: OnPaymentFailure = OnPaymentFailure.KEEP_OPEN
     on_shortage: OnShortage = OnShortage.SHIP_REST
     shortage_window_seconds: int = 86_400
+    capture_on: CaptureOn = CaptureOn.PAYMENT
+    on_late_payment: OnLatePayment = OnLatePayment.REFUND
+    complete_on: CompleteOn = CompleteOn.RECEIPT
+    cancel_paid: CancelPaid = CancelPaid.UNTIL_HANDED_OVER
     units_max_per_line: int = 1_000_000
     rate_limit_orders: int = 3
     rate_limit_window_seconds: int = 300
     allow_coupon: bool = True
     allow_points: bool = True
+    after_sale: AfterSaleRules = DEFAULT_RULES
 
 
 POLICY_FIELDS = frozenset(field.name for field in fields(Policy))
@@ -79,6 +116,10 @@ class Shop:
     Points (R-05): a buyer uses whole `points_unit`s, each worth `points_unit_minor_units`, up to `points_max_percent`
     of the amount that is left after the coupon. In a currency without a value they are refused.
 
+    An operator raises what an order costs by at most `adjustment_raise_max_percent` of what it cost when created.
+
+    People are reminded `dispute_reminder_seconds` before a dispute has to be answered; 0: they are not.
+
     `fulfilment_warehouses` get requests in queues of their own: warehouse -> the broker users that may report for it,
     or none for every user with the role warehouse. One that does not answer a cancellation for
     `fulfilment_cancel_seconds` raises an alert.
@@ -99,10 +140,13 @@ class Shop:
     points_max_percent: int = 50
     points_with_coupon: bool = True
     split_by: frozenset[str] = frozenset({"product_type", "seller"})
+    members_only: bool = False
     risk_check: bool = False
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
     payment_grace_seconds: int = 60
+    adjustment_raise_max_percent: int = 100
+    dispute_reminder_seconds: int = 48 * 3600
     business_time_zone: str = "Asia/Shanghai"
     fulfilment_warehouses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fulfilment_cancel_seconds: int = 3600
@@ -117,12 +161,18 @@ class Shop:
 
     def policy_of(self, business_type: str, stored: Mapping[str, Any]) -> Policy:
         """The rules of a business type: the shop's, then the type's, then those `stored` for it as strings."""
-        policy = replace(self.policy, **{**DEFAULT_POLICIES[business_type], **stored})
+        changed = {**DEFAULT_POLICIES[business_type], **stored}
+        changed["after_sale"] = self.policy.after_sale.with_changes(changed.get("after_sale", {}))
+        policy = replace(self.policy, **changed)
         return replace(
             policy,
             deduct_on=DeductOn(policy.deduct_on),
             on_payment_failure=OnPaymentFailure(policy.on_payment_failure),
             on_shortage=OnShortage(policy.on_shortage),
+            capture_on=CaptureOn(policy.capture_on),
+            on_late_payment=OnLatePayment(policy.on_late_payment),
+            complete_on=CompleteOn(policy.complete_on),
+            cancel_paid=CancelPaid(policy.cancel_paid),
         )
 
 

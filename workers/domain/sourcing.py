@@ -6,9 +6,11 @@
     of all SKUs: the same                    that the buyer named for other lines, then the best of the lists
     none: the shop's default warehouse       if there is none: each from the best of its list that has enough of it
 
-All units of a SKU come from one warehouse: an order with goods of several warehouses stays one order, each of its lines
-names its warehouse, and the hand-over and the parcels go by warehouse. If no warehouse has enough of a SKU, the order
-is refused, and the shortage names the one that has most.
+An order is divided between warehouses by whole SKUs only. S3-44 asks for one place, else a split by warehouse; nothing
+asks to divide the units of one SKU. So a line has one warehouse from its reservation to its parcel: the order stays one
+order, and the hand-over, the parcels and what goes back go by that warehouse. If no warehouse has enough of a SKU, the
+order is refused, though several may have enough together: the shortage names the one that has most, and says what the
+others have.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,6 +40,17 @@ class WarehouseLists:
         regions = ((country, province), (country, ""), ANYWHERE)
         found = (lists.get(region, ()) for lists in (self.of_skus.get(sku_id, {}), self.of_all) for region in regions)
         return next(filter(None, found), ())
+
+
+def replacing(listed: Sequence[str], before: Sequence[str], default: str) -> tuple[str, ...]:
+    """Return the warehouses for a SKU that replaces goods of the warehouses `before`, the best first (S1-22).
+
+    Its list decides from which it may come; of these, those of the goods that come back are the best. Without a list it
+    comes from there, or else from the default warehouse.
+    """
+    if not listed:
+        return tuple(dict.fromkeys((*before, default)))
+    return tuple(dict.fromkeys((*(name for name in before if name in listed), *listed)))
 
 
 class Demand(NamedTuple):

@@ -6,10 +6,14 @@
     reserved     answered again    deducted    unlocked             again later
     refused      answered again    -           nothing              -
     released     refused           -           nothing              -
-    committed    answered again    nothing     -                    on hand again
+    committed    answered again    nothing     -                    taken back
     restocked    answered again    nothing     -                    nothing
 
-"-" is a discrepancy: the handler announces it and nothing changes.
+"-" is a discrepancy: the handler announces it and nothing changes. Units that a holder brings back are on hand again,
+in quarantine or written off; the holder is restocked once all its units came back, whatever became of them.
+
+An order that is reinstated reserves in another turn: that is tried again later until the turn before is released, and
+from then on the holder is as unknown, with ledger entries of its own. Messages of an earlier turn change nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +32,14 @@ Place = tuple[str, str]
 
 @dataclass
 class Counter:
-    """The units of one SKU in one warehouse. 0 <= locked <= on_hand always holds."""
+    """The units of one SKU in one warehouse. 0 <= locked <= on_hand always holds.
+
+    Units in quarantine came back and are not on hand: they are kept apart until the warehouse decides about them.
+    """
 
     on_hand: int
     locked: int
+    quarantined: int = 0
 
     @property
     def sellable(self) -> int:
@@ -47,6 +55,14 @@ class StockOp(StrEnum):
     RELEASE = "release"
     COMMIT = "commit"
     RESTOCK = "restock"
+    QUARANTINE = "quarantine"
+    WRITE_OFF = "write_off"
+    CLEAR = "clear"
+    DISCARD = "discard"
+
+
+RETURNED = (StockOp.RESTOCK, StockOp.QUARANTINE, StockOp.WRITE_OFF)
+"""The entries of units that a holder brought back. No unit is in two of them."""
 
 
 class LedgerEntry(NamedTuple):
@@ -71,7 +87,17 @@ def apply(counter: Counter, op: StockOp, qty: int) -> None:
         case StockOp.COMMIT:
             counter.locked -= qty
             counter.on_hand -= qty
+        case StockOp.QUARANTINE:
+            counter.quarantined += qty
+        case StockOp.CLEAR:
+            counter.quarantined -= qty
+            counter.on_hand += qty
+        case StockOp.DISCARD:
+            counter.quarantined -= qty
+        case StockOp.WRITE_OFF:
+            pass  # these units are neither on hand nor in quarantine
     assert 0 <= counter.locked <= counter.on_hand, f"{op} of {qty} would leave {counter}"
+    assert counter.quarantined >= 0, f"{op} of {qty} would leave {counter}"
 
 
 class HolderState(StrEnum):
@@ -89,14 +115,28 @@ GRANTED_STATES = frozenset({HolderState.RESERVED, HolderState.COMMITTED, HolderS
 
 @dataclass
 class Holder:
-    """The reservation of one order. `state` is None before its first message."""
+    """The reservation of one order. `state` is None before its first message. `back` are the units that came back.
+
+    All that it has is of this `turn`.
+    """
 
     id: int
     group_id: int
     state: HolderState | None = None
+    turn: int = 0
     reserved: dict[Place, int] = field(default_factory=dict)
-    restocked: dict[Place, int] = field(default_factory=dict)
+    back: dict[Place, int] = field(default_factory=dict)
     refs: set[str] = field(default_factory=set)
+
+    @property
+    def ref(self) -> str:
+        """The ref of the ledger entries that reserve, commit and release in this turn."""
+        return ref_of(self.turn)
+
+
+def ref_of(turn: int) -> str:
+    """The ref of the ledger entries of a turn. It is empty in the first one."""
+    return f"turn:{turn}" if turn else ""
 
 
 class Want(NamedTuple):
@@ -146,11 +186,19 @@ class StockBatch:
         self.ledger: list[LedgerEntry] = []
         self.touched: set[int] = set()
 
-    def reserve(self, group_id: int, wants: Sequence[Want], *, in_time: bool) -> ReservationAnswer:
-        """Lock every line or none. A repeated message gets the same answer again."""
+    def reserve(
+        self, group_id: int, wants: Sequence[Want], *, in_time: bool, turn: int = 0
+    ) -> ReservationAnswer | None:
+        """Lock every line or none. A repeated message gets the same answer again.
+
+        None means later: the turn before has not ended yet.
+        """
         holders = [self.holders[holder_id] for holder_id in sorted({want.holder_id for want in wants})]
-        states = {holder.state for holder in holders}
-        if HolderState.RELEASED in states:
+        behind = [holder for holder in holders if holder.turn < turn]
+        if any(holder.state is not HolderState.RELEASED for holder in behind):
+            return None
+        states = {holder.state for holder in holders if holder.turn == turn}
+        if HolderState.RELEASED in states or any(holder.turn > turn for holder in holders):
             return TOO_LATE
         if states & GRANTED_STATES:
             return GRANTED
@@ -160,12 +208,14 @@ class StockBatch:
         granted = in_time and not short
         for holder in holders:
             holder.group_id = group_id
+            if holder in behind:
+                holder.turn, holder.reserved = turn, {}
             self._set(holder, HolderState.RESERVED if granted else HolderState.REFUSED)
         if not granted:
             return ReservationAnswer(SHORT, short) if short else TOO_LATE
         for (holder_id, place), qty in _summed(wants).items():
             self.holders[holder_id].reserved[place] = qty
-            self._book(holder_id, place, StockOp.RESERVE, "", qty)
+            self._book(holder_id, place, StockOp.RESERVE, ref_of(turn), qty)
         return GRANTED
 
     def commit(self, holder_id: int) -> StockVerdict:
@@ -181,9 +231,11 @@ class StockBatch:
                 return StockVerdict.DISCREPANCY
         return StockVerdict.DONE
 
-    def release(self, holder_id: int) -> StockVerdict:
-        """End the lock. If the reserve has not come yet, leave a tombstone that refuses it."""
+    def release(self, holder_id: int, turn: int | None = None) -> StockVerdict:
+        """End the lock of this turn, or of whichever it is. Before its reserve, leave a tombstone that refuses it."""
         holder = self.holders[holder_id]
+        if turn is not None and turn != holder.turn:
+            return self._release_other(holder, turn)
         match holder.state:
             case None:
                 self._set(holder, HolderState.RELEASED)
@@ -194,8 +246,8 @@ class StockBatch:
                 return StockVerdict.DISCREPANCY
         return StockVerdict.DONE
 
-    def restock(self, holder_id: int, ref: str, lines: Mapping[Place, int]) -> StockVerdict:
-        """Put units back, once per `ref`: those of `lines`, or without lines all that are left."""
+    def restock(self, holder_id: int, ref: str, lines: Mapping[tuple[Place, StockOp], int]) -> StockVerdict:
+        """Take units back, once per `ref`: those of `lines`, or without lines all that are left, as sellable."""
         holder = self.holders[holder_id]
         if holder.state in (None, HolderState.RESERVED):
             return StockVerdict.LATER
@@ -203,15 +255,18 @@ class StockBatch:
             return StockVerdict.DISCREPANCY
         if ref in holder.refs:
             return StockVerdict.DONE
-        left = {place: qty - holder.restocked.get(place, 0) for place, qty in holder.reserved.items()}
-        back = dict(lines) or {place: qty for place, qty in left.items() if qty > 0}
-        if any(qty > left.get(place, 0) for place, qty in back.items()):
+        left = {place: qty - holder.back.get(place, 0) for place, qty in holder.reserved.items()}
+        coming = dict(lines) or {(place, StockOp.RESTOCK): qty for place, qty in left.items() if qty > 0}
+        for (place, _), qty in coming.items():
+            left[place] = left.get(place, 0) - qty
+        if any(qty < 0 for qty in left.values()):
             return StockVerdict.DISCREPANCY
-        for place, qty in back.items():
-            holder.restocked[place] = holder.restocked.get(place, 0) + qty
-            self._book(holder.id, place, StockOp.RESTOCK, ref, qty)
+        for (place, op), qty in coming.items():
+            assert op in RETURNED, f"{op} brings nothing back"
+            holder.back[place] = holder.back.get(place, 0) + qty
+            self._book(holder.id, place, op, ref, qty)
         holder.refs.add(ref)
-        if holder.restocked == holder.reserved:
+        if not any(left.values()):
             self._set(holder, HolderState.RESTOCKED)
         return StockVerdict.DONE
 
@@ -228,6 +283,14 @@ class StockBatch:
         self._book(NO_HOLDER, place, StockOp.ADJUST, ref, delta)
         return counter
 
+    def end_quarantine(self, place: Place, qty: int, ref: str, *, sellable: bool) -> Counter | None:
+        """Make units in quarantine sellable, or write them off. Returns None if fewer are in quarantine."""
+        counter = self.counters.get(place)
+        if counter is None or qty > counter.quarantined or counter.on_hand + qty > ON_HAND_MAX:
+            return None
+        self._book(NO_HOLDER, place, StockOp.CLEAR if sellable else StockOp.DISCARD, ref, qty)
+        return counter
+
     def sellable(self, place: Place) -> int:
         """Return the units that can be reserved there now."""
         counter = self.counters.get(place)
@@ -236,6 +299,15 @@ class StockBatch:
     def changed_holders(self) -> list[Holder]:
         """The holders that changed and must be written, sorted by id."""
         return [self.holders[holder_id] for holder_id in sorted(self.touched)]
+
+    def _release_other(self, holder: Holder, turn: int) -> StockVerdict:
+        if turn < holder.turn:
+            return StockVerdict.DONE
+        if holder.state not in (None, HolderState.RELEASED):
+            return StockVerdict.LATER
+        holder.turn = turn
+        self._set(holder, HolderState.RELEASED)
+        return StockVerdict.DONE
 
     def _shortages(self, wants: Sequence[Want]) -> tuple[Short, ...]:
         total: dict[Place, int] = {}
@@ -246,7 +318,7 @@ class StockBatch:
 
     def _book_all(self, holder: Holder, op: StockOp) -> None:
         for place, qty in holder.reserved.items():
-            self._book(holder.id, place, op, "", qty)
+            self._book(holder.id, place, op, holder.ref, qty)
 
     def _book(self, holder_id: int, place: Place, op: StockOp, ref: str, qty: int) -> None:
         apply(self.counters[place], op, qty)

@@ -1,4 +1,4 @@
-"""The price of an order, stage by stage, and the reasons why one is refused (R-01, R-06)."""
+"""The price of an order, stage by stage, and the reasons why one is refused (R-01, R-06, C-26)."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -128,7 +128,7 @@ def test_ry_11_shipping_is_refunded_with_the_last_unit_however_many_requests_com
         replace(TWO_LINES[0], refunded_qty=4, refunded_amount=4000),
         replace(TWO_LINES[1], refunded_qty=1, refunded_amount=1000),
     ]
-    assert refund_units(done, {1: 1}) == [RefundLine(1, 1, 1300), RefundLine(2, 0, 60)]
+    assert refund_units(done, {1: 1}) == [RefundLine(1, 1, 1300, 300), RefundLine(2, 0, 60, 60)]
 
 
 def test_ry_12_the_parts_of_a_split_order_carry_its_shipping() -> None:

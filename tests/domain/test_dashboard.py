@@ -1,0 +1,29 @@
+"""The figures of a day, from its steps in each currency."""
+
+from fractions import Fraction
+
+import pytest
+
+from workers.domain.dashboard import DaySteps, figures
+
+
+def test_a_day_on_which_nothing_happened_has_no_rates() -> None:
+    found = figures([])
+    assert (found.total_orders, found.paid_orders, found.cancelled_orders, found.timeout_count) == (0, 0, 0, 0)
+    assert (found.pay_success_rate, found.fulfil_success_rate, found.paid_in) == (None, None, ())
+
+
+def test_counts_add_up_over_currencies_and_amounts_do_not() -> None:
+    yuan = DaySteps("CNY", 5, 2, 2, 1, 3, 1, 1, amount=301)
+    dollars = DaySteps("USD", 1, 1, 0, 0, 0, 0, 0, amount=7)
+    found = figures([dollars, yuan, DaySteps("EUR", created=1, cancelled=1, unpaid=1)])
+    assert (found.total_orders, found.paid_orders, found.cancelled_orders, found.timeout_count) == (7, 3, 3, 1)
+    assert (found.pay_success_rate, found.fulfil_success_rate) == (Fraction(3, 5), Fraction(3, 4))
+    assert found.paid_in == (yuan, dollars)
+
+
+@pytest.mark.parametrize(
+    ("amount", "paid", "average"), [(0, 0, None), (0, 2, 0), (301, 2, 151), (100, 3, 33), (200, 3, 67)]
+)
+def test_the_average_is_rounded_half_up_to_a_minor_unit(amount: int, paid: int, average: int | None) -> None:
+    assert DaySteps("CNY", paid=paid, amount=amount).average_amount == average
