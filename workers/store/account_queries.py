@@ -1,11 +1,10 @@
 """Reads carts, coupons, points and stock for queries. It locks nothing."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from db.pool import Transaction
-from db.statements import SQL, columns
+from db.statements import SQL, columns, rows_by
 
 Rows = Mapping[str, Sequence[Any]]
 """User or SKU -> rows."""
@@ -13,7 +12,7 @@ Rows = Mapping[str, Sequence[Any]]
 
 async def carts(tx: Transaction, users: Iterable[str], lines_max: int) -> Rows:
     """User id -> the lines of the user's cart, by SKU, with the catalogue's name and price."""
-    return _by("user_id", await tx.fetch(SQL["account_queries.carts"], sorted(set(users)), lines_max))
+    return await rows_by(tx, "user_id", "account_queries.carts", users, lines_max)
 
 
 async def coupons(tx: Transaction, wanted: Sequence[tuple[str, Sequence[str]]], coupons_max: int) -> list[list[Any]]:
@@ -33,16 +32,9 @@ async def points(tx: Transaction, users: Iterable[str]) -> dict[str, Any]:
 
 async def points_entries(tx: Transaction, users: Iterable[str], entries_max: int) -> Rows:
     """User id -> the newest entries of the points ledger, newest first."""
-    return _by("user_id", await tx.fetch(SQL["account_queries.points_entries"], sorted(set(users)), entries_max))
+    return await rows_by(tx, "user_id", "account_queries.points_entries", users, entries_max)
 
 
 async def stock(tx: Transaction, skus: Iterable[str]) -> Rows:
     """SKU -> what each warehouse has of it."""
-    return _by("sku_id", await tx.fetch(SQL["account_queries.stock"], sorted(set(skus))))
-
-
-def _by(key: str, rows: Iterable[Any]) -> Rows:
-    found = defaultdict[str, list[Any]](list)
-    for row in rows:
-        found[row[key]].append(row)
-    return found
+    return await rows_by(tx, "sku_id", "account_queries.stock", skus)

@@ -14,13 +14,16 @@ from workers.domain.payment_rules import AttemptState
 
 LIVE = frozenset({AttemptState.CREATED, AttemptState.REQUESTED, AttemptState.UNKNOWN})
 """A buyer may still pay attempts in these states."""
-DONE = frozenset({AttemptState.CAPTURED, AttemptState.FAILED, AttemptState.CLOSED})
-"""The end of attempts in these states is known."""
+DONE = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURED, AttemptState.FAILED, AttemptState.CLOSED})
+"""The end of attempts in these states is known, as far as their buyers are concerned."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt as its row holds it. `command` is (scope, request id) of its payment.start."""
+    """One attempt as its row holds it. `command` is (scope, request id) of its payment.start.
+
+    One that is to `authorize` reserves the money only.
+    """
 
     id: int
     out_trade_no: str
@@ -37,6 +40,7 @@ class Attempt:
     details: Mapping[str, Any]
     started_at: datetime
     expire_at: datetime
+    authorize: bool = False
 
 
 COLUMNS = frozenset(field.name for field in fields(Attempt))
@@ -97,8 +101,8 @@ async def open_all(
     """Insert new attempts, the details of each encrypted with its key: attempt id -> that of its user."""
     if not attempts:
         return
-    *before, expire_at = columns(_row(attempt, keys[attempt.id]) for attempt in attempts)
-    await tx.execute(SQL["attempts.open"], *before, now, expire_at)
+    *before, expire_at, authorize = columns(_row(attempt, keys[attempt.id]) for attempt in attempts)
+    await tx.execute(SQL["attempts.open"], *before, now, expire_at, authorize)
 
 
 def _row(attempt: Attempt, key: cipher.Sealer) -> tuple[Any, ...]:
@@ -116,6 +120,7 @@ def _row(attempt: Attempt, key: cipher.Sealer) -> tuple[Any, ...]:
         *attempt.command,
         *key.encrypt(orjson.dumps(dict(attempt.details)), details_aad(attempt.id)),
         attempt.expire_at,
+        attempt.authorize,
     )
 
 

@@ -125,10 +125,12 @@ async def lock_or_create_accounts(tx: Transaction, user_ids: Iterable[str]) -> d
     return {row["user_id"]: Account(row["balance"], row["held"], row["growth"]) for row in rows}
 
 
-async def save_grants(tx: Transaction, accounts: Mapping[str, Account], grants: Sequence[PointsGrant]) -> None:
-    """Write each account once and each grant to the ledger. Fails if the user's ledger has the request id already."""
+async def save_grants(
+    tx: Transaction, accounts: Mapping[str, Account], grants: Sequence[tuple[str, PointsGrant]]
+) -> None:
+    """Write each account once and each grant, with its ref, to the ledger. Fails if the ledger has the ref already."""
     if not grants:
         return
     await _save_accounts(tx, accounts)
-    rows = [(grant.user_id, "grant", grant.request_id, None, grant.points, 0, 0) for grant in grants]
+    rows = [(grant.user_id, "grant", ref, None, grant.points, 0, 0) for ref, grant in grants]
     await tx.execute(SQL["benefits.log_points"], *columns(rows))

@@ -18,12 +18,14 @@ from workers.store import benefits, catalogue_entries
 
 @dataclass
 class User:
-    """A user. `accepted_at` has the times at which the newest accepted orders were placed, newest first.
+    """A user; `level` is None for one who is no member.
 
-    `key` encrypts what belongs to the user.
+    `accepted_at` has the times at which the newest accepted orders were placed, newest first. `key` encrypts what
+    belongs to the user.
     """
 
     level: str | None
+    blocked: bool
     accepted_at: list[datetime]
     key: cipher.Sealer
 
@@ -73,6 +75,7 @@ async def read(tx: Transaction, user_ids: Iterable[str], since: datetime, orders
     return {
         row["user_id"]: User(
             row["level"],
+            row["blocked"],
             list(row["accepted_at"]),
             shop_cipher.unwrap(cipher.Wrapped.of(row) or new[row["user_id"]]),
         )
@@ -107,7 +110,7 @@ async def use_numbers(tx: Transaction, used: Sequence[tuple[str, int]]) -> None:
         await tx.execute(SQL["ids.use_issued_numbers"], *columns(used))
 
 
-async def upsert_levels(tx: Transaction, newest: Sequence[MemberUpsert]) -> None:
-    """Write each member's level once; see catalogue_entries.write."""
-    rows = [(member.user_id, member.revision, member.level) for member in newest]
+async def upsert_members(tx: Transaction, newest: Sequence[MemberUpsert]) -> None:
+    """Write each member once; see catalogue_entries.write."""
+    rows = [(member.user_id, member.revision, member.level, member.blocked) for member in newest]
     await catalogue_entries.write(tx, "members.upsert", rows)

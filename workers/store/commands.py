@@ -37,9 +37,23 @@ class WaitingReplies:
     correlation_ids: Sequence[str]
 
 
-def key_of(command: Command) -> CommandKey:
+def key_of(item: Envelope[Any]) -> CommandKey:
     """Return (scope, request id), which identify a command for ever."""
-    return command.command_scope(), command.command_key()
+    return item.body.command_scope(), request_of(item)
+
+
+def request_of(item: Envelope[Any]) -> str:
+    """The request id of a command; of a message with a token, with its subject. It is unique within the scope."""
+    key: str = item.body.command_key(item.subject)
+    return key
+
+
+def refusal_key(item: Envelope[Any]) -> CommandKey:
+    """Return the key under which the refusal of a message that its sender may not send is stored.
+
+    It is of the sender and the message id alone, so that it takes no request id.
+    """
+    return f"refused:{item.body.routing_key()}:{item.sender_key}", item.id
 
 
 def payload_hash(command: Command) -> bytes:
@@ -60,7 +74,7 @@ async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> set[CommandK
     """Insert these commands, each once, and return the keys of the new ones; the others are repeats."""
     new = [
         (
-            *key_of(item.body),
+            *key_of(item),
             item.body.TYPE,
             payload_hash(item.body),
             item.message_id,
@@ -71,6 +85,24 @@ async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> set[CommandK
     ]
     rows = await tx.fetch(SQL["commands.claim"], *columns(new)) if new else []
     return {(row["scope"], row["request_id"]) for row in rows}
+
+
+async def refuse(tx: Transaction, refused: Mapping[CommandKey, tuple[Envelope[Any], Event]]) -> None:
+    """Store why these messages were refused, under their refusal keys. What is there already stays."""
+    rows = [
+        (
+            *key,
+            item.body.TYPE,
+            payload_hash(item.body),
+            item.message_id,
+            item.correlation_id,
+            event.TYPE,
+            event.json_bytes.decode(),
+        )
+        for key, (item, event) in sorted(refused.items())
+    ]
+    if rows:
+        await tx.execute(SQL["commands.refuse"], *columns(rows))
 
 
 async def stored(tx: Transaction, keys: Iterable[CommandKey]) -> dict[CommandKey, StoredCommand]:
@@ -84,7 +116,7 @@ async def add_reply_tos(tx: Transaction, items: Sequence[Envelope[Any]]) -> None
     """Let the outcomes of these undecided commands also go to the reply_to of each repeat."""
     if not items:
         return
-    waiting = list(dict.fromkeys((*key_of(item.body), item.reply_to, item.correlation_id) for item in items))
+    waiting = list(dict.fromkeys((*key_of(item), item.reply_to, item.correlation_id) for item in items))
     await tx.execute(SQL["commands.add_reply_tos"], *columns(waiting))
 
 

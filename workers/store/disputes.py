@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+import orjson
+
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.payments import DisputeObserved
@@ -22,6 +24,22 @@ class StoredDispute:
     amount: int
     currency: str
     occurred_at: datetime
+    due_at: datetime | None = None
+    id: int = 0
+    trade_no: str = ""
+    submissions: int = 0
+    """How often evidence was submitted."""
+
+
+@dataclass(frozen=True)
+class NewEvidence:
+    """The submission `number` of a dispute: 1, 2, 3 ... What was written with it stands under the message's id."""
+
+    dispute: DisputeKey
+    number: int
+    references: tuple[str, ...]
+    message_id: str
+    actor_id: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,18 @@ class GoneRefund:
     currency: str
 
 
+async def captures(
+    tx: Transaction, keys: Iterable[DisputeKey], ids: Iterable[int]
+) -> tuple[dict[DisputeKey, str], dict[int, DisputeKey]]:
+    """Return (dispute -> trade number of its capture, id -> dispute) of the disputes that these keys and ids name."""
+    named, numbered = sorted(set(keys)), sorted(set(ids))
+    if not named and not numbered:
+        return {}, {}
+    rows = await tx.fetch(SQL["disputes.captures"], *columns(named, 2), numbered)
+    found = [(row["id"], (row["provider"], row["dispute_no"]), row["trade_no"]) for row in rows]
+    return {key: trade_no for _, key, trade_no in found}, {id_: key for id_, key, _ in found}
+
+
 async def read(tx: Transaction, keys: Iterable[DisputeKey]) -> dict[DisputeKey, StoredDispute]:
     """Return the disputes that are recorded; others are missing."""
     wanted = sorted(set(keys))
@@ -46,14 +76,47 @@ async def read(tx: Transaction, keys: Iterable[DisputeKey]) -> dict[DisputeKey, 
     return {(row["provider"], row["dispute_no"]): StoredDispute(*tuple(row)[2:]) for row in rows}
 
 
-async def save(tx: Transaction, newest: Sequence[DisputeObserved]) -> None:
-    """Write the newest state of each dispute."""
+async def save(
+    tx: Transaction, newest: Sequence[DisputeObserved], reminders: Mapping[DisputeKey, datetime]
+) -> dict[DisputeKey, int]:
+    """Write the newest state of each dispute, and when people are to be reminded of it, if so. Returns their ids."""
+    found = []
     if newest:
         rows = [
-            (d.provider, d.dispute_no, d.trade_no, d.state, d.amount, d.currency, d.reason_code, d.occurred_at)
+            (
+                d.provider,
+                d.dispute_no,
+                d.trade_no,
+                d.state,
+                d.amount,
+                d.currency,
+                d.reason_code,
+                d.occurred_at,
+                d.due_at,
+                reminders.get((d.provider, d.dispute_no)),
+            )
             for d in newest
         ]
-        await tx.execute(SQL["disputes.save"], *columns(rows))
+        found = await tx.fetch(SQL["disputes.save"], *columns(rows))
+    return {(row["provider"], row["dispute_no"]): row["id"] for row in found}
+
+
+async def reminded(tx: Transaction, ids: Sequence[int]) -> None:
+    """Record that people were reminded of these disputes."""
+    if ids:
+        await tx.execute(SQL["disputes.reminded"], sorted(ids))
+
+
+async def add_evidence(
+    tx: Transaction, submitted: Sequence[NewEvidence], ids: Mapping[DisputeKey, int], at: datetime
+) -> None:
+    """Write what was submitted to disputes with these ids; their orders are locked."""
+    if submitted:
+        rows = [
+            (ids[one.dispute], one.number, orjson.dumps(one.references).decode(), one.message_id, one.actor_id)
+            for one in submitted
+        ]
+        await tx.execute(SQL["disputes.add_evidence"], *columns(rows), at)
 
 
 async def gone(tx: Transaction, captures: Iterable[tuple[str, str]]) -> list[GoneRefund]:

@@ -11,9 +11,28 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.base import Command
 from messages.registry import MODELS
-from workers.store import attempts, catalogue_entries, dead_letters, free_texts, new_orders, notifications, orders
+from workers.store import (
+    attempts,
+    catalogue_entries,
+    contacts,
+    dead_letters,
+    free_texts,
+    new_orders,
+    notifications,
+    orders,
+)
 
-SECTIONS = ("user", "orders", "points", "coupons", "texts", "notifications", "letters", "commands")
+SECTIONS = (
+    "user",
+    "orders",
+    "points",
+    "coupons",
+    "texts",
+    "notifications",
+    "buyer_notifications",
+    "letters",
+    "commands",
+)
 """The parts of an export, in order. Each is a statement of db/sql/exports.sql."""
 _SCOPES = {
     model.SCOPE.replace("{command}", model.routing_key()) for model in MODELS.values() if issubclass(model, Command)
@@ -97,6 +116,9 @@ def _exact(value: Any) -> Any:
 
 
 def _user(row: Row, opened: Opener) -> Row:
+    for contact in row["contacts"] or ():
+        aad = contacts.address_aad(contact["user_id"], contact["medium"])
+        contact["address"] = opened.open(contact, "ciphertext", "key_id", aad)
     for reset in row["level_resets"] or ():
         reset["reason"] = opened.open(
             reset, "reason", "key_id", catalogue_entries.reset_aad(reset["kind"], reset["id"])
@@ -114,7 +136,7 @@ def _order(row: Row, opened: Opener) -> Row:
 
 
 def _text(row: Row, opened: Opener) -> Row:
-    aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"])
+    aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"], row["sender"])
     return row | {"text": opened.open(row, "ciphertext", "key_id", aad)}
 
 

@@ -29,12 +29,12 @@ async def keep(tx: Transaction, written: Iterable[Written]) -> None:
         await tx.execute(SQL["free_texts.insert"], *columns(rows))
 
 
-def aad_of(about: str, type_: str, field: str, message_id: str) -> bytes:
-    """The place that the ciphertext of one text is bound to."""
-    return "\n".join(("free_text", about, type_, field, message_id)).encode()
+def aad_of(about: str, type_: str, field: str, message_id: str, sender: str) -> bytes:
+    """The place that the ciphertext of one text is bound to. Rows of older versions name no sender."""
+    return "\n".join(("free_text", about, type_, field, message_id, *filter(None, [sender]))).encode()
 
 
-def _texts(item: Envelope[Any], about: str) -> Iterable[tuple[tuple[str, str, str, str], str]]:
+def _texts(item: Envelope[Any], about: str) -> Iterable[tuple[tuple[str, str, str, str, str], str]]:
     for field in free_text_fields(item.body.__class__):
         if (text := getattr(item.body, field)) is not None:
-            yield (about, item.body.routing_key(), field, item.id), text
+            yield (about, item.body.routing_key(), field, item.id, item.sender_key), text

@@ -38,6 +38,7 @@ class Papers:
     """What goes with the goods of an order. Address and remark stay encrypted until `address` or `remark` is called."""
 
     order_id: int
+    order_no: str | None
     root_id: int
     address_changes: int
     sealed_address: Mapping[str, Any] | None
@@ -73,6 +74,7 @@ async def papers(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Papers]
     return {
         row["order_id"]: Papers(
             row["order_id"],
+            row["order_no"],
             row["root_id"],
             row["address_changes"],
             dict(row) if row["ciphertext"] is not None else None,

@@ -7,7 +7,16 @@ from typing import Any
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
-from workers.store import attempts, catalogue_entries, dead_letters, free_texts, new_orders, notifications, orders
+from workers.store import (
+    attempts,
+    catalogue_entries,
+    contacts,
+    dead_letters,
+    free_texts,
+    new_orders,
+    notifications,
+    orders,
+)
 
 OUTBOX_AAD = b"outbox"  # what outbox/insertion.py binds bodies to; a test rotates a row of the outbox
 Row = Any
@@ -34,7 +43,7 @@ class Rotated:
 
 
 def _text(row: Row) -> bytes:
-    return free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"])
+    return free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"], row["sender"])
 
 
 PLACES: dict[str, Callable[[Row], bytes]] = {
@@ -46,6 +55,7 @@ PLACES: dict[str, Callable[[Row], bytes]] = {
     "payment_notifications": lambda _: notifications.AAD,
     "dead_letters": lambda _: dead_letters.AAD,
     "revision_resets": lambda row: catalogue_entries.reset_aad(row["kind"], row["id"]),
+    "user_contacts": lambda row: contacts.address_aad(row["user_id"], row["medium"]),
     "outbox": lambda _: OUTBOX_AAD,
     "outbox_held": lambda _: OUTBOX_AAD,
 }

@@ -27,7 +27,11 @@ UNWRITTEN = {
     "deduct_on": "pay",
     "payment_window_seconds": 1800,
     "on_shortage": "ship_rest",
+    "on_late_payment": "refund",
     "shortage_window_seconds": 86_400,
+    "capture_on": "payment",
+    "complete_on": "receipt",
+    "cancel_paid": "until_handed_over",
     "discount_rounding": "half_even",
     "tax_rounding": "half_up",
 }
@@ -156,13 +160,19 @@ def _frozen(order: Placed) -> str:
         "deduct_on": order.policy.deduct_on,
         "payment_window_seconds": order.policy.payment_window_seconds,
         "on_shortage": order.policy.on_shortage,
+        "on_late_payment": order.policy.on_late_payment,
         "shortage_window_seconds": order.policy.shortage_window_seconds,
+        "capture_on": order.policy.capture_on,
+        "complete_on": order.policy.complete_on,
+        "cancel_paid": order.policy.cancel_paid,
         "discount_rounding": order.shop.discount_rounding,
         "tax_rounding": order.shop.tax_rounding,
     }
     written = {name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}
-    if order.shop.risk_check and order.others:
-        written["other_warehouses"] = order.others  # its stock is reserved later, after the verdict
+    if after_sale := order.policy.after_sale.written():
+        written["after_sale"] = after_sale
+    if order.others:
+        written["other_warehouses"] = order.others  # a risk verdict, requested or not, reserves by them as well
     return orjson.dumps(written).decode()
 
 

@@ -1,13 +1,12 @@
 """Finds the orders of a page, and reads what lists and tracking show of orders. It locks nothing."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from db.pool import Transaction
-from db.statements import SQL, columns
+from db.statements import SQL, columns, rows_by
 from workers.domain.pages import PageStart
 
 
@@ -122,19 +121,12 @@ async def stamps(tx: Transaction, ids: Iterable[int]) -> dict[int, Stamp]:
 
 async def attempts(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
     """Order id -> its attempts to pay."""
-    return await _by(tx, "order_queries.attempts", "order_id", ids)
+    return await rows_by(tx, "order_id", "order_queries.attempts", ids)
 
 
 async def carrier_facts(tx: Transaction, shipment_ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
     """Shipment id -> what its carrier reported, in the order of its happening."""
-    return await _by(tx, "order_queries.facts", "shipment_id", shipment_ids)
-
-
-async def _by(tx: Transaction, statement: str, key: str, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
-    wanted, found = sorted(set(ids)), defaultdict[int, list[Any]](list)
-    for row in await tx.fetch(SQL[statement], wanted) if wanted else []:
-        found[row[key]].append(row)
-    return found
+    return await rows_by(tx, "shipment_id", "order_queries.facts", shipment_ids)
 
 
 def _filters(page: Page) -> tuple[Any, ...]:

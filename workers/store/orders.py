@@ -13,11 +13,11 @@ from messages.orders import Address
 from workers.domain.book import Book, Step
 from workers.domain.order import FINISHED, CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
-from workers.domain.shop import DeductOn, OnPaymentFailure, OnShortage
+from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnLatePayment, OnPaymentFailure, OnShortage
 
 SNAPSHOT_RISK = 6
 LOG_COLUMNS = 10
-INTENT_COLUMNS = 5
+INTENT_COLUMNS = 6
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
@@ -33,6 +33,10 @@ def _order(row: Any) -> Order:
     fields["deduct_on"] = DeductOn(row["deduct_on"])
     fields["on_payment_failure"] = OnPaymentFailure(row["on_payment_failure"])
     fields["on_shortage"] = OnShortage(row["on_shortage"])
+    fields["capture_on"] = CaptureOn(row["capture_on"])
+    fields["on_late_payment"] = OnLatePayment(row["on_late_payment"])
+    fields["complete_on"] = CompleteOn(row["complete_on"])
+    fields["cancel_paid"] = CancelPaid(row["cancel_paid"])
     fields["cancel_type"] = None if row["cancel_type"] is None else CancelType(row["cancel_type"])
     return Order(**fields)
 
@@ -60,7 +64,8 @@ async def save(tx: Transaction, book: Book[Envelope[Any]], *, payable: Sequence[
 
 
 def _intent(order: Order) -> tuple[Any, ...]:
-    return order.intent_id, order.id, order.payable_amount, order.currency, order.expire_at
+    purpose = "exchange_diff" if order.kind is OrderKind.EXCHANGE else "order"
+    return order.intent_id, order.id, order.payable_amount, order.currency, order.expire_at, purpose
 
 
 def _row(before: Order, after: Order) -> tuple[Any, ...]:
@@ -159,7 +164,7 @@ async def lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[BoughtLin
 async def give_back_lines(tx: Transaction, parts: Sequence[tuple[int, RefundLine]]) -> None:
     """Add units and money to what each line has given back: (order id, part)."""
     if parts:
-        rows = [(order_id, part.line_no, part.qty, part.amount) for order_id, part in parts]
+        rows = [(order_id, part.line_no, part.qty, part.amount, part.shipping) for order_id, part in parts]
         await tx.execute(SQL["orders.give_back_lines"], *columns(rows))
 
 

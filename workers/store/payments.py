@@ -7,6 +7,7 @@ from datetime import datetime
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.payments import PaymentResult
+from workers.domain.payment_authorizations import AuthorizationState
 from workers.domain.payment_rules import PaymentVerdict
 
 FactKey = tuple[str, str, str]
@@ -34,7 +35,11 @@ class RecordedFact:
 
 @dataclass(frozen=True)
 class Kept:
-    """The capture that an order keeps. `owed` of its `amount` is refunded, or its refund is under way."""
+    """The capture that an order keeps. `owed` of its `amount` is refunded, or its refund is under way.
+
+    `reserved` is the state of the order's authorisation if nothing of it is captured yet: then what goes back is
+    released, or deferred while it is being captured.
+    """
 
     order_id: int
     provider: str
@@ -43,6 +48,7 @@ class Kept:
     amount: int
     currency: str
     owed: int
+    reserved: AuthorizationState | None = None
 
     @property
     def left(self) -> int:
@@ -134,4 +140,7 @@ async def kept(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Kept]:
     if not ids:
         return {}
     rows = await tx.fetch(SQL["payments.kept"], ids)
-    return {row["order_id"]: Kept(*row) for row in rows}
+    found = [dict(row) for row in rows]
+    for row in found:
+        row["reserved"] = None if row["reserved"] is None else AuthorizationState(row["reserved"])
+    return {row["order_id"]: Kept(**row) for row in found}

@@ -25,9 +25,10 @@ COUPONS_MAX = 50  # per user: a confirm page shows no more
 
 
 class Member(NamedTuple):
-    """A user's level, and the points that are not held for an order."""
+    """A user's level, None for one who is no member, and the points that are not held for an order."""
 
     level: str | None
+    blocked: bool
     points: int
 
 
@@ -63,13 +64,18 @@ async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) ->
     return PreviewContext(
         Rules(catalogue, valid, await _quota_left(tx, valid)),
         await catalogue_entries.read_policies(tx),
-        {row["user_id"]: Member(row["level"], row["points"]) for row in await tx.fetch(SQL["preview.users"], users)},
+        await _members(tx, users),
         carts,
         coupons,
         wanted,
         await _addresses(tx, users),
         await benefits.quota_used(tx, users, [promotion.promo_id for promotion in valid if promotion.counted]),
     )
+
+
+async def _members(tx: Transaction, users: list[str]) -> dict[str, Member]:
+    rows = await tx.fetch(SQL["preview.users"], users)
+    return {row["user_id"]: Member(row["level"], row["blocked"], row["points"]) for row in rows}
 
 
 async def _carts(tx: Transaction, users: Iterable[str]) -> dict[str, list[tuple[str, int]]]:

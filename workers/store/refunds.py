@@ -8,18 +8,25 @@ from typing import Any, TypeAlias
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.envelope import Envelope
+from workers.domain.payment_authorizations import void_unwanted
 from workers.domain.refund_amounts import CaptureShare, RefundLine, RefundState
-from workers.store import ids
+from workers.store import ids, payment_authorizations
 
 FIRST_POLL = timedelta(seconds=60)
 """By then the provider has answered the request for the refund."""
+
+
+DrawnOn: TypeAlias = tuple[int, str, str]
+"""(order id, provider, trade number): the refunds with the same three share what can go back."""
 
 
 @dataclass(frozen=True)
 class RefundDue:
     """Money that must go back: why (unique per order), from which capture, and for which lines.
 
-    `stray` money was never kept for the order: a late, second or wrong capture.
+    `stray` money was never kept for the order: a late, second or wrong capture. `replaces` is the number of the failed
+    refund whose money this one gives back. `state` is released or deferred if the money is only authorised. `case_id`
+    is the after-sale case that follows the refund.
     """
 
     order_id: int
@@ -35,11 +42,17 @@ class RefundDue:
     reason_code: str | None = None
     lines: tuple[RefundLine, ...] = ()
     stray: bool = False
+    replaces: str | None = None
+    state: RefundState = RefundState.REQUESTED
+    case_id: int | None = None
 
 
 @dataclass(frozen=True)
 class RefundRow:
-    """A refund as its row holds it, and what its order may give back of the capture that it draws on."""
+    """A refund as its row holds it, and what its order may give back of the capture that it draws on.
+
+    `replaced_by` is the number of the refund that gives back its money, if it failed and another took its place.
+    """
 
     id: int
     refund_no: str
@@ -51,10 +64,13 @@ class RefundRow:
     currency: str
     state: RefundState
     share: CaptureShare
+    intent_id: int | None = None
+    replaced_by: str | None = None
+    case_id: int | None = None
+    finished_at: datetime | None = None
 
     @property
-    def draws_on(self) -> tuple[int, str, str]:
-        """(order id, provider, trade number): the refunds with the same three share what can go back."""
+    def draws_on(self) -> DrawnOn:
         return self.order_id, self.provider, self.trade_no
 
 
@@ -74,11 +90,15 @@ class RefundEnd:
 
 @dataclass(frozen=True)
 class OpenedRefund:
-    """A refund that was opened. `through_us`: its capture came through an attempt of ours, so we call the provider."""
+    """A refund that was opened. `through_us`: its capture came through an attempt of ours, so we call the provider.
+
+    `voids` is the attempt whose authorisation must be voided, because with this part nothing of it is wanted any more.
+    """
 
     due: RefundDue
     id: int
     through_us: bool = False
+    voids: int | None = None
 
     @property
     def refund_no(self) -> str:
@@ -136,7 +156,18 @@ async def open_all(tx: Transaction, dues: Sequence[RefundDue]) -> list[OpenedRef
     await tx.execute(SQL["refunds.open"], *columns(_row(refund) for refund in opened))
     await _insert_lines(tx, opened)
     polled = await watch(tx, [o.id for o in opened])
-    return [replace(o, through_us=o.id in polled) for o in opened]
+    voids = await _void_unwanted(tx, opened)
+    return [replace(o, through_us=o.id in polled, voids=voids.get(o.id)) for o in opened]
+
+
+async def _void_unwanted(tx: Transaction, opened: Sequence[OpenedRefund]) -> dict[int, int]:
+    """Begin to void authorisations of which nothing is wanted any more: id of the last part -> attempt id."""
+    last = {o.due.root_id: o.id for o in opened if o.due.state is RefundState.RELEASED}
+    found = await payment_authorizations.kept(tx, last)
+    voided = {root_id: after for root_id, one in found.items() if (after := void_unwanted(one)) is not None}
+    await payment_authorizations.save(tx, list(voided.values()))
+    await payment_authorizations.poll(tx, [one.attempt_id for one in voided.values()])
+    return {last[root_id]: one.attempt_id for root_id, one in voided.items()}
 
 
 def _row(refund: OpenedRefund) -> tuple[Any, ...]:
@@ -152,6 +183,9 @@ def _row(refund: OpenedRefund) -> tuple[Any, ...]:
         due.amount,
         due.currency,
         due.reason_code,
+        due.replaces,
+        due.state,
+        due.case_id,
     )
 
 

@@ -53,17 +53,25 @@ async def restocks(tx: Transaction, order_ids: Sequence[int]) -> dict[Restock, t
     """Return the restocks that the orders call for and the ledger lacks, with their units."""
     found: dict[Restock, tuple[RestockLine, ...]] = {}
     for row in await tx.fetch(SQL["repairs.restocks"], list(order_ids)):
-        line = RestockLine(sku_id=row["sku_id"], warehouse=row["warehouse"], qty=row["qty"])
+        place = {"sku_id": row["sku_id"], "warehouse": row["warehouse"]}
+        line = RestockLine(**place, qty=row["qty"], disposition=row["op"])
         key = row["order_id"], row["ref"]
         found[key] = (*found.get(key, ()), line)
     return found
 
 
 async def timers(
-    tx: Transaction, order_ids: Sequence[int] | None, *, saga_deadline_seconds: int, receipt_window_seconds: int
+    tx: Transaction,
+    order_ids: Sequence[int] | None,
+    *,
+    saga_deadline_seconds: int,
+    receipt_window_seconds: int,
+    polled_carriers: Sequence[str],
 ) -> list[MissingTimer]:
     """Return the timers that are missing, of some orders or of all."""
-    rows = await tx.fetch(SQL["repairs.timers"], order_ids, saga_deadline_seconds, receipt_window_seconds)
+    rows = await tx.fetch(
+        SQL["repairs.timers"], order_ids, saga_deadline_seconds, receipt_window_seconds, polled_carriers
+    )
     return [
         MissingTimer(
             row["order_id"],

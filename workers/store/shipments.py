@@ -27,14 +27,22 @@ class ParcelFact:
     stale: bool
 
 
-async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> list[Parcel]:
+async def of_orders(tx: Transaction, order_ids: Iterable[int], *, with_returns: bool = False) -> list[Parcel]:
     """All parcels with units of these orders: a Parcel for each order in each. The caller has locked the orders.
 
     They are sorted by parcel and order. Parcels that orders share also come with the parts of orders that are not
-    named.
+    named. Parcels with goods of cases are left out unless `with_returns`.
     """
     wanted = sorted(set(order_ids))
-    return [_parcel(row) for row in await tx.fetch(SQL["shipments.of_orders"], wanted)] if wanted else []
+    rows = await tx.fetch(SQL["shipments.of_orders"], wanted, with_returns) if wanted else []
+    return [_parcel(row) for row in rows]
+
+
+async def in_use(tx: Transaction, keys: Iterable[ParcelKey]) -> set[ParcelKey]:
+    """Return those of these numbers that belong to a parcel which has not ended."""
+    wanted = sorted(set(keys))
+    rows = await tx.fetch(SQL["shipments.in_use"], *columns(wanted)) if wanted else []
+    return {(row["carrier"], row["tracking_no"]) for row in rows}
 
 
 def _parcel(row: Any) -> Parcel:
@@ -50,6 +58,8 @@ def _parcel(row: Any) -> Parcel:
         delivered_at=row["delivered_at"],
         given_up=row["given_up"],
         ended=row["ended"],
+        case_id=row["case_id"],
+        to_buyer=row["to_buyer"],
     )
 
 
@@ -76,6 +86,8 @@ async def insert(tx: Transaction, new: Sequence[Parcel], parts: Sequence[Parcel]
                 parcel.outbound_at,
                 parcel.delivered_at,
                 parcel.ended,
+                parcel.case_id,
+                parcel.to_buyer,
             )
             for parcel in new
         ]

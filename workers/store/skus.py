@@ -31,8 +31,8 @@ async def read_with_lists(
     rows = await tx.fetch(SQL["skus.read_with_lists"], list(set(sku_ids)), countries, provinces)
     found = {row["sku_id"]: Sku(*row[:LISTS]) for row in rows}
     of_skus = {row["sku_id"]: _lists(row["own_lists"]) for row in rows if row["own_lists"] is not None}
-    common = rows[0]["common_lists"] if rows else None
-    return found, WarehouseLists(of_skus, _lists(common) if common is not None else {})
+    common = next(filter(None, (row["common_lists"] for row in rows)), "[]")  # one row has them
+    return found, WarehouseLists(of_skus, _lists(common))
 
 
 def _lists(stored: str) -> ListsByRegion:

@@ -1,6 +1,7 @@
 """Stock counters, their holders and the ledger that explains every unit."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 
 from db.pool import Transaction
 from db.statements import SQL, columns
@@ -14,7 +15,7 @@ async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]
     if wanted:
         await tx.execute(SQL["stock.lock_holders"], wanted)
         for row in await tx.fetch(SQL["stock.holders"], wanted):
-            found[row["holder_id"]] = Holder(row["holder_id"], row["group_id"], HolderState(row["state"]))
+            found[row["holder_id"]] = Holder(row["holder_id"], row["group_id"], HolderState(row["state"]), row["turn"])
     return found
 
 
@@ -25,10 +26,12 @@ async def read_held(tx: Transaction, holders: Mapping[int, Holder]) -> None:
         return
     for row in await tx.fetch(SQL["stock.held"], known):
         holder, place = holders[row["holder_id"]], (row["sku_id"], row["warehouse"])
+        if row["op"] == "reserve" and row["ref"] != holder.ref:
+            continue  # of a turn that was released
         if row["op"] == "reserve":
             holder.reserved[place] = row["qty"]
         else:
-            holder.restocked[place] = holder.restocked.get(place, 0) + row["qty"]
+            holder.back[place] = holder.back.get(place, 0) + row["qty"]
             holder.refs.add(row["ref"])
 
 
@@ -38,7 +41,9 @@ async def lock_counters(tx: Transaction, places: Iterable[Place]) -> dict[Place,
     if not wanted:
         return {}
     rows = await tx.fetch(SQL["stock.lock_counters"], *columns(wanted))
-    return {(row["sku_id"], row["warehouse"]): Counter(row["on_hand"], row["locked"]) for row in rows}
+    return {
+        (row["sku_id"], row["warehouse"]): Counter(row["on_hand"], row["locked"], row["quarantined"]) for row in rows
+    }
 
 
 async def create_counters(tx: Transaction, places: Iterable[Place]) -> None:
@@ -56,6 +61,7 @@ async def save(
         return
     changed = [(holder.id, holder.group_id, holder.state) for holder in holders]
     places = sorted({entry.place for entry in ledger})
-    levels = [(*place, counters[place].on_hand, counters[place].locked) for place in places]
+    levels = [(*place, *astuple(counters[place])) for place in places]
     entries = [(entry.holder_id, *entry.place, entry.op, entry.ref, entry.qty) for entry in ledger]
-    await tx.execute(SQL["stock.save"], *columns(changed, 3), *columns(levels, 4), *columns(entries, 6))
+    turns = [holder.turn for holder in holders]
+    await tx.execute(SQL["stock.save"], *columns(changed, 3), *columns(levels, 5), *columns(entries, 6), turns)

@@ -84,8 +84,3 @@ async def outcome(tx: Transaction, scope: str, request_id: str) -> CommandOutcom
     """Return what a command ended with; None while it has not ended."""
     row = await tx.fetchrow(SQL["subjects.outcome"], scope, request_id)
     return None if row is None else CommandOutcome(row["outcome_type"], orjson.loads(row["outcome"]))
-
-
-async def note_access(tx: Transaction, user_id: str, *, note: str, reason: str) -> None:
-    """Record who is shown the addresses of all orders of a user, and why."""
-    await tx.execute(SQL["subjects.note_access"], user_id, note, reason)

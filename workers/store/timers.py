@@ -10,7 +10,7 @@ from db.statements import SQL, columns
 
 
 class TimerKind(StrEnum):
-    """The deadline that a timer watches; its key is an order's, an attempt's, a refund's or a waybill's id."""
+    """The deadline that a timer watches; its key is the id of what waits: an order, a refund, a case ..."""
 
     SAGA = "saga"
     PAYMENT = "payment"
@@ -20,10 +20,13 @@ class TimerKind(StrEnum):
     SHORTAGE = "shortage"
     CANCELLING = "cancelling"
     WAYBILL = "waybill"
+    AUTHORIZATION = "authorization"
+    AFTER_SALE = "after_sale"
+    DISPUTE = "dispute"
 
 
 Key = tuple[TimerKind, int]
-"""(kind, id of the order, attempt, refund or waybill)"""
+"""(kind, id of the order, attempt, refund, waybill, case or dispute)"""
 BROKER_GRACE = timedelta(seconds=5)
 """How long after `due_at` the sweeper leaves a timer to the delay exchange before it sends timer.due itself."""
 RECENT_SECONDS = 90.0
