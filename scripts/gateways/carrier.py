@@ -6,11 +6,10 @@ PUT    /<carrier>/waybills/<number>         books a parcel; the same number agai
 GET    /<carrier>/waybills/<number>         its number, its address and its events
 DELETE /<carrier>/waybills/<number>         cancels it, unless it has left
 POST   /<carrier>/waybills/<number>/events  lets something happen to it: {"status", "place"}
+GET    /<carrier>/labels/<tracking_no>      the label: where the parcel goes, and its goods
 GET    /ledger                              every parcel, and how often each habit happened
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,13 +17,12 @@ from typing import Any
 from aiohttp import web
 
 from scripts.gateways.habits import Dice, Habits
+from scripts.gateways.ledger import FullError
+from scripts.gateways.server import Handler, MisbehavingServer
 
-REQUEST_BYTES_MAX = 65_536
 PARCELS_MAX = 100_000
-SHUTDOWN_SECONDS = 1.0
 FETCHED_AFTER = timedelta(hours=4)
 PATH = "/{carrier}/waybills/{number}"
-Answerer = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass
@@ -39,49 +37,37 @@ class BookedParcel:
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
-class CarrierService:
+class CarrierService(MisbehavingServer):
     """The service, for any number of carriers. `token`: the bearer token that a call must carry, if there is one."""
 
     def __init__(self, habits: Habits | None = None, *, token: str = "", seed: int | None = None) -> None:
-        self.dice = Dice(habits or Habits(), seed)
+        super().__init__(Dice(habits or Habits(), seed))
         self.parcels: dict[tuple[str, str], BookedParcel] = {}
-        self.origin = ""
+        self.by_tracking_no: dict[tuple[str, str], BookedParcel] = {}
         self._token = token
-        self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on a free port if none is given."""
-        app = web.Application(client_max_size=REQUEST_BYTES_MAX)
-        app.add_routes([web.put(PATH, self._call(self._book)), web.get(PATH, self._call(self._show))])
-        app.add_routes([web.delete(PATH, self._call(self._cancel)), web.post(f"{PATH}/events", self._happen)])
-        app.add_routes([web.get("/ledger", self._ledger)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        routes = [
+            web.put(PATH, self._vouched(self._book)),
+            web.get(PATH, self._vouched(self._show)),
+            web.delete(PATH, self._vouched(self._cancel)),
+            web.post(f"{PATH}/events", self._happen),
+            web.get("/ledger", self._ledger),
+            web.get("/{carrier}/labels/{number}", self._label),
+        ]
+        await self.listen(routes, port)
 
-    async def close(self) -> None:
-        """Answer the requests under way, stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def _vouched(self, handler: Handler) -> Handler:
+        """Wrap a handler of the merchant's calls with the habits, for calls that carry the token."""
+        answer = self.call(handler)
 
-    def _call(self, answerer: Answerer) -> Answerer:
-        """Wrap what a merchant calls with the habits: failed, done without an answer, or answered late."""
-
-        async def answer(request: web.Request) -> web.Response:
+        async def check(request: web.Request) -> web.StreamResponse:
             if self._token and request.headers.get("authorization") != f"Bearer {self._token}":
                 return web.json_response({"code": "UNAUTHORIZED"}, status=401)
-            if self.dice("error"):
-                return web.Response(status=500, text="system error")
-            response = await answerer(request)
-            if self.dice("lost"):
-                assert request.transport is not None
-                request.transport.abort()
-            elif self.dice("slow"):
-                await asyncio.sleep(self.dice.habits.slow_seconds)
-            return response
+            return await answer(request)
 
-        return answer
+        return check
 
     async def _book(self, request: web.Request) -> web.Response:
         key, requested = _key(request), await _json(request)
@@ -94,11 +80,11 @@ class CarrierService:
         if self.dice("refused") or not isinstance(requested, dict) or not requested.get("ship_to"):
             return _refused("NO_SERVICE_THERE", 422)
         if len(self.parcels) >= PARCELS_MAX:
-            return web.Response(status=503, text="the ledger is full")
+            raise FullError
         carrier, _ = key
         fetched = (datetime.now(UTC) + FETCHED_AFTER).replace(microsecond=0)
         number = f"{carrier.upper()}{len(self.parcels) + 1:010}"
-        parcel = self.parcels[key] = BookedParcel(number, requested, fetched)
+        parcel = self.parcels[key] = self.by_tracking_no[carrier, number] = BookedParcel(number, requested, fetched)
         return _booking(parcel)
 
     async def _show(self, request: web.Request) -> web.Response:
@@ -122,6 +108,12 @@ class CarrierService:
         if parcel is None or not isinstance(posted, dict) or not isinstance(posted.get("status"), str):
             return web.json_response({"error": "there is no such parcel, or no status"}, status=409)
         return web.json_response(happen(parcel, posted["status"], posted.get("place")))
+
+    async def _label(self, request: web.Request) -> web.Response:
+        parcel = self.by_tracking_no.get(_key(request))
+        if parcel is None:
+            return _refused("WAYBILL_UNKNOWN", 404)
+        return web.json_response({"ship_to": parcel.requested["ship_to"], "lines": parcel.requested["lines"]})
 
     async def _ledger(self, _request: web.Request) -> web.Response:
         parcels = [

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from scripts.amqp_client import AmqpClient, OutgoingMessage, now
+from scripts.gateways.server import LoopbackServer
 
-BODY_BYTES_MAX = 65_536
 HEADERS_MAX = 64
 CONFIRM_SECONDS = 4.0  # WeChat Pay waits five seconds for the acknowledgement
 ACKNOWLEDGEMENTS: Mapping[str, tuple[int, str | None]] = {
@@ -23,6 +23,7 @@ ACKNOWLEDGEMENTS: Mapping[str, tuple[int, str | None]] = {
     "wechat": (204, None),
     "unionpay": (200, "ok"),
     "paypal": (200, None),
+    "stripe": (200, None),
 }
 """Provider -> the (status, text) that it accepts as an acknowledgement."""
 Publish: TypeAlias = Callable[[OutgoingMessage], Awaitable[None]]
@@ -30,28 +31,18 @@ Publish: TypeAlias = Callable[[OutgoingMessage], Awaitable[None]]
 _NAME, _VALUE = re.compile(rb"[!-~]{1,128}"), re.compile(rb"[\t -~]{0,4096}")
 
 
-class Edge:
+class Edge(LoopbackServer):
     """Serves POST /notify/<provider>."""
 
     def __init__(self, publish: Publish) -> None:
+        super().__init__()
         self._publish = publish
-        self._runner: web.AppRunner | None = None
-        self.origin = ""
 
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on a free port if none is given."""
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
         providers = "|".join(ACKNOWLEDGEMENTS)
-        app.add_routes([web.post(f"/notify/{{provider:{providers}}}", self._receive)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CONFIRM_SECONDS, auto_decompress=False)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        """Answer the requests under way, then stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        routes = [web.post(f"/notify/{{provider:{providers}}}", self._receive)]
+        await self.listen(routes, port, shutdown_seconds=CONFIRM_SECONDS, auto_decompress=False)
 
     async def _receive(self, request: web.Request) -> web.Response:
         received_at, body, headers = now(), await request.read(), _headers(request)

@@ -13,7 +13,7 @@ import aio_pika
 import typer
 from aio_pika.abc import AbstractIncomingMessage
 
-SCENES = {"alipay": "page", "wechat": "qr", "unionpay": "page", "paypal": "page"}
+SCENES = {"alipay": "page", "wechat": "qr", "unionpay": "page", "paypal": "page", "stripe": "page"}
 PRICE, ANSWER_SECONDS = 500, 60.0
 ROLE_OF = {"sku.upsert": "catalogue", "stock.receive": "warehouse"}
 """Message -> the role that sends it. The storefront sends the others."""
@@ -44,7 +44,7 @@ async def start(
             async with asyncio.timeout(ANSWER_SECONDS):
                 return _outcome(type_, await answers.get())
 
-    currency, sku = "USD" if provider == "paypal" else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
+    currency, sku = "USD" if provider in ("paypal", "stripe") else "CNY", f"tea-{uuid.uuid4().hex[:8]}"
     outcome: dict[str, Any] = {}
     for type_, body in _commands(sku, currency, user):
         outcome = await send(type_, body)

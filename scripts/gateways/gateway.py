@@ -3,14 +3,14 @@
 POST /buyer/pay   pays: with {"out_trade_no"}, or with what payment.started gave the buyer's client ("kind", "url",
                   "fields"), as if the buyer followed the link, scanned the code, posted the form or opened the app
 POST /merchant/refund  refunds {"out_trade_no", "amount"} without the merchant's system, as a person does at the
-                  provider's own page; with "reversal" it is PayPal that takes the money back
+                  provider's own page; with "reversal" it is PayPal or Stripe that takes the money back
 GET  /ledger      every movement of money, and how often each habit happened
 """
 
 import asyncio
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,15 +19,13 @@ from aiohttp import web
 from scripts.gateways.habits import Dice, Habits
 from scripts.gateways.ledger import PAYABLE, CannotPayError, FullError, Ledger, Payment, Refund
 from scripts.gateways.notifier import Copy, Notifier, Write
+from scripts.gateways.server import MisbehavingServer
 
-REQUEST_BYTES_MAX = 65_536
-SHUTDOWN_SECONDS = 1.0
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FileWriter: TypeAlias = Callable[[str, str], str]
 """Writes a file (name, content) beside the configuration; returns the value that refers to it."""
 
 
-class Gateway(ABC):
+class Gateway(MisbehavingServer, ABC):
     """One provider. Notifications go to `notify_url`, or to the URL that the payment's request names."""
 
     name: ClassVar[str]
@@ -43,12 +41,10 @@ class Gateway(ABC):
         rotate_after: int | None = None,
         seed: int | None = None,
     ) -> None:
+        super().__init__(Dice(habits or Habits(), seed))
         self.notify_url, self.rotate_after = notify_url, rotate_after
-        self.origin = ""
-        self.dice = Dice(habits or Habits(), seed)
         self.ledger = Ledger(self.name)
         self.notifier = Notifier(self.acknowledged, [seconds * time_factor for seconds in self.schedule_seconds])
-        self._runner: web.AppRunner | None = None
         self._notifying: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ the methods of each provider
@@ -89,14 +85,8 @@ class Gateway(ABC):
 
     async def start(self, port: int = 0) -> None:
         """Listen on loopback, on a free port if none is given."""
-        app = web.Application(client_max_size=REQUEST_BYTES_MAX)
-        app.add_routes([web.post("/buyer/pay", self._pay), web.post("/merchant/refund", self._refund_at_page)])
-        app.add_routes([web.get("/ledger", self._ledger), *self.routes()])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        ours = [web.post("/buyer/pay", self._pay), web.post("/merchant/refund", self._refund_at_page)]
+        await self.listen([*ours, web.get("/ledger", self._ledger), *self.routes()], port)
         self._notifying = asyncio.create_task(self.notifier.run())
 
     async def close(self) -> None:
@@ -104,27 +94,7 @@ class Gateway(ABC):
         if self._notifying is not None:
             self._notifying.cancel()
             await asyncio.gather(self._notifying, return_exceptions=True)
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    def call(self, handler: Handler) -> Handler:
-        """Wrap a handler of the merchant's calls with the habits: failed, done without an answer, or answered late."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            if self.dice("error"):
-                return web.Response(status=500, text="system error")
-            try:
-                response = await handler(request)
-            except FullError:
-                return web.Response(status=503, text="the ledger is full")
-            if self.dice("lost"):
-                assert request.transport is not None
-                request.transport.abort()
-            elif self.dice("slow"):
-                await asyncio.sleep(self.dice.habits.slow_seconds)
-            return response
-
-        return answer
+        await super().close()
 
     # ------------------------------------------------------------ the buyer
 

@@ -24,6 +24,7 @@ class Habits:
     lost: float = 0.0  # a call is done, and its connection is cut instead of an answer
     refund_processing: float = 0.0  # a refund is accepted at once and done refund_seconds later
     refused: float = 0.0  # a carrier refuses a parcel
+    declined: float = 0.0  # the capture of an authorised payment is declined
     paid_at_close: float = 0.0  # the buyer pays while the payment is being closed
     late_seconds: float = 5.0
     slow_seconds: float = 12.0

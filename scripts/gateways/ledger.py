@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 PAYMENTS_MAX = 200_000  # they take some hundred MiB; further payments are refused
-State = Literal["announced", "open", "approved", "paid", "closed"]
+State = Literal["announced", "open", "approved", "reserved", "paid", "closed"]
 PAYABLE = ("announced", "open", "approved")
 
 
@@ -44,8 +44,8 @@ class Payment:
 
     `request` is the request as the provider defines it. `captured` is the amount that the buyer was charged. In state
     announced the provider offers it by a code that nobody has scanned; in state approved the buyer has agreed and the
-    merchant may capture. `reference` is the provider's number of the order before it is paid, if that differs from
-    `trade_no`.
+    merchant may capture; in state reserved the money is authorised. `reference` is the provider's number of the order
+    before it is paid, if that differs from `trade_no`.
     """
 
     number: str

@@ -1,7 +1,7 @@
 """A test gateway that speaks PayPal's Orders v2, Payments v2 and webhooks.
 
-Buyers only approve; money moves when the merchant captures. A PayPal-Request-Id that was seen before repeats its
-request.
+Buyers only approve; money moves when the merchant captures, at once or out of an authorisation. A PayPal-Request-Id
+that was seen before repeats its request.
 """
 
 import json
@@ -12,14 +12,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
-from scripts.gateways import paypal_account
+from scripts.gateways import paypal_account, paypal_authorizations
 from scripts.gateways import paypal_protocol as protocol
-from scripts.gateways.gateway import FileWriter, Gateway, Handler
+from scripts.gateways.gateway import FileWriter, Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
 from scripts.gateways.paypal_account import CERTIFICATES, MERCHANT_ID, TOKEN_SECONDS, PayPalAccount, PayPalKeys
+from scripts.gateways.paypal_authorizations import Refused, Reservation, Reservations
+from scripts.gateways.server import Handler
 
+INTENTS = ("CAPTURE", "AUTHORIZE")
 Answer: TypeAlias = tuple[int, dict[str, Any]]
 
 
@@ -44,6 +47,7 @@ class PayPalGateway(Gateway):
         self.account = PayPalAccount(keys or PayPalKeys(), self.rotate_after)
         self._captures: dict[str, Payment] = {}  # by PayPal-Request-Id
         self._disputes: dict[str, dict[str, Any]] = {}
+        self.reservations = Reservations(self._id)
 
     def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
         return self.account.configuration(self.origin, write_file)
@@ -65,6 +69,12 @@ class PayPalGateway(Gateway):
             web.post("/v2/checkout/orders", self._api(self._create)),
             web.get("/v2/checkout/orders/{id}", self._api(self._show)),
             web.post("/v2/checkout/orders/{id}/capture", self._api(self._capture)),
+            web.post("/v2/checkout/orders/{id}/authorize", self._api(self._authorize)),
+            *(
+                web.post(f"/v2/payments/authorizations/{{id}}/{step}", self._api(self._step))
+                for step in ("capture", "void", "reauthorize")
+            ),
+            web.post("/merchant/authorization", self._at_page),
             web.post("/v2/payments/captures/{id}/refund", self._api(self._refund)),
             web.get("/v2/payments/captures/{id}", self._api(self._show_capture)),
             web.get("/v2/payments/refunds/{id}", self._api(self._show_refund)),
@@ -87,6 +97,8 @@ class PayPalGateway(Gateway):
                 status, response = 400, protocol.error("INVALID_REQUEST", description=type(error).__name__)
             except PayPalRefusalError as refusal:
                 status, response = refusal.response
+            except Refused as refused:
+                status, response = PayPalRefusalError(refused.issue).response
             return web.json_response(response, status=status)
 
         return self.call(handle)
@@ -101,8 +113,9 @@ class PayPalGateway(Gateway):
     def _create(self, request: web.Request, content: Any, now: datetime) -> Answer:
         [unit] = content["purchase_units"]
         number, currency = unit["custom_id"], unit["amount"]["currency_code"]
-        amount, payee = _minor(unit["amount"]), unit["payee"]["merchant_id"]
-        if content["intent"] != "CAPTURE" or payee != MERCHANT_ID or request.headers["paypal-request-id"] != number:
+        amount, payee = protocol.minor(unit["amount"]), unit["payee"]["merchant_id"]
+        given = content["intent"] in INTENTS, payee, request.headers["paypal-request-id"]
+        if given != (True, MERCHANT_ID, number):
             raise PayPalRefusalError("INVALID_PARAMETER_VALUE", 400, "INVALID_REQUEST")
         known = self.ledger.payments.get(number)
         if known is not None:
@@ -140,6 +153,73 @@ class PayPalGateway(Gateway):
         self.notify(self.notify_url, self.paid(payment))
         return 201, self._order(payment, now)
 
+    def _authorize(self, request: web.Request, content: Any, now: datetime) -> Answer:
+        payment, request_id = self._known(request), request.headers["paypal-request-id"]
+        if payment.request["intent"] != "AUTHORIZE" or payment.state not in ("approved", "reserved"):
+            raise PayPalRefusalError("ORDER_NOT_APPROVED")
+        self.reservations.once(request_id, lambda: self._reserve(payment, now))
+        return 201, self._order(payment, now)
+
+    def _reserve(self, payment: Payment, now: datetime) -> Reservation:
+        one = self.reservations.open(payment, self.dice.charged(payment.amount), now)
+        self._notify_of("CREATED", one)
+        return one
+
+    def _step(self, request: web.Request, content: Any, now: datetime) -> Answer:
+        """Capture, void or renew an authorisation, once for each PayPal-Request-Id."""
+        one = self.reservations.by_number.get(request.match_info["id"])
+        if one is None:
+            raise PayPalRefusalError("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
+        steps: dict[str, Callable[[], Any]] = {
+            "capture": lambda: self.capture_reservation(
+                one, protocol.minor(content["amount"]), now, content.get("invoice_id", "")
+            ),
+            "void": lambda: self.void_reservation(one),
+            "reauthorize": lambda: paypal_authorizations.as_json(self.reservations.renew(one, now)),
+        }
+        step = request.path.rpartition("/")[2]
+        return 201, self.reservations.once(request.headers["paypal-request-id"], steps[step])
+
+    def capture_reservation(self, one: Reservation, amount: int, now: datetime, invoice: str = "") -> dict[str, Any]:
+        """Take money of an authorisation, for the merchant or at PayPal's page."""
+        number = self.reservations.capture(one, amount, now, invoice=invoice, declined=self.dice("declined"))
+        if one.status != "CAPTURED":
+            return paypal_authorizations.declined_capture(one, number, invoice, now)
+        self.ledger.rename(one.payment, number)
+        self.notify(self.notify_url, self.paid(one.payment))
+        return self._taken(one.payment)
+
+    def _taken(self, payment: Payment) -> dict[str, Any]:
+        """Return the capture, with the number that the merchant gave it if it was one of an authorisation."""
+        given = [one.invoice for one in self.reservations.of(payment) if one.invoice]
+        return _capture(payment) | ({"invoice_id": given[-1]} if given else {})
+
+    def void_reservation(self, one: Reservation) -> dict[str, Any]:
+        """Let go of an authorisation, for the merchant, at PayPal's page, or because it has expired."""
+        self.reservations.void(one)
+        self._notify_of("VOIDED", one)
+        return paypal_authorizations.as_json(one)
+
+    def _notify_of(self, what: str, one: Reservation) -> None:
+        event = f"PAYMENT.AUTHORIZATION.{what}"
+        write = self.account.notification(self.origin, event, lambda: paypal_authorizations.as_json(one))
+        self.notify(self.notify_url, write)
+
+    async def _at_page(self, request: web.Request) -> web.Response:
+        """Let a person capture or void the authorisation of {"out_trade_no"} at PayPal's page, by {"step"}."""
+        posted = await request.json()
+        payment = self.ledger.payments.get(posted.get("out_trade_no", ""))
+        found = self.reservations.of(payment) if payment else []
+        try:
+            if not found:
+                return web.json_response({"error": "there is no such authorisation"}, status=409)
+            if posted["step"] == "capture":
+                amount = posted.get("amount", found[-1].amount)
+                return web.json_response(self.capture_reservation(found[-1], amount, datetime.now(UTC)))
+            return web.json_response(self.void_reservation(found[-1]))
+        except Refused as refused:
+            return web.json_response({"error": refused.issue}, status=409)
+
     def _refund(self, request: web.Request, content: Any, now: datetime) -> Answer:
         payment, number = self._known(request), request.headers["paypal-request-id"]
         refund = self.ledger.refunds.get(number)
@@ -147,7 +227,7 @@ class PayPalGateway(Gateway):
             if (refund.payment, refund.request) != (payment, content):
                 raise PayPalRefusalError("DUPLICATE_REQUEST_ID")
             return 200, _refund(refund, refund.done(now))
-        amount, left = _minor(content["amount"]), payment.captured - payment.refunding
+        amount, left = protocol.minor(content["amount"]), payment.captured - payment.refunding
         if content["amount"]["currency_code"] != payment.currency or amount <= 0:
             raise PayPalRefusalError("CURRENCY_MISMATCH")
         if amount > left:
@@ -179,13 +259,16 @@ class PayPalGateway(Gateway):
         return f"{int(self.ledger.new_number(now, 21)):X}"
 
     def _order(self, payment: Payment, now: datetime) -> dict[str, Any]:
+        found = self.reservations.of(payment)
         status = {"paid": "COMPLETED", "approved": "APPROVED"}.get(payment.state, "PAYER_ACTION_REQUIRED")
+        taken = [self._taken(payment)] if payment.paid_at else []
         return protocol.order(
             payment.reference,
-            status,
+            "COMPLETED" if found else status,
             payment.request,
             site=self.origin,
-            captures=[_capture(payment)] if payment.paid_at else [],
+            captures=[*paypal_authorizations.declined_captures(found), *taken],
+            authorizations=[paypal_authorizations.as_json(one) for one in found],
             refunds=[_refund(refund, refund.done(now)) for refund in payment.refunds],
         )
 
@@ -262,12 +345,3 @@ def _refund(refund: Refund, done: bool) -> dict[str, Any]:
     return protocol.refund(
         refund.refund_no, refund.request, refund.payment.trade_no, at=at, status="COMPLETED" if done else "PENDING"
     )
-
-
-def _minor(amount: Mapping[str, str]) -> int:
-    """Parse an amount: "1.23" EUR -> 123. Raises ValueError."""
-    whole, point, part = amount["value"].partition(".")
-    digits = 0 if amount["currency_code"] in protocol.WHOLE else 2
-    if not whole.isdigit() or (point and not (part.isdigit() and len(part) <= digits)):
-        raise ValueError("no amount")
-    return int(whole + part.ljust(digits, "0"))

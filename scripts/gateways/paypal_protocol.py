@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 HOLDER = "messageverificationcerts.paypal.com"
 """The name in the certificate that PayPal signs webhooks with."""
+ANSWERED_WITHIN = timedelta(days=10)
+"""A seller answers a dispute within this time."""
 WHOLE = frozenset({"JPY", "HUF", "TWD"})  # currencies that PayPal takes without decimals
 REPORT_COLUMNS = (
     "CH",
@@ -102,12 +104,14 @@ def order(
     *,
     site: str,
     captures: Sequence[Mapping[str, Any]] = (),
+    authorizations: Sequence[Mapping[str, Any]] = (),
     refunds: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return an order; `request` is the body that created it, and `site` is where buyers approve it."""
     unit = {"reference_id": "default", **request["purchase_units"][0]}
-    if captures or refunds:
-        unit["payments"] = {"captures": list(captures), **({"refunds": list(refunds)} if refunds else {})}
+    found = {"captures": captures, "authorizations": authorizations, "refunds": refunds}
+    if any(found.values()):
+        unit["payments"] = {name: list(rows) for name, rows in found.items() if rows}
     link = {"href": f"{site}/checkoutnow?token={order_id}", "rel": "payer-action", "method": "GET"}
     return {
         "id": order_id,
@@ -162,7 +166,8 @@ def dispute(
     dispute_id: str, capture_id: str, amount: Mapping[str, str], *, at: datetime, outcome: str | None = None
 ) -> dict[str, Any]:
     """Return a buyer's dispute about a capture; with an outcome it is resolved."""
-    resolved = {"dispute_outcome": {"outcome_code": outcome}} if outcome else {}
+    waiting = {"seller_response_due_date": moment(at + ANSWERED_WITHIN)}
+    resolved = {"dispute_outcome": {"outcome_code": outcome}} if outcome else waiting
     return {
         "dispute_id": dispute_id,
         "create_time": moment(at),
@@ -229,3 +234,12 @@ def _report_line(one: SettlementLine, stamp: str) -> str:
         f'{stamp} 10:00:00 -0800,{stamp} 10:00:01 -0800,"{direction}",{one.amount},"{one.currency}","DR",0,'
         f'"{one.currency}","{one.custom}","7PC8LBX9","","","",0,0,""'
     )
+
+
+def minor(amount: Mapping[str, str]) -> int:
+    """Parse an amount: "1.23" EUR -> 123. Raises ValueError."""
+    whole, point, part = amount["value"].partition(".")
+    digits = 0 if amount["currency_code"] in WHOLE else 2
+    if not whole.isdigit() or (point and not (part.isdigit() and len(part) <= digits)):
+        raise ValueError("no amount")
+    return int(whole + part.ljust(digits, "0"))

@@ -8,11 +8,12 @@ from pathlib import Path
 from scripts.gateways.alipay import AlipayGateway
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.paypal import PayPalGateway
+from scripts.gateways.stripe import StripeGateway
 from scripts.gateways.unionpay import UnionPayGateway
 from scripts.gateways.wechat import WeChatGateway
 
 GATEWAYS: Mapping[str, type[Gateway]] = {
-    kind.name: kind for kind in (AlipayGateway, WeChatGateway, UnionPayGateway, PayPalGateway)
+    kind.name: kind for kind in (AlipayGateway, WeChatGateway, UnionPayGateway, PayPalGateway, StripeGateway)
 }
 
 

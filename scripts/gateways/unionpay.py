@@ -13,10 +13,11 @@ from aiohttp import web
 
 from scripts.gateways import unionpay_account
 from scripts.gateways import unionpay_protocol as protocol
-from scripts.gateways.gateway import FileWriter, Gateway, Handler
+from scripts.gateways.gateway import FileWriter, Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
+from scripts.gateways.server import Handler
 from scripts.gateways.unionpay_account import UnionPayAccount, UnionPayKeys
 
 API = "/gateway/api/"

@@ -11,10 +11,11 @@ from aiohttp import web
 from scripts.gateways import wechat_account
 from scripts.gateways import wechat_payloads as payloads
 from scripts.gateways import wechat_protocol as protocol
-from scripts.gateways.gateway import FileWriter, Gateway, Handler
+from scripts.gateways.gateway import FileWriter, Gateway
 from scripts.gateways.habits import Habits
 from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
+from scripts.gateways.server import Handler
 from scripts.gateways.wechat_account import APPID, MCHID, WeChatAccount, WeChatKeys
 
 SCAN = "weixin://wxpay/bizpayurl?pr="

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scripts.gateways import unionpay_protocol
-from tests.providers import alipay_builders, keys, paypal_builders, unionpay_builders, wechat_builders
+from tests.providers import alipay_builders, keys, paypal_builders, stripe_builders, unionpay_builders, wechat_builders
 from workers.providers.port import Notification, PaymentReport, Provider, RejectedNotification, UnknownCertificate
 
 MARK = "SECRET-MARK"
@@ -54,6 +54,7 @@ def form(build: Callable[[Mapping[str, str]], Notification], fields: Mapping[str
 
 
 CAPTURED = paypal_builders.completed()
+SUCCEEDED = stripe_builders.succeeded()
 SAMPLES: dict[str, Sample] = {
     "alipay": Sample(
         alipay_builders.provider(), alipay_builders.notification(alipay_builders.trade()),
@@ -86,7 +87,16 @@ SAMPLES: dict[str, Sample] = {
         paypal_builders.completed(key="mallory"),
         ({"payee": {"merchant_id": "3SQBR4YEWZ4BB"}},),
     ),
+    "stripe": Sample(
+        stripe_builders.provider(), SUCCEEDED,
+        lambda more: stripe_builders.succeeded(stripe_builders.intent(**more)),
+        lambda change: stripe_builders.signed_notification(change(SUCCEEDED.body.decode()).encode()),
+        ("amount_received", b'"amount_received":8888', b'"amount_received":1'),
+        stripe_builders.succeeded(secrets=("whsec_mallory",)), ({"livemode": True},),
+    ),
 }  # fmt: skip
+SIGNS_THE_TIME = frozenset({"wechat", "paypal", "stripe"})
+"""Their signature is in headers, over the body and the time."""
 each_provider = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 
 
@@ -150,7 +160,7 @@ def test_a_replayed_notification_is_the_same_report_and_so_changes_nothing(sampl
     assert isinstance(first, PaymentReport)
     assert first.trade_no
     later = replace(sample.genuine, received_at=sample.genuine.received_at + timedelta(days=5))
-    if sample.provider.name in ("wechat", "paypal"):
+    if sample.provider.name in SIGNS_THE_TIME:
         assert_rejected(sample, [later], "PAY_CALLBACK_STALE")
     else:
         assert sample.provider.verify(later) == first
@@ -158,9 +168,9 @@ def test_a_replayed_notification_is_the_same_report_and_so_changes_nothing(sampl
 
 @each_provider
 def test_signature_headers_of_another_notification_are_rejected(sample: Sample) -> None:
-    other = sample.other({"out_trade_no": "P2", "orderId": "P20000000", "custom_id": "P2"})
+    other = sample.other({"out_trade_no": "P2", "orderId": "P20000000", "custom_id": "P2", "id": "P2"})
     borrowed = {name: value for name, value in sample.genuine.headers.items() if name != "content-type"}
-    if sample.provider.name in ("wechat", "paypal"):  # the others sign within the form
+    if sample.provider.name in SIGNS_THE_TIME:  # the others sign within the form
         assert_rejected(sample, [replace(other, headers={**other.headers, **borrowed})], UNSIGNED)
 
 
@@ -220,7 +230,11 @@ SIGNED = [body for body in MALFORMED if len(body) < 60_000]
 
 @pytest.mark.parametrize(
     ("name", "signed"),
-    [("wechat", wechat_builders.signed_notification), ("paypal", paypal_builders.signed_notification)],
+    [
+        ("wechat", wechat_builders.signed_notification),
+        ("paypal", paypal_builders.signed_notification),
+        ("stripe", stripe_builders.signed_notification),
+    ],
 )
 def test_malformed_json_is_rejected_even_when_it_is_signed(name: str, signed: Callable[[bytes], Notification]) -> None:
     assert_rejected(SAMPLES[name], map(signed, SIGNED), INVALID)
@@ -237,6 +251,10 @@ DOUBLES: dict[str, list[Callable[[str], str]]] = {
         lambda text: text.replace('"value":"88.88"', '"value":"88.88","value":"88.88"'),
         lambda text: text[:-1] + ',"event_type":"PAYMENT.CAPTURE.COMPLETED"}',
     ],
+    "stripe": [
+        lambda text: text.replace('"amount_received":8888', '"amount_received":8888,"amount_received":8888'),
+        lambda text: text[:-1] + ',"type":"payment_intent.succeeded"}',
+    ],
 }
 
 
@@ -249,7 +267,8 @@ def test_a_doubled_member_is_rejected_even_when_it_is_signed(sample: Sample) -> 
 def with_amount(sample: Sample, amount: Any) -> Notification:
     """The notification with its amount written like this."""
     name = sample.amount[0]
-    nested = {"wechat": {"total": amount, "currency": "CNY"}, "paypal": {"value": amount, "currency_code": "EUR"}}
+    money = {"value": amount, "currency_code": "EUR"}
+    nested = {"wechat": {"total": amount, "currency": "CNY"}, "paypal": money, "stripe": amount}
     return sample.other({name: nested.get(sample.provider.name, str(amount))})
 
 
@@ -258,7 +277,7 @@ HUGE = ["1e400", "9" * 20, "9" * 5000, "1" + "0" * 16, "1e3", "NaN", "Infinity",
 
 @each_provider
 def test_an_amount_that_is_huge_or_not_a_number_is_rejected(sample: Sample) -> None:
-    numbers: list[Any] = [10**16, 10**19, 1.5, -1] if sample.provider.name in ("wechat", "paypal") else []
+    numbers: list[Any] = [10**16, 10**19, 1.5, -1] if sample.provider.name in SIGNS_THE_TIME else []
     assert_rejected(sample, [with_amount(sample, amount) for amount in [*HUGE, *numbers]], INVALID)
 
 
@@ -271,4 +290,7 @@ def test_a_json_number_of_thousands_of_digits_is_rejected() -> None:
     )
     assert_rejected(
         SAMPLES["wechat"], [SAMPLES["wechat"].text(lambda text: text.replace(": 8888", f": {LONG_NUMBER}"))], INVALID
+    )
+    assert_rejected(
+        SAMPLES["stripe"], [SAMPLES["stripe"].text(lambda text: text.replace(":8888", f":{LONG_NUMBER}"))], INVALID
     )

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from scripts.gateways.authorities import pem
-from tests.providers import alipay_builders, keys, paypal_builders, unionpay_builders, wechat_builders
+from tests.providers import alipay_builders, keys, paypal_builders, stripe_builders, unionpay_builders, wechat_builders
 from workers.providers.configuration import ProviderConfigError, make
 from workers.providers.port import Notification, PaymentReport
 
@@ -18,6 +18,7 @@ GENUINE: Mapping[str, Notification] = {
     "wechat": wechat_builders.notification(wechat_builders.transaction()),
     "unionpay": unionpay_builders.notification(unionpay_builders.payment()),
     "paypal": paypal_builders.completed(),
+    "stripe": stripe_builders.succeeded(),
 }
 
 
@@ -40,6 +41,7 @@ CONFIGURED: Mapping[str, dict[str, Any]] = {
     "wechat": plain(wechat_builders.settings()),
     "unionpay": plain(unionpay_builders.settings()),
     "paypal": plain(paypal_builders.settings()),
+    "stripe": plain(stripe_builders.settings()),
 }
 each = pytest.mark.parametrize("name", CONFIGURED)
 

@@ -47,7 +47,8 @@ def test_a_dispute_is_read_from_its_notification_and_from_the_answer_to_a_query(
     outcome: str | None, state: str
 ) -> None:
     reason = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED"
-    expected = DisputeReport(NUMBER, CAPTURE, ReportedDispute(state), 88, "EUR", AT, reason)
+    due_at = AT + protocol.ANSWERED_WITHIN if state == "opened" else None
+    expected = DisputeReport(NUMBER, CAPTURE, ReportedDispute(state), 88, "EUR", AT, reason, due_at)
     assert PROVIDER.read_dispute(NUMBER, answer(dispute(outcome)), AT) == expected
     for what in ("CREATED", "UPDATED", "RESOLVED"):
         assert PROVIDER.verify(builders.notification(f"CUSTOMER.DISPUTE.{what}", dispute(outcome))) == expected

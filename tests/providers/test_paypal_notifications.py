@@ -41,7 +41,15 @@ from workers.providers.port import (
 PROVIDER = builders.provider()
 WINDOW = timedelta(days=4)
 COMPLETED = builders.completed()
-PAID = PaymentReport(ATTEMPT.out_trade_no, CAPTURE, ReportedPayment.CAPTURED, 8888, "EUR", AT + timedelta(seconds=40))
+PAID = PaymentReport(
+    ATTEMPT.out_trade_no,
+    CAPTURE,
+    ReportedPayment.CAPTURED,
+    8888,
+    "EUR",
+    AT + timedelta(seconds=40),
+    capture_no=ATTEMPT.out_trade_no,
+)
 
 
 def code_of(notification: Notification, provider: PayPal = PROVIDER) -> str:

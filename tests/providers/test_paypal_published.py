@@ -37,6 +37,7 @@ SIMULATED: dict[str, PaymentReport | RefundReport | str] = {
         3000,
         "USD",
         datetime(2022, 8, 23, 18, 29, 50, tzinfo=UTC),
+        capture_no="5840243-146",
     ),
     "PAYMENT.CAPTURE.DECLINED": PaymentReport(
         "CUSTOMID-1001",
@@ -45,6 +46,7 @@ SIMULATED: dict[str, PaymentReport | RefundReport | str] = {
         18510,
         "USD",
         datetime(2022, 12, 13, 19, 13, tzinfo=UTC),
+        capture_no="ARG0-2022-12-08T21:00:21.564Z-435",
     ),
     "PAYMENT.CAPTURE.PENDING": "invoice_id is missing or no number of ours or theirs",
     "PAYMENT.CAPTURE.REFUNDED": RefundReport(

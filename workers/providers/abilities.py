@@ -1,10 +1,11 @@
 """Abilities that only some providers have, beside those of the port. Callers check with isinstance."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from workers.providers.port import (
+    AuthorizedPayment,
     DisputeReport,
     ForeignRefund,
     HttpRequest,
@@ -23,12 +24,50 @@ class CapturingProvider(Protocol):
     """A provider at which the buyer's approval moves no money: we capture it (PayPal)."""
 
     def capture(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Take the money of an approved payment. `read_payment` reads the response."""
+        """Take the money of an approved payment, or reserve it if the payment is to authorise.
+
+        `read_payment` reads the response.
+        """
+
+
+@runtime_checkable
+class AuthorizingProvider(Protocol):
+    """A provider that reserves money which we capture or void later (PayPal, Stripe).
+
+    It promises the money for `honored_for` from the authorisation or its last renewal; the authorisation itself may be
+    valid for longer. `query` and `read_payment` report also what became of an authorisation.
+    """
+
+    honored_for: timedelta
+
+    def capture_authorization(self, payment: AuthorizedPayment, at: datetime) -> HttpRequest:
+        """Take `amount` of the authorisation, and let go of the rest."""
+
+    def read_captured(
+        self, payment: AuthorizedPayment, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `capture_authorization`. A ProviderRefusal means that it takes no money."""
+
+    def void_authorization(self, payment: AuthorizedPayment, at: datetime) -> HttpRequest:
+        """Let go of the whole authorisation."""
+
+    def read_voided(
+        self, payment: AuthorizedPayment, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `void_authorization`: a voided authorisation is reported as closed."""
+
+    def renew_authorization(self, payment: AuthorizedPayment, at: datetime) -> HttpRequest:
+        """Have the provider promise the money anew, or poll one that promises nothing anew (Stripe)."""
+
+    def read_renewed(
+        self, payment: AuthorizedPayment, response: HttpResponse, at: datetime
+    ) -> PaymentReport | ProviderRefusal | UnknownOutcome:
+        """Read the response to `renew_authorization`: the authorisation, under a number that may be new."""
 
 
 @runtime_checkable
 class ClosingProvider(Protocol):
-    """A provider that closes a payment on request, and then takes no more money for it (Alipay, WeChat Pay)."""
+    """A provider that closes a payment on request, and then takes no more money for it (Alipay, WeChat Pay, Stripe)."""
 
     def close(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
         """Close the payment."""
@@ -41,7 +80,7 @@ class ClosingProvider(Protocol):
 
 @runtime_checkable
 class ForeignRefundSource(Protocol):
-    """A provider that answers queries of refunds which we did not request (Alipay, WeChat Pay, PayPal)."""
+    """A provider that answers queries of refunds which we did not request (all but UnionPay)."""
 
     def query_foreign_refund(self, refund: ForeignRefund, at: datetime) -> HttpRequest:
         """Poll the refund by its number at the provider."""
@@ -54,7 +93,7 @@ class ForeignRefundSource(Protocol):
 
 @runtime_checkable
 class DisputeSource(Protocol):
-    """A provider that answers queries of buyers' disputes (PayPal)."""
+    """A provider that answers queries of buyers' disputes (PayPal, Stripe)."""
 
     def query_dispute(self, dispute_no: str, at: datetime) -> HttpRequest:
         """Poll the dispute."""

@@ -15,6 +15,7 @@ from messages.strict_json import repeated_names
 from workers.providers.alipay import Alipay, AlipaySettings
 from workers.providers.paypal import PayPal, PayPalSettings
 from workers.providers.port import Provider
+from workers.providers.stripe import Stripe, StripeSettings
 from workers.providers.unionpay import UnionPay, UnionPaySettings
 from workers.providers.wechat import WeChat, WeChatSettings
 
@@ -25,6 +26,7 @@ KINDS: Mapping[str, tuple[type[BaseModel], Callable[[Any], Provider]]] = {
     "wechat": (WeChatSettings, WeChat),
     "unionpay": (UnionPaySettings, UnionPay),
     "paypal": (PayPalSettings, PayPal),
+    "stripe": (StripeSettings, Stripe),
 }
 
 

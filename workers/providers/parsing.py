@@ -119,6 +119,17 @@ class Fields:
         """A time without an offset, in Beijing."""
         return self._read(name, beijing_moment)
 
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self._values.get(name)
+        if not isinstance(value, bool):
+            raise FieldError(f"{name} is missing or neither true nor false")
+        return value
+
+    def holds_object(self, name: str) -> bool:
+        """True if there is an object under that name, and no text that stands for it."""
+        return isinstance(self._values.get(name), dict)
+
     def part(self, name: str) -> "Fields":
         """The object under that name."""
         value = self._values.get(name)

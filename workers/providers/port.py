@@ -18,8 +18,9 @@ from workers.domain.codes import Code
 
 
 class ReportedPayment(StrEnum):
-    """The status of a payment in a provider's report. Only `pending` can still change."""
+    """The status of a payment in a provider's report. Only `pending` and `authorized` can still change."""
 
+    AUTHORIZED = "authorized"
     CAPTURED = "captured"
     FAILED = "failed"
     CLOSED = "closed"
@@ -45,7 +46,11 @@ class Notification:
 
 @dataclass(frozen=True)
 class PaymentReport:
-    """The provider's report on an attempt. `trade_no` is the provider's own number, by which it finds refunds."""
+    """The provider's report on an attempt. `trade_no` is the provider's own number, by which it finds refunds.
+
+    Of an authorised payment it is the number of the authorisation, which ends at `expire_at`; of a capture of one,
+    `capture_no` is our number.
+    """
 
     out_trade_no: str
     trade_no: str
@@ -54,6 +59,13 @@ class PaymentReport:
     currency: str
     occurred_at: datetime
     reason: str | None = None
+    expire_at: datetime | None = None
+    capture_no: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True if the provider reserves the money, and we can capture it."""
+        return self.status is ReportedPayment.AUTHORIZED
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,10 @@ class ReportedDispute(StrEnum):
 
 @dataclass(frozen=True)
 class DisputeReport:
-    """The provider's report on a buyer's dispute about `amount` of the capture `trade_no`."""
+    """The provider's report on a buyer's dispute about `amount` of the capture `trade_no`.
+
+    The merchant has to answer until `due_at`, if the provider waits for that.
+    """
 
     dispute_no: str
     trade_no: str
@@ -104,6 +119,7 @@ class DisputeReport:
     currency: str
     occurred_at: datetime
     reason: str | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,8 @@ Report: TypeAlias = PaymentReport | ApprovalReport | RefundReport | DisputeRepor
 class PaymentOrder:
     """A payment that the provider is to collect. `out_trade_no` is our number: at most 32 letters and digits.
 
-    `reference` is the provider's own identifier of the opened payment, once it has one.
+    `reference` is the provider's own identifier of the opened payment, once it has one. If it is to `authorize`, the
+    provider reserves the money, and we capture it later.
     """
 
     out_trade_no: str
@@ -154,6 +171,23 @@ class PaymentOrder:
     client_ip: str | None = None
     payer: str | None = None
     reference: str | None = None
+    authorize: bool = False
+
+
+@dataclass(frozen=True)
+class AuthorizedPayment:
+    """An authorisation of which the provider is to capture `amount`, or nothing.
+
+    `capture_no` is our number of the capture: the same one again is the same capture. The numbers of the payment and of
+    its authorisation are those of PaymentOrder and PaymentReport.
+    """
+
+    out_trade_no: str
+    authorization_no: str
+    reference: str | None
+    amount: int
+    currency: str
+    capture_no: str
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from workers.providers.port import (
 )
 
 RANKS = {ReportedPayment.CAPTURED: 0, ReportedPayment.PENDING: 1, ReportedPayment.FAILED: 2}
-"""Of several captures of an order the one with the lowest rank counts: after one that failed another may follow."""
+"""Of several captures the newest with the lowest rank counts: after one that failed another may follow."""
 CAPTURES = {
     "COMPLETED": ReportedPayment.CAPTURED,
     "PARTIALLY_REFUNDED": ReportedPayment.CAPTURED,
@@ -40,11 +40,23 @@ REFUNDS = {
     "FAILED": ReportedRefund.FAILED,
     "CANCELLED": ReportedRefund.FAILED,
 }
+AUTHORIZATIONS = {
+    "CREATED": ReportedPayment.AUTHORIZED,
+    "PARTIALLY_CAPTURED": ReportedPayment.AUTHORIZED,
+    "CAPTURED": ReportedPayment.PENDING,
+    "PENDING": ReportedPayment.PENDING,
+    "DENIED": ReportedPayment.FAILED,
+    "VOIDED": ReportedPayment.CLOSED,
+    "EXPIRED": ReportedPayment.CLOSED,
+}
+"""The states of an authorisation. A captured one is pending until its capture is listed, with the amount."""
 WAITING = frozenset({"CREATED", "SAVED", "PAYER_ACTION_REQUIRED"})  # states in which an order waits for its buyer
 CAPTURE_EVENTS = frozenset(f"PAYMENT.CAPTURE.{what}" for what in ("COMPLETED", "PENDING", "DENIED", "DECLINED"))
+AUTHORIZATION_EVENTS = frozenset({"PAYMENT.AUTHORIZATION.CREATED", "PAYMENT.AUTHORIZATION.VOIDED"})
 REVERSED = "PAYMENT.CAPTURE.REVERSED"
 """PayPal took the money back, as after a lost dispute or a charge-back. Its resource has the form of a refund."""
 REFUND_EVENTS = frozenset({"PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", REVERSED})
+DUE = "seller_response_due_date"
 DISPUTE_EVENTS = frozenset(f"CUSTOMER.DISPUTE.{what}" for what in ("CREATED", "UPDATED", "RESOLVED"))
 OUTCOMES = {
     "RESOLVED_SELLER_FAVOUR": ReportedDispute.WON,
@@ -64,6 +76,11 @@ UNCLEAR = frozenset(
         "DUPLICATE_REQUEST_ID",
         "CAPTURE_FULLY_REFUNDED",
         "PENDING_CAPTURE",
+        "AUTHORIZATION_ALREADY_CAPTURED",
+        "PREVIOUSLY_CAPTURED",
+        "PREVIOUSLY_VOIDED",
+        "AUTHORIZATION_VOIDED",
+        "CANNOT_BE_VOIDED",
         "PREVIOUS_REQUEST_IN_PROGRESS",
         "INTERNAL_SERVER_ERROR",
         "INTERNAL_SERVICE_ERROR",
@@ -88,6 +105,8 @@ def read_notification(event: Fields, merchant_id: str) -> Report:
             return ApprovalReport(unit.number("custom_id"), resource.number("id"))
     if about in CAPTURE_EVENTS:
         return read_capture(resource, merchant_id)
+    if about in AUTHORIZATION_EVENTS:
+        return read_authorization(resource, merchant_id)
     if about in REFUND_EVENTS:
         return replace(read_any_refund(resource), reversal=about == REVERSED)
     if about in DISPUTE_EVENTS:
@@ -111,15 +130,29 @@ def read_order(
     if status == "APPROVED":
         return ApprovalReport(payment.out_trade_no, reference)
     if status == "COMPLETED":
-        captures = unit.part("payments").parts("captures")
-        reports = [read_capture(capture, merchant_id, payment.out_trade_no) for capture in captures]
-        best = min(reports, key=lambda report: RANKS[report.status], default=None)
-        return best or UnknownOutcome("a completed order without a capture")
+        return _completed(unit.part("payments"), payment, merchant_id)
     if status not in WAITING and status != "VOIDED":
         return UnknownOutcome("an order in a state that is not known here")
     waits = status in WAITING and at < payment.expire_at
     state = ReportedPayment.PENDING if waits else ReportedPayment.CLOSED
     return PaymentReport(payment.out_trade_no, "", state, *_amount(unit), at)
+
+
+def _completed(payments: Fields, payment: PaymentOrder, merchant_id: str) -> PaymentReport | UnknownOutcome:
+    """Read an order that the buyer has paid: its best capture, or its newest authorisation if that has none.
+
+    After a capture that failed the authorisation may still be open, and another capture may follow.
+    """
+    found = payments.parts("captures") if payments.has("captures") else []
+    captures = [read_capture(capture, merchant_id, payment.out_trade_no) for capture in found]
+    captures.sort(key=lambda report: report.occurred_at, reverse=True)
+    best = min(captures, key=lambda report: RANKS[report.status], default=None)
+    found = payments.parts("authorizations") if payments.has("authorizations") else []
+    reserved = [read_authorization(one, merchant_id, payment.out_trade_no) for one in found]
+    newest = max(reserved, key=lambda report: report.occurred_at, default=None)
+    if best is None or (best.status is ReportedPayment.FAILED and newest is not None and not newest.is_open):
+        return newest or UnknownOutcome("a completed order without a capture")
+    return best
 
 
 def read_refusal(
@@ -149,7 +182,20 @@ def read_capture(capture: Fields, merchant_id: str, out_trade_no: str | None = N
         raise FieldError("status is none of a capture")
     ours = out_trade_no or capture.number("custom_id" if capture.has("custom_id") else "invoice_id")
     trade_no, when = capture.number("id"), capture.moment("create_time")
-    return PaymentReport(ours, trade_no, status, *_amount(capture), when, _reason(capture))
+    number = capture.text("invoice_id") if capture.has("invoice_id") else None
+    return PaymentReport(ours, trade_no, status, *_amount(capture), when, _reason(capture), capture_no=number)
+
+
+def read_authorization(one: Fields, merchant_id: str, out_trade_no: str | None = None) -> PaymentReport:
+    """Read an authorisation; `out_trade_no` is given if the payment is known."""
+    _check_payee(one, merchant_id)
+    status = AUTHORIZATIONS.get(one.text("status"))
+    if status is None:
+        raise FieldError("status is none of an authorisation that is open or ended")
+    ours = out_trade_no or one.number("custom_id" if one.has("custom_id") else "invoice_id")
+    until = one.moment("expiration_time") if one.has("expiration_time") else None
+    number, when = one.number("id"), one.moment("create_time")
+    return PaymentReport(ours, number, status, *_amount(one), when, _reason(one), expire_at=until)
 
 
 def read_refund(fields: Fields, refund_no: str | None = None) -> RefundReport:
@@ -195,6 +241,7 @@ def read_dispute(dispute: Fields) -> DisputeReport:
         currency,
         dispute.moment("update_time" if dispute.has("update_time") else "create_time"),
         reason if _ISSUE.fullmatch(reason) else None,
+        dispute.moment(DUE) if dispute.has(DUE) and state is ReportedDispute.OPENED else None,
     )
 
 

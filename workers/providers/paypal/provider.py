@@ -14,6 +14,7 @@ from workers.domain.money import render
 from workers.providers.certificates import UntrustedError
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.paypal import mapping
+from workers.providers.paypal.authorizations import PayPalAuthorizations
 from workers.providers.paypal.settings import PayPalSettings
 from workers.providers.paypal.signing import PayPalTrust
 from workers.providers.paypal.statement import rows
@@ -68,7 +69,7 @@ JSON = {"content-type": "application/json", "accept": "application/json"}
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 
 
-class PayPal:
+class PayPal(PayPalAuthorizations):
     """One app of one merchant at PayPal. It holds keys; its repr shows none."""
 
     name = "paypal"
@@ -100,7 +101,7 @@ class PayPal:
             "payee": {"merchant_id": self._settings.merchant_id},
         }
         order = {
-            "intent": "CAPTURE",
+            "intent": "AUTHORIZE" if payment.authorize else "CAPTURE",
             "purchase_units": [unit],
             "payment_source": {"paypal": {"experience_context": place}},
         }
@@ -139,10 +140,11 @@ class PayPal:
             return RejectedNotification(Code.PAY_CALLBACK_INVALID, str(error))
 
     def capture(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
-        """Take the money of an approved order."""
+        """Take the money of an approved order, or authorise it."""
         assert payment.reference is not None, "an approved attempt has its order at PayPal"
-        path = f"/v2/checkout/orders/{quote(payment.reference, safe='')}/capture"
-        return self._post(path, f"{payment.out_trade_no}-capture", {})
+        step = "authorize" if payment.authorize else "capture"
+        path = f"/v2/checkout/orders/{quote(payment.reference, safe='')}/{step}"
+        return self._post(path, f"{payment.out_trade_no}-{step}", {})
 
     def query(self, payment: PaymentOrder, at: datetime) -> HttpRequest:
         """Fetch the order. Without its identifier, create it again: the response is the order that exists."""
