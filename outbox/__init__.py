@@ -3,10 +3,11 @@ once, and in order within a stream.
 """
 
 from outbox.announcement import Announcement, event, instruction, internal, later, reply, to_queue
-from outbox.insertion import append, collecting, in_clear, noting_shards
+from outbox.insertion import announcing_as, append, collecting, in_clear, noting_shards
 
 __all__ = [
     "Announcement",
+    "announcing_as",
     "append",
     "collecting",
     "event",

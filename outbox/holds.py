@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db.pool import Pool
 from db.statements import SQL
-from outbox.insertion import append
+from outbox.insertion import append, noting_shards
 from outbox.leases import Leases
 from outbox.refusals import Address, Refusals, Unpublished
 from outbox.settings import RelaySettings
@@ -135,6 +135,12 @@ class Holds:
         usual = HOLD_FIRST_SECONDS, self._settings.hold_max_seconds
         final = FINAL_HOLD_FIRST_SECONDS, FINAL_HOLD_MAX_SECONDS
         waits = [final if failure.what.outcome.is_final else usual for failure in failures]
+        with noting_shards():
+            await self._write(failed, failures, waits)
+
+    async def _write(
+        self, failed: Mapping[str, HeldStream], failures: Sequence[HeldStream], waits: Sequence[tuple[float, float]]
+    ) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 SQL["outbox.hold"],

@@ -3,17 +3,21 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from db import cipher
 from db.pool import Transaction
 from db.statements import SQL
+from messages.base import AlertRaised
 from outbox.announcement import Announcement
+from outbox.code_counts import Noted
 from outbox.packing import OutboxRow, rows
 
 AAD = b"outbox"  # ciphertext copied from another table does not decrypt with this
 _collected: ContextVar[list[Announcement] | None] = ContextVar("collected", default=None)
-_shards: ContextVar[set[int] | None] = ContextVar("shards", default=None)
+_noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
+_service: ContextVar[str | None] = ContextVar("service", default=None)
 
 
 @contextmanager
@@ -29,13 +33,28 @@ def collecting() -> Iterator[list[Announcement]]:
 
 @contextmanager
 def noting_shards() -> Iterator[set[int]]:
-    """While the block runs, `append` adds to this set the shards of the rows that it stores: for the doorbell."""
-    shards: set[int] = set()
-    token = _shards.set(shards)
+    """While the block runs, `append` adds to this set the shards of the rows that it stores: for the doorbell.
+
+    The transaction commits within the block, so its end counts the codes of alerts and rejections that were stored. If
+    the block raises, nothing is counted.
+    """
+    noted = Noted()
+    token = _noted.set(noted)
     try:
-        yield shards
+        yield noted.shards
+        noted.count()
     finally:
-        _shards.reset(token)
+        _noted.reset(token)
+
+
+@contextmanager
+def announcing_as(service: str) -> Iterator[None]:
+    """While the block runs, alerts that `append` is given name this service, which is a queue."""
+    token = _service.set(service)
+    try:
+        yield
+    finally:
+        _service.reset(token)
 
 
 async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None:
@@ -43,14 +62,17 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
 
     The caller must hold the lock of every stream it announces to, so that rows and commits have the same order.
     """
+    if (service := _service.get()) is not None:
+        announcements = [_signed(one, service) for one in announcements]
     if (collected := _collected.get()) is not None:
         collected += announcements
         return
     if not announcements:
         return
     made = rows(announcements)
-    if (noted := _shards.get()) is not None:
-        noted.update(row.shard for row in made)
+    if (noted := _noted.get()) is not None:
+        noted.shards.update(row.shard for row in made)
+        noted.note(announcements)
     stored = [_stored(row) for row in made]
     await tx.execute(
         SQL["outbox.append"],
@@ -66,6 +88,12 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
         [key_id for key_id, _ in stored],
         [row.must_route for row in made],
     )
+
+
+def _signed(one: Announcement, service: str) -> Announcement:
+    if not isinstance(one.body, AlertRaised) or one.body.service is not None:
+        return one
+    return replace(one, body=AlertRaised(**dict(one.body) | {"service": service}))
 
 
 def _stored(row: OutboxRow) -> tuple[str | None, bytes]:

@@ -26,6 +26,7 @@ ADDRESSES_MAX = 1_000  # addresses that are remembered; strangers may name any n
 TEXT_MAX_CHARACTERS = 200
 FINAL = tuple(f"{outcome}: " for outcome in PublishOutcome if outcome.is_final)
 
+SERVICE = "relay"  # what its alerts name in the place of a queue
 Address = tuple[str, str]
 """The destination and the routing key of a row."""
 
@@ -126,7 +127,7 @@ class Refusals:
         if about == AlertRaised.TYPE or len(self._alerted) >= ALERTS_MAX:
             return None
         self._alerted.append(self._now())
-        return event(AlertRaised(title=title, content=content, level="HIGH", code=code), because=None)
+        return event(AlertRaised.of(title=title, content=content, code=code, service=SERVICE), because=None)
 
 
 def refused_by(queue: str, why: str, counts: Mapping[str, int]) -> Announcement:
@@ -134,8 +135,11 @@ def refused_by(queue: str, why: str, counts: Mapping[str, int]) -> Announcement:
     keys = ", ".join(f"{key} ({count})" for key, count in sorted(counts.items())[:10])
     content = f"{_shown(queue)} has not received these events, and never will: {keys}. {why}"
     return event(
-        AlertRaised(
-            title="A subscriber refuses events", content=content, level="HIGH", code=MessageCode.SUBSCRIBER_REFUSES
+        AlertRaised.of(
+            title="A subscriber refuses events",
+            content=content,
+            code=MessageCode.SUBSCRIBER_REFUSES,
+            service=SERVICE,
         ),
         because=None,
     )

@@ -7,10 +7,13 @@ from pydantic_settings import NoDecode
 
 from db.settings import DatabaseSettings
 from messages.carrier_modes import parse_carriers
+from messages.event_history import EventHistory
+from messages.media import Medium, parse_media
 from messages.topology import tiers_seconds
 from messages.warehouses import parse_warehouses
 
 Warehouses = Annotated[dict[str, frozenset[str]], NoDecode, BeforeValidator(parse_warehouses)]
+Media = Annotated[tuple[Medium, ...], NoDecode, BeforeValidator(parse_media)]
 Carriers = Annotated[dict[str, Literal["push", "poll"]], NoDecode, BeforeValidator(parse_carriers)]
 
 
@@ -50,6 +53,36 @@ class RelaySettings(DatabaseSettings):
         "ups=poll. Those with =poll are polled for what happens to a parcel; the others send shipment.update. Declare "
         "the topology again after a change: each has a queue PREFIX.carrier-calls.NAME. Take one out only when its "
         "queue is empty",
+    )
+    event_history: bool = Field(
+        default=False,
+        description="on: the stream PREFIX.event-history keeps every event, so that a new consumer can get those from "
+        "before its time. Declare the topology again after a change",
+    )
+    event_history_max_age_seconds: int = Field(
+        default=90 * 86_400,
+        ge=60,
+        le=3650 * 86_400,
+        description="Segments of the stream whose events are all older than this are deleted; 90 days",
+    )
+    event_history_max_bytes: int = Field(
+        default=20 * 1024**3,
+        ge=1024**2,
+        le=2**50,
+        description="The oldest segments are deleted while the stream takes more than this; 20 GiB hold some 10 "
+        "million events",
+    )
+    event_history_segment_bytes: int = Field(
+        default=100 * 1024**2,
+        ge=1024**2,
+        le=3 * 10**9,
+        description="The size of one segment, which is a file of the broker",
+    )
+    notifications: Media = Field(
+        default=(),
+        description="How buyers are notified: off, or some of email,sms,push. Declare the topology again after a "
+        "change: each has a queue PREFIX.notification-calls.MEDIUM, and PREFIX.buyer-notifications takes the events. "
+        "After off, delete that queue, for it keeps filling",
     )
     relay_batch_rows: int = Field(
         default=4_000,
@@ -120,3 +153,9 @@ class RelaySettings(DatabaseSettings):
     def tiers(self) -> tuple[int, ...]:
         """The delay tiers in seconds, as deployed."""
         return tiers_seconds(self.payment_window_seconds)
+
+    @property
+    def history(self) -> EventHistory | None:
+        """How long the event history keeps events; None if there is none."""
+        limits = (self.event_history_max_age_seconds, self.event_history_max_bytes, self.event_history_segment_bytes)
+        return EventHistory(*limits) if self.event_history else None

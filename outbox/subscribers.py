@@ -17,7 +17,7 @@ from yarl import URL
 from db.pool import Pool
 from outbox import metrics
 from outbox.doorbell import DATABASE_ERRORS
-from outbox.insertion import append
+from outbox.insertion import append, noting_shards
 from outbox.refusals import Refusals, refused_by
 
 log = structlog.get_logger(__name__)
@@ -75,8 +75,9 @@ class Subscribers:
         now = asyncio.get_running_loop().time()
         if now - self._alerted.get(queue, -ALERT_SECONDS) < ALERT_SECONDS or len(self._alerted) > QUEUES_MAX:
             return
-        async with self._pool.acquire() as connection, connection.transaction():
-            await append(connection, [refused_by(queue, why, counts)])
+        with noting_shards():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await append(connection, [refused_by(queue, why, counts)])
         self._alerted[queue] = now
 
     async def _find(self, keys: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], str]:

@@ -7,14 +7,14 @@ import pytest
 
 from db import cipher
 from outbox.settings import RelaySettings
-from tests.broker import Broker
-from tests.outbox.harness import declare, settings_for
+from tests.broker import Broker, declare_some
+from tests.outbox.harness import TIERS, settings_for
 
 
 @pytest.fixture
 async def declared(broker: Broker) -> Broker:
-    """The test's virtual host with every exchange and queue of ours."""
-    await declare(broker["admin"], broker.names)
+    """The test's virtual host with every exchange of ours, and the queues that these tests publish to."""
+    await declare_some(broker, TIERS, "stock", "order-changes", "timeouts", "refunds")
     return broker
 
 

@@ -21,26 +21,12 @@ from yarl import URL
 import outbox
 from db.pool import Pool
 from db.statements import SQL
-from messages.topology import Names, topology
+from messages.topology import Names
 from outbox import Announcement, wire
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
 
 TIERS = (1, 1800)
-
-
-async def declare(url: str, names: Names) -> None:
-    """Declare all exchanges and queues of ours."""
-    async with opened(url) as channel:
-        wanted = topology(names, TIERS)
-        for exchange in wanted.exchanges:
-            await channel.exchange_declare(
-                exchange.name, exchange_type=exchange.type, durable=True, arguments=exchange.arguments
-            )
-        for queue in wanted.queues:
-            await channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
-        for binding in wanted.bindings:
-            await channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
 
 
 @asynccontextmanager

@@ -21,12 +21,12 @@ from outbox import Announcement
 from outbox.announcement import Destination
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
-from tests.broker import Broker
+from tests.broker import Broker, declare_some
 from tests.outbox.harness import (
+    TIERS,
     AmqpProxy,
     announce,
     consume,
-    declare,
     event,
     header,
     opened,
@@ -281,7 +281,7 @@ async def test_without_an_exchange_its_rows_wait_and_all_others_leave(
 
         await wait_until(only_letters_left, within_seconds=10)
         assert {reason.split(":")[0] for reason in await reasons(pool)} == {"no_exchange"}
-        await declare(declared["admin"], declared.names)
+        await declare_some(declared, TIERS, "stock")
 
         async def all_published() -> bool:
             return await pending(pool) == 0

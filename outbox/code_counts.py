@@ -1,0 +1,57 @@
+"""Counts alerts and rejections by their codes, once their transaction has committed (S3-38)."""
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+
+from prometheus_client import Counter
+
+from messages.base import AlertRaised, CommandRejected
+from messages.orders import OrderCreate, OrderRejected
+from messages.registry import MODELS
+from outbox.announcement import Announcement
+
+CODES_MAX = 200  # a shop's own stock may answer with codes of its own: those beyond share the label `other`
+OTHER = "other"
+ALERTS = Counter("oms_alerts_total", "Alerts raised, by code and level", ["code", "level"])
+REJECTIONS = Counter(
+    "oms_rejections_total", "Commands and queries that were rejected, by type and code", ["message_type", "code"]
+)
+_CODES: set[str] = set()
+
+
+class Noted:
+    """What a transaction has appended to the outbox: the shards that have new rows, and the codes of its events."""
+
+    def __init__(self) -> None:
+        self.shards: set[int] = set()
+        self._alerts: Tally[tuple[str, str]] = Tally()
+        self._rejections: Tally[tuple[str, str]] = Tally()
+
+    def note(self, announcements: Sequence[Announcement]) -> None:
+        """Note the codes of the events among these. Parts of a split order are rejected with the whole."""
+        for body in (one.body for one in announcements if one.destination == "events"):
+            match body:
+                case AlertRaised():
+                    self._alerts[body.code, body.level] += 1
+                case CommandRejected():
+                    self._rejections[body.type, body.code] += 1
+                case OrderRejected(parent_id=None):
+                    self._rejections[OrderCreate.TYPE, body.code] += 1
+
+    def count(self) -> None:
+        """Count what was noted."""
+        for (code, level), number in self._alerts.items():
+            ALERTS.labels(_label(code), level).inc(number)
+        for (message_type, code), number in self._rejections.items():
+            rejected(message_type, code, number)
+
+
+def rejected(message_type: str, code: str, number: int = 1) -> None:
+    """Count rejections. A type that is none of ours comes from a stranger, and has the label `other`."""
+    REJECTIONS.labels(message_type if message_type in MODELS else OTHER, _label(code)).inc(number)
+
+
+def _label(code: str) -> str:
+    if len(_CODES) < CODES_MAX:
+        _CODES.add(code)
+    return code if code in _CODES else OTHER
