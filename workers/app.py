@@ -12,13 +12,20 @@ import uvloop
 
 from db import cipher
 from db.errors import ConfigurationError
+from messages.media import Medium
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role, may_send
-from messages.topology import PROVIDERS, Names, carrier_calls_queue, provider_calls_queue
+from messages.topology import (
+    PROVIDERS,
+    Names,
+    carrier_calls_queue,
+    notification_calls_queue,
+    provider_calls_queue,
+)
 from outbox.logging import configure as configure_logging
-from workers import carriers, providers, shop
+from workers import carriers, notifiers, providers, shop
 from workers.handlers import dead_letters
-from workers.routes import ROUTES, STOCK_DATABASE, with_carriers, with_stock_apart
+from workers.routes import ROUTES, STOCK_DATABASE, signing, with_carriers, with_media, with_stock_apart
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
 from workers.services import answer_cache
@@ -34,6 +41,10 @@ default of 700 the collector would search the objects of a live batch dozens of 
 
 
 PROVIDER_CALLS = frozenset(map(provider_calls_queue, PROVIDERS))
+
+
+URL_OF = {Medium.EMAIL: "OMS_SMTP_URL", Medium.SMS: "OMS_SMS_URL", Medium.PUSH: "OMS_PUSH_URL"}
+"""The setting without which a worker does not send by a medium."""
 
 
 class UnknownQueueError(ConfigurationError):
@@ -66,7 +77,7 @@ def without_unconfigured_providers(
 
 
 def all_routes(queues: Sequence[str], settings: Settings) -> tuple[Route, ...]:
-    """Return every route of this shop. Workers without the URL of the carriers' service leave the calls to others.
+    """Return every route of this shop. Workers without the URL of a service leave the calls to it to others.
 
     Raises UnknownQueueError if the command line names such a queue without that URL.
     """
@@ -74,7 +85,14 @@ def all_routes(queues: Sequence[str], settings: Settings) -> tuple[Route, ...]:
     called = [queue for queue in map(carrier_calls_queue, settings.carriers) if queue in queues]
     if called and not calling:
         raise UnknownQueueError(f"{called[0]} needs the URL of the carriers' service: set FULFILLMENT_SERVICE_URL")
-    return with_carriers(ROUTES, settings.carriers, calling=calling)
+    senders = settings.senders
+    unable = [medium for medium in settings.notifications if medium not in senders]
+    called = [queue for queue in map(notification_calls_queue, unable) if queue in queues]
+    if called:
+        raise UnknownQueueError(
+            f"{called[0]} needs the server of its medium: set {URL_OF[Medium(provider_of(called[0]))]}"
+        )
+    return with_media(with_carriers(ROUTES, settings.carriers, calling=calling), settings.notifications, senders)
 
 
 def provider_of(queue: str) -> str:
@@ -94,6 +112,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     answer_cache.configure(given.query_cache_answers_max)
     providers.configure(given.providers, given.payment_timeout_seconds)
     carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
+    notifiers.configure(given.notifying)
     dead_letters.configure(given.trust, Names(given.prefix))
     warn_of_missing_roles(given)
     give_memory_back()
@@ -141,10 +160,11 @@ def warn_of_missing_roles(settings: Settings) -> None:
 async def run_all(routes: Sequence[Route], settings: Settings, stop: asyncio.Event) -> None:
     """Run routes on the databases that the settings name."""
     if settings.stock_database_url is None:
-        await run_routes(routes, settings, stop, reachable=ROUTES)
+        await run_routes(signing(routes), settings, stop, reachable=signing(ROUTES))
         return
     urls = {STOCK_DATABASE: settings.stock_database_url.get_secret_value()}
-    await run_routes(with_stock_apart(routes), settings, stop, urls, reachable=with_stock_apart(ROUTES))
+    apart, reachable = signing(with_stock_apart(routes)), signing(with_stock_apart(ROUTES))
+    await run_routes(apart, settings, stop, urls, reachable=reachable)
 
 
 async def _serve(routes: Sequence[Route], settings: Settings) -> None:
@@ -157,3 +177,4 @@ async def _serve(routes: Sequence[Route], settings: Settings) -> None:
     finally:
         await providers.close()
         await carriers.close()
+        await notifiers.close()

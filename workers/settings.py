@@ -2,58 +2,32 @@
 
 import os
 from dataclasses import fields, replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AliasChoices,
-    BeforeValidator,
     Field,
     SecretStr,
-    StringConstraints,
     field_validator,
     model_validator,
 )
 
 from db.errors import ConfigurationError
-from messages.base import Currency
 from messages.topology import tiers_seconds
 from messages.user_roles import Trust
 from workers.carriers.http import HttpCarrier
 from workers.carriers.port import CarrierAdapter
+from workers.domain.after_sale_policy import DEFAULT_RULES
 from workers.domain.money import Rounding
 from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
+from workers.notification_settings import DAYS_MAX, NotificationSettings
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
-from workers.runtime.settings import RuntimeSettings
+from workers.setting_values import CaseRules, CountryFees, Fees, Rates, Thresholds, Values
 from workers.tokens import TokenError, token_keys
 
-
-def _by_currency(value: Any) -> Any:
-    """Refuse an amount without a currency, and say what to type."""
-    if isinstance(value, int):
-        example = f'{{"CNY": {value}}}'
-        raise ValueError(f"{value} has no currency: type {example}, with each currency that you sell in")  # noqa: TRY004
-    return value
-
-
-def _by_country(value: Any) -> Any:
-    """Refuse a fee of a country that has no currency, and say what to type."""
-    for country, fee in value.items() if isinstance(value, dict) else ():
-        if isinstance(fee, int):
-            example = f'{{"{country}": {{"EUR": {fee}}}}}'
-            raise ValueError(f"the fee of {country} has no currency: type {example}")  # noqa: TRY004
-    return value
-
-
-Fees = Annotated[dict[Currency, Annotated[int, Field(ge=0, le=10**9)]], BeforeValidator(_by_currency)]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-CountryFees = Annotated[dict[Country, Fees], BeforeValidator(_by_country)]
-Thresholds = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**15)]], BeforeValidator(_by_currency)]
-Values = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**6)]], BeforeValidator(_by_currency)]
-Rates = dict[Annotated[str, StringConstraints(min_length=1, max_length=64)], Annotated[int, Field(ge=0, le=10_000)]]
-DAYS_MAX = 36_500  # a hundred years stand for ever
 SHOP_FIELDS = (
     "default_warehouse",
     "shipping_fee_minor_units",
@@ -74,10 +48,12 @@ SHOP_FIELDS = (
     "carriers",
     "business_time_zone",
     "payment_grace_seconds",
+    "adjustment_raise_max_percent",
+    "dispute_reminder_seconds",
 )
 
 
-class Settings(RuntimeSettings):
+class Settings(NotificationSettings):
     """Settings are read from OMS_* variables, and from the names that source document S0 uses."""
 
     @model_validator(mode="before")
@@ -126,13 +102,34 @@ class Settings(RuntimeSettings):
     on_payment_failure: Literal["keep_open", "cancel"] = Field(  # C-03
         default="keep_open", description="After a failed payment attempt an unpaid order stays open, or is cancelled"
     )
+    on_late_payment: Literal["refund", "reinstate_if_stock"] = Field(
+        default="refund",
+        description="A late payment goes back, or the order that timed out gets its goods again. "
+        "Merged payments, orders with units at a limited price and those whose stock is deducted at once are refunded",
+    )
     on_shortage: Literal["ship_rest", "ask_then_ship", "ask_then_cancel"] = Field(
         default="ship_rest",
         description="If units of an order are short, its rest is shipped, or its buyer chooses: without an answer the "
         "rest is shipped or cancelled",
     )
-    shortage_window_seconds: int = Field(
-        default=86_400, ge=1, le=30 * 86_400, description="A buyer has so long to answer to a shortage"
+    shortage_window_seconds: int = Field(86_400, ge=1, le=30 * 86_400, description="The time to answer to a shortage")
+    capture_on: Literal["payment", "hand_over"] = Field(
+        "payment",
+        description="hand_over: a payment is only authorised, and captured when the goods leave. Of a split order, the "
+        "first child that leaves captures all: a later capture could fail, and an order keeps one capture",
+    )
+    complete_on: Literal["receipt", "delivered"] = Field(  # C-14
+        "receipt", description="delivered: an order is completed once it is delivered, and waits for no receipt"
+    )
+    cancel_paid: Literal["until_handed_over", "never"] = Field(  # C-16
+        "until_handed_over",
+        description="Buyers may cancel a paid order until goods of it have left, or never; operators may always",
+    )
+    after_sale: CaseRules = Field(
+        default={},
+        description="Rules of after-sale cases, as JSON; what is left out is the default: "
+        '{"window_seconds": 604800, "review_seconds": 172800, "on_unreviewed": "approve", "return_seconds": 604800, '
+        '"approve_up_to_minor_units": {"CNY": 5000}, "full_refund_closes": true, "exchange_ships": "after_inspection"}',
     )
     business_time_zone: str = Field(
         default="Asia/Shanghai", description="The time zone whose midnight begins a new day in order numbers"
@@ -177,8 +174,9 @@ class Settings(RuntimeSettings):
         default="product_type,seller",
         description="An order is split by the product types of its lines, by their sellers, by both, or not at all",
     )
+    members_only: bool = Field(False, description="true: only users that member.upsert has named may order")  # S2-03
     risk_check: Literal["off", "ask"] = Field(
-        default="off", description="ask: stock is reserved for an order only after risk.result has arrived"
+        "off", description="ask: stock is reserved for an order only after risk.result has arrived"
     )
     deduct_on: Literal["create", "pay", "ship"] = Field(  # C-07
         default="pay",
@@ -187,9 +185,7 @@ class Settings(RuntimeSettings):
     rate_limit_orders: int = Field(  # S1-49
         default=3, ge=0, le=10_000, description="The most orders accepted from one user in the window; 0: no limit"
     )
-    rate_limit_window_seconds: int = Field(
-        default=300, ge=1, le=86_400, description="The length of the rate limit's window"
-    )
+    rate_limit_window_seconds: int = Field(300, ge=1, le=86_400, description="The length of the rate limit's window")
     payment_timeout_seconds: float = Field(  # S0-47
         default=10.0,
         gt=0,
@@ -220,6 +216,16 @@ class Settings(RuntimeSettings):
         le=3600,
         description="Assumed clock skew: an attempt unknown to the provider is closed this long after its window",
     )
+    adjustment_raise_max_percent: int = Field(  # R-17
+        default=100, ge=0, le=10_000, description="Operators raise an unpaid order at most so far above its first price"
+    )
+    dispute_reminder_seconds: int = Field(
+        default=48 * 3600,
+        ge=0,
+        le=30 * 86_400,
+        description="An alert is raised so long before a dispute has to be answered, since a proof of delivery takes a "
+        "day or two to get; 48 hours; 0: none",
+    )
     token_keys: SecretStr | None = Field(
         default=None,
         description="The public keys of a permission service whose signed tokens name roles, as a JSON Web Key Set or "
@@ -242,6 +248,7 @@ class Settings(RuntimeSettings):
     wechat: SecretStr | None = Field(default=None, description="Settings of WeChat Pay, in the same form")
     unionpay: SecretStr | None = Field(default=None, description="Settings of UnionPay, in the same form")
     paypal: SecretStr | None = Field(default=None, description="Settings of PayPal, in the same form")
+    stripe: SecretStr | None = Field(default=None, description="Settings of Stripe, in the same form")
 
     commands_retention_days: int = Field(
         default=400,
@@ -250,19 +257,13 @@ class Settings(RuntimeSettings):
         description="A request_id is known for this time: the same command gets its stored outcome again",
     )
     dead_letters_retention_days: int = Field(
-        default=400,
-        ge=30,
-        le=DAYS_MAX,
-        description="Decided dead letters are deleted this long after it",
+        default=400, ge=30, le=DAYS_MAX, description="Decided dead letters are deleted this long after it"
     )
     cart_lines_retention_days: int = Field(
         default=365, ge=1, le=DAYS_MAX, description="Lines of carts that nobody changed are deleted after this time"
     )
     issued_order_numbers_retention_days: int = Field(
-        default=90,
-        ge=1,
-        le=DAYS_MAX,
-        description="Order numbers that no order used expire after this",
+        default=90, ge=1, le=DAYS_MAX, description="Order numbers that no order used expire after this"
     )
     believed_notifications_retention_days: int = Field(
         default=540,
@@ -334,11 +335,14 @@ class Settings(RuntimeSettings):
     def shop(self) -> Shop:
         """The shop's rules, made from these settings."""
         given = {name: getattr(self, name) for name in SHOP_FIELDS}
+        flat = (POLICY_FIELDS - {"after_sale"}) & type(self).model_fields.keys()
+        rules = {name: getattr(self, name) for name in flat}
+        after_sale = DEFAULT_RULES.with_changes(self.after_sale)
         return Shop(
             **given,
             split_by=frozenset(self.split_by.split(",")) - {"nothing"},
             risk_check=self.risk_check == "ask",
             delay_tiers_seconds=frozenset(tiers_seconds(self.payment_window_seconds)),
             retention=Retention(**{one.name: getattr(self, f"{one.name}_retention_days") for one in fields(Retention)}),
-            policy=Policy(**{name: getattr(self, name) for name in POLICY_FIELDS if name in type(self).model_fields}),
+            policy=Policy(**rules, after_sale=after_sale),
         )

@@ -49,13 +49,14 @@ class TokenKeys:
     def verify(self, header: str, now: datetime) -> TokenClaims | TokenFault:
         """Read the value of an `authorization` header. It never raises, whatever the header holds."""
         try:
-            return self._claims(header, now)
+            return self._claims(self._content(header), now)
         except TokenError as error:
             return TokenFault(str(error))
         except (ValueError, TypeError, RecursionError, OverflowError):
             return TokenFault("is no JWT")
 
-    def _claims(self, header: str, now: datetime) -> TokenClaims:
+    def _content(self, header: str) -> Mapping[str, Any]:
+        """Return what a genuine token says. Raises TokenError."""
         if header[: len(SCHEME)].lower() != SCHEME or len(header) > TOKEN_CHARS_MAX:
             raise TokenError("does not come as `Bearer <JWT>`, or is too long")
         signed, _, signature = header[len(SCHEME) :].strip().rpartition(".")
@@ -63,13 +64,19 @@ class TokenKeys:
         about = _object(head)
         key = self._key(about)
         _check(key, _bytes(signature), signed.encode())
-        content = _object(body)
-        self._check_names(content)
-        _check_times(content, now)
+        return _object(body)
+
+    def _claims(self, content: Mapping[str, Any], now: datetime) -> TokenClaims | TokenFault:
+        """Return what the token gives now. Raises TokenError if it is for another system, or names no subject."""
         subject = content.get("sub")
         if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise TokenError("names no subject (sub) of 1 to 64 characters")
-        return TokenClaims(subject, _roles(content.get("roles", [])))
+        self._check_names(content)
+        try:
+            _check_times(content, now)
+            return TokenClaims(subject, _roles(content.get("roles", [])))
+        except TokenError as error:
+            return TokenFault(str(error), subject)
 
     def _key(self, about: Mapping[str, Any]) -> PublicKey:
         kid = about.get("kid")

@@ -1,14 +1,15 @@
 """The adapter for every carrier: a small protocol of JSON over HTTP, which the shop's fulfilment service speaks.
 
-    PUT    URL/<carrier>/waybills/<number>   book: {"order_no", "warehouse", "lines": [{"sku_id", "qty"}], "ship_to"}
+    PUT    URL/<carrier>/waybills/<number>   book: {"order_nos", "warehouse", "ship_to",
+                                                    "lines": [{"order_no", "sku_id", "qty"}]}
                                              -> {"tracking_no", "ship_time"}
     GET    URL/<carrier>/waybills/<number>   follow: -> {"events": [{"event_id", "status", "occurred_at", "place"}]}
     DELETE URL/<carrier>/waybills/<number>   cancel
 
-URL is FULFILLMENT_SERVICE_URL. `number` is ours, and the same number again is the same parcel: it is answered as the
-first time. 400, 409 and 422 refuse, with {"code"}; 404 with the code WAYBILL_UNKNOWN says that there is no such parcel.
-After every other answer the outcome is unknown, and we call again. A status that shipment.update does not have is left
-out of a parcel's history.
+URL is FULFILLMENT_SERVICE_URL. A parcel may hold goods of several orders. `number` is ours, and the same number again
+is the same parcel: it is answered as the first time. 400, 409 and 422 refuse, with {"code"}; 404 with the code
+WAYBILL_UNKNOWN says that there is no such parcel. After every other answer the outcome is unknown, and we call again.
+A status that shipment.update does not have is left out of a parcel's history.
 """
 
 from http import HTTPStatus
@@ -72,9 +73,9 @@ class HttpCarrier:
         """Book the parcel."""
         address = consignment.address
         content = {
-            "order_no": consignment.order_no,
+            "order_nos": list(consignment.order_nos),
             "warehouse": consignment.warehouse,
-            "lines": [{"sku_id": line.sku_id, "qty": line.qty} for line in consignment.lines],
+            "lines": [vars(line) for line in consignment.lines],
             "ship_to": address and address.model_dump(mode="json", exclude_none=True),
         }
         return self._request("PUT", consignment.number, content)

@@ -10,21 +10,31 @@ from datetime import datetime
 from typing import Protocol
 
 from messages.orders import Address
-from messages.shipments import ShipmentBookLine, Status
+from messages.shipments import Status
 from workers.providers.port import HttpRequest, HttpResponse, UnknownOutcome
+
+
+@dataclass(frozen=True)
+class ConsignmentLine:
+    """Units of one SKU that an order has in the parcel."""
+
+    order_no: str | None
+    sku_id: str
+    qty: int
 
 
 @dataclass(frozen=True)
 class Consignment:
     """A parcel that the carrier is to take. `number` is ours: the same number again is the same parcel.
 
-    `address` is where it goes, None for orders without one.
+    `address` is where it goes, None for orders without one. `warehouse` is where the carrier fetches it, None if its
+    units come from several.
     """
 
     number: str
-    order_no: str | None
+    order_nos: Sequence[str]
     warehouse: str | None
-    lines: Sequence[ShipmentBookLine]
+    lines: Sequence[ConsignmentLine]
     address: Address | None = field(repr=False)
 
 

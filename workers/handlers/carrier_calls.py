@@ -8,13 +8,14 @@
                     a refusal, none         nothing: the timer polls again
     carrier.cancel  cancelled               the waybill is cancelled, and its timer ends
                     a refusal               it stays uncancelled, its timer ends, and an alert has a person call
-                    none                    nothing: the timer has it cancelled again
+                    none, or the carrier    nothing: the timer has it cancelled again
+                    booked it meanwhile
 
 A message about a waybill that is in another state meanwhile needs no call. The calls are made before the transaction,
 while none is open (services/carrier_requests.py). While a carrier cannot be reached, only its own queue waits.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -120,10 +121,9 @@ def decide_cancellation(item: Item, answer: CarrierAnswer, waybill: Waybill) -> 
                 f"the carrier {waybill.plan.carrier} refuses to cancel {waybill.tracking_no} ({code}), "
                 "which no parcel uses: call the carrier"
             )
-            alert = AlertRaised(
+            alert = AlertRaised.of(
                 title="waybill not cancelled",
                 content=content,
-                level="MEDIUM",
                 code=Code.LOGISTICS_CANCEL_REFUSED,
                 order_id=waybill.order_id,
             )
@@ -137,7 +137,8 @@ async def take_answers(tx: Transaction, batch: Batch[Any]) -> None:
     answers: Mapping[str, CarrierAnswer] = batch.answers
     found = await waybills.read(tx, [item.body.waybill_id for item in batch])
     facts = await shipments.facts(tx, [item.body.waybill_id for item in batch.of(CarrierTrack)])
-    closed: dict[int, WaybillState] = {}
+    closing: dict[int, tuple[WaybillState, int]] = {}
+    closed_news: dict[int, Sequence[outbox.Announcement]] = {}
     news: list[outbox.Announcement] = []
     for item in batch:
         waybill = found.get(item.body.waybill_id)
@@ -146,13 +147,14 @@ async def take_answers(tx: Transaction, batch: Batch[Any]) -> None:
         decision = decide(item, answers.get(item.id), waybill, facts.get(waybill.id, {}).keys())
         if decision.retry is not None:
             batch.retry(item, Reason.CARRIER_UNKNOWN, decision.retry)
-        elif decision.closed is None or waybill.id not in closed:
+        elif decision.closed is None:
             news += decision.announcements
-            if decision.closed is not None:
-                closed[waybill.id] = decision.closed
-    await waybills.close(tx, list(closed.items()))
-    await timers.stop(tx, [(TimerKind.WAYBILL, waybill_id) for waybill_id in closed])
-    await outbox.append(tx, news)
+        elif waybill.id not in closing:
+            closing[waybill.id] = decision.closed, item.body.bookings
+            closed_news[waybill.id] = decision.announcements
+    closed = await waybills.close(tx, [(key, *one) for key, one in closing.items()])
+    await timers.stop(tx, [(TimerKind.WAYBILL, waybill_id) for waybill_id in sorted(closed)])
+    await outbox.append(tx, [*news, *(each for key in sorted(closed) for each in closed_news[key])])
 
 
 def route(carrier: str) -> CallRoute:

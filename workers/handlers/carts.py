@@ -38,7 +38,7 @@ async def change_carts(tx: Transaction, batch: Batch[Change]) -> None:
     for item in claims.fresh:
         changed = decide(item)
         units[changed.user_id, changed.sku_id] = changed.qty
-        outcomes[commands.key_of(item.body)] = changed, item
+        outcomes[commands.key_of(item)] = changed, item
 
     await carts.save(tx, units)
     answers = await commands.conclude(tx, outcomes)

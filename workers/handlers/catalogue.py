@@ -95,8 +95,8 @@ MEMBERS = CatalogueKind(
     MemberUpsert,
     lambda body: body.user_id,
     "members.lock_revisions",
-    buyers.upsert_levels,
-    lambda body: MemberChanged(user_id=body.user_id, revision=body.revision, level=body.level),
+    buyers.upsert_members,
+    lambda body: MemberChanged(user_id=body.user_id, revision=body.revision, level=body.level, blocked=body.blocked),
     lambda body, have: MemberUnchanged(user_id=body.user_id, revision=body.revision, current_revision=have),
 )
 SETTINGS = CatalogueKind(
@@ -173,7 +173,7 @@ def newest(
         else:
             current[key], wins[key] = body.revision, body
             event = kind.changed(body)
-        outcomes[commands.key_of(body)] = event, item
+        outcomes[commands.key_of(item)] = event, item
     return wins, outcomes
 
 
@@ -215,7 +215,7 @@ async def reset_revisions(tx: Transaction, fresh: Sequence[Item]) -> commands.Ou
         known = await catalogue_entries.lock_revisions(tx, kind.lock, [item.body.id for item in items])
         resets: list[Reset] = []
         for item in items:
-            outcomes[commands.key_of(item.body)] = reset(item, known, resets), item
+            outcomes[commands.key_of(item)] = reset(item, known, resets), item
         await catalogue_entries.reset_revisions(tx, name, kind.model.SCOPE.partition(":")[0], resets)
     return outcomes
 
@@ -258,7 +258,7 @@ async def issue_coupons(tx: Transaction, fresh: Sequence[Item], now: datetime) -
     if not items:
         return {}
     issuing = await coupons.open_issuing(tx, [item.body for item in items])
-    outcomes: commands.Outcomes = {commands.key_of(i.body): (issue(issuing, i, now), i) for i in items}
+    outcomes: commands.Outcomes = {commands.key_of(i): (issue(issuing, i, now), i) for i in items}
     issued = [item.body for event, item in outcomes.values() if isinstance(event, CouponIssued)]
     await coupons.issue(tx, issued, issuing.given)
     return outcomes
@@ -290,9 +290,9 @@ async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outco
     if not items:
         return {}
     accounts = await benefits.lock_or_create_accounts(tx, {item.body.user_id for item in items})
-    outcomes: commands.Outcomes = {commands.key_of(i.body): (grant(accounts, i), i) for i in items}
+    outcomes: commands.Outcomes = {commands.key_of(i): (grant(accounts, i), i) for i in items}
     granted = [item for event, item in outcomes.values() if isinstance(event, PointsChanged)]
-    await benefits.save_grants(tx, accounts, [item.body for item in granted])
+    await benefits.save_grants(tx, accounts, [(commands.request_of(item), item.body) for item in granted])
     await free_texts.keep(tx, [(item, item.body.user_id, item.body.user_id) for item in granted])
     return outcomes
 

@@ -10,8 +10,8 @@ A message of oms.commands that cannot be read or routed has one outcome like any
 fault, on oms.events and at its reply_to. If it comes again, it is answered at its reply_to alone.
 
 A letter is stored encrypted, and leaves the broker only after the commit. If the same message comes again (same queue,
-id and body), its letter is counted and opened again. `oms dead-letters` replays a letter to its one queue, or discards
-it.
+id, sender and body), its letter is counted and opened again. `oms dead-letters` replays a letter to its one queue, or
+discards it.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from db.pool import Transaction
 from messages.base import moment_of
 from messages.reasons import Reason
 from messages.topology import QUEUES, Names
-from messages.user_roles import Trust
+from messages.user_roles import ORIGIN_TOKEN, Trust
 from outbox.shared_gauge import SharedGauge
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import HASH_BYTES, RawDelivery, clean
@@ -58,7 +58,7 @@ def configure(trust: Trust, names: Names) -> None:
 async def keep(tx: Transaction, batch: Batch[Any]) -> None:
     """Store every letter of the batch in one statement, and answer those who sent what cannot be read or routed."""
     trust, names = _Process.trust, _Process.names
-    letters = [(letter(cast(RawDelivery, item), trust.own), cast(RawDelivery, item)) for item in batch]
+    letters = [(letter(cast(RawDelivery, item), trust, batch.now), cast(RawDelivery, item)) for item in batch]
     new = await dead_letters.keep(tx, [one for one, _ in letters])
     answers: list[outbox.Announcement] = []
     for one, delivery in letters:
@@ -67,15 +67,23 @@ async def keep(tx: Transaction, batch: Batch[Any]) -> None:
     await outbox.append(tx, answers)
 
 
-def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
-    """Return the letter of a delivery. Its headers are believed only if one of our own broker users published it."""
-    ours = delivery.user_id is not None and delivery.user_id in own_users
+def letter(delivery: RawDelivery, trust: Trust, now: datetime) -> Letter:
+    """Return the letter of a delivery. Its headers are believed only if one of our own broker users published it.
+
+    Whose token it had is kept, because a replay has the rights of that subject. A token that no worker has read, in a
+    message that killed its process or that no queue takes, is verified here.
+    """
+    ours = delivery.user_id is not None and delivery.user_id in trust.own
     believed = _texts(delivery.headers) if ours else {}
     death = _death(delivery.headers)
+    origin = _origin(delivery.user_id, believed.get("origin-user"), trust.own)
+    token, carried = (None, delivery.text(ORIGIN_TOKEN)) if ours else (delivery.authorization, None)
+    sent_by = trust.sender(origin, token, carried, now)
+    headers = {"headers": _shown(_without_tokens(delivery)), "reply_to": _text(delivery.reply_to)}
     return Letter(
         queue=delivery.queue.removesuffix(".dlq"),
         message_id=_text(delivery.message_id),
-        body_hash=cipher.current().seal_hash(blake2b(delivery.body, digest_size=HASH_BYTES).digest()),
+        body_hash=cipher.current().seal_hash(_identity(delivery.body, sent_by.name(origin))),
         type=_text(delivery.type),
         correlation_id=_text(delivery.properties.correlation_id),
         reason=believed.get("reason")
@@ -88,19 +96,26 @@ def letter(delivery: RawDelivery, own_users: frozenset[str]) -> Letter:
         attempts=_count(believed.get("attempt")),
         exchange=believed.get("original-exchange") or death.get("exchange") or _text(delivery.exchange),
         routing_key=believed.get("original-routing-key") or death.get("routing_key") or _text(delivery.routing_key),
-        origin_user=_origin(delivery.user_id, believed.get("origin-user"), own_users),
+        origin_user=origin,
         worker_version=believed.get("worker-version"),
         occurred_at=moment_of(_texts(delivery.headers).get("occurred-at", "")) or _sane(delivery.properties.timestamp),
         first_failed_at=moment_of(believed.get("first-failed-at", "")),
         last_failed_at=moment_of(believed.get("last-failed-at", "")),
         body=delivery.body,
-        headers=orjson.dumps({"headers": _shown(_without_tokens(delivery)), "reply_to": _text(delivery.reply_to)}),
+        headers=orjson.dumps(headers | ({"origin_token": sent_by.carried} if sent_by.has_token else {})),
     )
+
+
+def _identity(body: bytes, sender: str) -> bytes:
+    """Return the hash that tells messages with one id apart: by their bodies, and by who sent them."""
+    known = [body, sender.encode("utf-8", "backslashreplace")] if sender else [body]
+    return blake2b(b"\0".join(known), digest_size=HASH_BYTES).digest()
 
 
 def _without_tokens(delivery: RawDelivery) -> dict[Any, Any]:
     """Return the headers without the sender's token, which another could use as long as it holds."""
-    return {name: value for name, value in delivery.headers.items() if str(name).lower() != "authorization"}
+    hidden = ("authorization", ORIGIN_TOKEN)
+    return {name: value for name, value in delivery.headers.items() if str(name).lower() not in hidden}
 
 
 def _shown(value: Any) -> Any:

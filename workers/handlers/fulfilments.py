@@ -7,19 +7,23 @@
                                       accepted, or after it was withdrawn; withdrawn if nothing is left to ship
     held while a warehouse works      fulfilment.held (sent with the hold), and fulfilment.released after the last hold
     cancelling                        withdrawn before it was accepted; after that fulfilment.cancel_requested
-    shipped or later                  handed over, because its parcels say so
+    shipped or later                  handed over, because its parcels say so; with fulfilment.withdrawn, if the rest of
+                                      it is not to be shipped (withdrawn, if that is all of it)
     cancelled                         withdrawn: fulfilment.withdrawn
 
     the warehouse sends               then
     --------------------------------  -----------------------------------------------------------------------------
     fulfilment.accept,                the hand-over moves on, never back; a paid order becomes order.fulfilling
-    fulfilment.pick, fulfilment.pack
+    fulfilment.pick, fulfilment.pack   (packed: the authorised money of the order is captured)
     fulfilment.hand_over              the same; if the order is cancelling: order.cancel_refused
-    fulfilment.refuse                 the hand-over is refused, and an alert has a person decide
-    fulfilment.cancel_accepted        the hand-over is withdrawn; with the last of them the order is cancelled: all
-                                      refunded, stock back. If the order goes on meanwhile, it is requested anew
+    fulfilment.refuse                 the hand-over is refused, and its goods leave the parcels that wait; an alert has
+                                      a person decide
+    fulfilment.cancel_accepted        the hand-over is withdrawn, and its goods leave the parcels that wait; with the
+                                      last of them the order is cancelled: all refunded, stock back. If the order goes
+                                      on meanwhile, it is requested anew
     fulfilment.cancel_refused         order.cancel_refused: the order is fulfilling again
-    fulfilment.get                    fulfilment.requested again (fulfilment.resent), or FULFILMENT_NOT_OPEN
+    fulfilment.get                    fulfilment.requested again, and fulfilment.send_back for each case whose goods it
+                                      has to send back (fulfilment.resent); FULFILMENT_NOT_OPEN if nothing is open
 
 A fact is late if it names an earlier request or a step that was passed, or refuses an earlier cancellation. It changes
 nothing, and if its request is withdrawn, fulfilment.withdrawn is sent again (with an alert, if the goods were handed
@@ -29,7 +33,7 @@ was never requested from this warehouse too (hand_over_unknown), and one from a 
 `cancelling` raises an alert from time to time. Address and remark are in clear in the warehouse's queue alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -71,12 +75,23 @@ from workers.domain.hand_overs import (
 )
 from workers.domain.order import IN_WAREHOUSE, Order, State, Trigger
 from workers.domain.refusal import Refusal
+from workers.domain.shipping import Parcel, ParcelState
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, benefits, cancellations, commands, order_events, refunds
+from workers.services import (
+    authorization,
+    benefits,
+    cancellations,
+    commands,
+    order_events,
+    payment_authorizations,
+    refunds,
+    send_backs,
+)
 from workers.services.hand_overs import HandOverContext, alert, ask, hold_instruction, may_report
 from workers.store import fulfilments as hand_over_rows
-from workers.store import orders, shipments, timers
+from workers.store import orders, shipments, timers, waybills
+from workers.store import send_backs as send_back_rows
 from workers.store.timers import Timer, TimerKind
 
 FulfilmentMessage: TypeAlias = FulfilmentReview | FulfilmentGet | FulfilmentFact
@@ -89,6 +104,8 @@ STEPS: Mapping[type[FulfilmentFact], HandOverState] = {
     FulfilmentHandOver: HandOverState.HANDED_OVER,
 }
 """Fact -> the state to which it moves a hand-over. The other facts answer cancellations."""
+LEAVING = frozenset({HandOverState.PACKED, HandOverState.HANDED_OVER})
+"""The content of the parcel is certain now, so the authorised money of the order is captured."""
 
 
 def decide(hand_over: HandOver, body: FulfilmentFact) -> HandOver | Unmoved:
@@ -110,13 +127,14 @@ async def follow_warehouses(tx: Transaction, batch: Batch[FulfilmentMessage]) ->
     fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
     context = await read(tx, book)
+    context.unsent = await send_back_rows.unsent(tx, {item.body.order_id for item in claims.fresh} & book.before.keys())
     outcomes: commands.Outcomes = {}
 
     for item in batch:
         body, order = item.body, book.get(item.body.order_id)
         if isinstance(body, FulfilmentGet):
             if id(item) in fresh:
-                outcomes[commands.key_of(body)] = get(context, item, body), item
+                outcomes[commands.key_of(item)] = get(context, item, body), item
         elif order is None:
             batch.retry(item, Reason.ORDER_UNKNOWN, "its order is not in the database yet")
         elif isinstance(body, FulfilmentReview):
@@ -139,6 +157,10 @@ def apply_fact(context: HandOverContext, batch: Batch[FulfilmentMessage], item: 
     match decide(hand_over, body):
         case HandOver() as after:
             context.move(after, item)
+            if isinstance(body, FulfilmentCancelAccepted | FulfilmentRefuse):
+                context.stopped.append(after)
+            if after.state in LEAVING:
+                context.leaving.setdefault(body.order_id, item)
             order = context.book[body.order_id]
             if order.held and hand_over.state is HandOverState.REQUESTED and after.state in AT_WORK:
                 context.news.append(hold_instruction(order, after, None, item))
@@ -163,11 +185,14 @@ async def write(
     book = context.book
     ended = [step.order.id for step in book.steps if step.trigger is Trigger.CANCEL_ACCEPTED]
     parcels: dict[int, list[Any]] = {}
-    for parcel in await shipments.of_orders(tx, ended):
+    for parcel in await shipments.of_orders(tx, [*ended, *(one.order_id for one in context.stopped)]):
         parcels.setdefault(parcel.order_id, []).append(parcel)
     given = await cancellations.give_back(tx, book, parcels)
+    await shipments.withdraw(tx, stopped_units(context, parcels))
+    await waybills.stop(tx, [(one.order_id, one.warehouse) for one in context.stopped])
     await orders.save(tx, book)
     await hand_over_rows.save(tx, context.changed(), context.steps, now)
+    captures = await payment_authorizations.capture(tx, book, context.leaving)
     applied = await benefits.apply(tx, book, now, given.opened, given.causes)
     due_at = now + timedelta(seconds=shop.current().fulfilment_cancel_seconds)
     waiting = [key for key in context.cancelling if book[key].state is State.CANCELLING]
@@ -179,31 +204,61 @@ async def write(
     )
     answers = await commands.conclude(tx, outcomes)
     ended_commands = [outbox.event(event, because=item) for event, item in outcomes.values()]
-    owed = [*given.restocks, *refunds.announcements(given.opened), *benefits.announcements(applied)]
+    owed = [*captures, *given.restocks, *refunds.announcements(given.opened), *benefits.announcements(applied)]
     await outbox.append(
         tx, [*order_events.steps(book), *context.news, *ended_commands, *owed, *answers, *claims.answers]
     )
 
 
+def stopped_units(context: HandOverContext, parcels: Mapping[int, Sequence[Parcel]]) -> list[shipments.KeptUnits]:
+    """Return what stays in parcels that a warehouse booked and that have not left, once it keeps the goods. No I/O.
+
+    The order may go on, and then its goods are requested and booked anew. If it is cancelled, all of it goes back.
+    """
+    kept = []
+    for one in context.stopped:
+        here = {line.line_no for line in context.lines.get((one.order_id, one.warehouse), ())}
+        goes_on = context.book[one.order_id].state is not State.CANCELLED
+        for part in parcels.get(one.order_id, ()) if goes_on else ():
+            if part.state is ParcelState.BOOKED and here & part.units.keys():
+                units = {line_no: 0 if line_no in here else qty for line_no, qty in part.units.items()}
+                kept += shipments.kept_units(replace(part, units=units))
+    return kept
+
+
 def get(context: HandOverContext, item: Item, body: FulfilmentGet) -> Event:
-    """Send an open request again, and return the outcome of the command."""
+    """Send what is open again, the request and goods that are to go back, and return the outcome of the command."""
     order, hand_over = context.book.get(body.order_id), context.after.get((body.order_id, body.warehouse))
     if not may_report(item, body.warehouse):
         why = "this broker user works for another warehouse"
         return commands.rejected(item, Refusal(Code.AUTH_FORBIDDEN, why, {"warehouse": body.warehouse}))
+    going_back = context.to_send_back(body.order_id, body.warehouse)
+    if hand_over is None and going_back:
+        hand_over = HandOver(body.order_id, body.warehouse, HandOverState.WITHDRAWN, 0, 0, 0)
     if order is None or hand_over is None:
         return commands.rejected(item, authorization.not_found(body.order_id))
-    if hand_over.state not in OPEN:
+    context.news += [send_backs.instruction(goods, context.papers[order.id], item) for goods in going_back]
+    if hand_over.state in OPEN:
+        ask_again(context, item, order, hand_over)
+    elif not going_back:
         about = {"order_id": str(order.id), "state": hand_over.state.value}
         return commands.rejected(item, Refusal(Code.FULFILMENT_NOT_OPEN, f"the request is {hand_over.state}", about))
+    return FulfilmentResent(
+        order_id=order.id,
+        warehouse=hand_over.warehouse,
+        number=hand_over.number,
+        state=hand_over.state.value,
+        send_backs=len(going_back),
+    )
+
+
+def ask_again(context: HandOverContext, item: Item, order: Order, hand_over: HandOver) -> None:
+    """Send an open request again, with what else the warehouse has to know of it."""
     ask(context, hand_over, Ask.SHIP, item)
     if hand_over.cancel_no is not None:
         ask(context, hand_over, Ask.CANCEL, item)
     if order.held and hand_over.state in AT_WORK:
         context.news.append(hold_instruction(order, hand_over, None, item))
-    return FulfilmentResent(
-        order_id=order.id, warehouse=hand_over.warehouse, number=hand_over.number, state=hand_over.state.value
-    )
 
 
 def bring_in_line(context: HandOverContext, item: Item, order_id: int, now: datetime) -> None:

@@ -12,6 +12,8 @@
     cancelling          ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               rejected
     paid or fulfilling, ORDER_NOT_CANCELLABLE,     ORDER_ADDRESS_LOCKED    rejected               rejected
     a parcel out        order.cancel_rest does it
+    reinstating         cancelled again, its late  ORDER_ADDRESS_LOCKED    rejected               rejected
+                        payment refunded
     shipped, delivered  ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    completed              rejected
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               hidden (all or none)
     split               each child that is left, all or none: orders.changed
@@ -21,10 +23,11 @@ order.merge: several orders of one user that all await payment get one more inte
 A child of an unpaid split order goes with its parent. Coupons, points and limited prices come back with a cancellation;
 points are awarded with completion.
 A parcel that was lost or refused counts as not out: the rest of its order can be cancelled.
+If the order's policy never lets buyers cancel what is paid (C-16), only an operator cancels from paid to cancelling.
 Users act on their own orders, operators (broker users of that role) on any; another user's order is ORDER_NOT_FOUND.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -47,18 +50,32 @@ from messages.orders import (
 )
 from workers.domain.book import Book
 from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
-from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, unmergeable
+from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, refuse_paid, unmergeable
 from workers.domain.refusal import Refusal
 from workers.domain.shipping import UNDER_WAY, Parcel
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import attempts, authorization, benefits, cancellations, commands, order_events, refunds
+from workers.services import (
+    attempts,
+    authorization,
+    benefits,
+    cancellations,
+    commands,
+    order_events,
+    refunds,
+    reinstatements,
+)
 from workers.store import free_texts, ids, orders, payments, shipments, timers
+from workers.store.ids import NewIds
 from workers.store.timers import TimerKind
 
 OrderChange: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
 Item: TypeAlias = Envelope[OrderChange]
-TIMERS = ((TimerKind.PAYMENT, Effect.PAYMENT_TIMER_ENDS), (TimerKind.RECEIPT, Effect.RECEIPT_TIMER_ENDS))
+TIMERS = (
+    (TimerKind.SAGA, Effect.SAGA_TIMER_ENDS),
+    (TimerKind.PAYMENT, Effect.PAYMENT_TIMER_ENDS),
+    (TimerKind.RECEIPT, Effect.RECEIPT_TIMER_ENDS),
+)
 TRIGGERS: dict[type[OrderChange], Trigger] = {
     OrderCancel: Trigger.CANCEL,
     OrderChangeAddress: Trigger.ADDRESS_CHANGED,
@@ -78,7 +95,7 @@ class ChangeContext:
     book: Book[Item]
     parcels: Mapping[int, Sequence[Parcel]]
     known: Mapping[int, orders.KnownAddress]
-    intent_ids: Iterator[int]
+    intent_ids: NewIds
     addresses: dict[int, Address] = field(default_factory=dict)
     merged: list[tuple[payments.Merged, str, datetime]] = field(default_factory=list)
 
@@ -103,7 +120,7 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     shared = isinstance(item.body, OrderChangeAddress) and context.shares_parcel(
         order, targets(item, item.body.order_id, context)
     )
-    return refuse(
+    refusal = refuse(
         trigger,
         order,
         shipped_any=context.shipped_any(order) or at_carrier,
@@ -111,6 +128,9 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
         other_country=abroad,
         parcel_shared=shared,
     )
+    if refusal is None and trigger is Trigger.CANCEL:
+        return refuse_paid(order, item.body.actor.type)
+    return refusal
 
 
 def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:
@@ -135,13 +155,14 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
-        outcomes[commands.key_of(item.body)] = change(context, item, batch.now), item
+        outcomes[commands.key_of(item)] = change(context, item, batch.now), item
 
     given = await cancellations.give_back(tx, book, context.parcels)
     await orders.save(tx, book)
     await orders.change_addresses(tx, context.addresses, context.known)
     await free_texts.keep(tx, [(item, key, book[key].user_id) for key, item in cancels(outcomes)])
     await payments.open_merged(tx, context.merged)
+    late = await reinstatements.end(tx, book)
     applied = await benefits.apply(tx, book, batch.now, given.opened, given.causes)
     await timers.stop(tx, [(kind, key) for kind, effect in TIMERS for key in book.ids(effect)])
     closings = await attempts.close_superseded(tx, book)
@@ -152,7 +173,7 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
         *order_events.hand_overs(book),  # before the stock: a review may lock coupons and points
         *order_events.stock_orders(book),
         *given.restocks,
-        *refunds.announcements(given.opened),
+        *refunds.announcements([*given.opened, *late]),
         *benefits.announcements(applied),
         *attempts.close_calls(closings),
     ]
@@ -165,11 +186,11 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Chan
     moving = [item.body.order_id for item in items if isinstance(item.body, OrderChangeAddress)]
     movers = [order.id for key in moving if key in book for order in book.family(key)]
     known = await orders.addresses(tx, movers) if movers else {}
-    mergers = [item.body.actor.id for item in items if isinstance(item.body, OrderMerge)]
+    mergers = [item for item in items if isinstance(item.body, OrderMerge)]
     booked: dict[int, list[Parcel]] = {}
     for parcel in await shipments.of_orders(tx, paid):
         booked.setdefault(parcel.order_id, []).append(parcel)
-    return ChangeContext(book, booked, known, iter(await ids.take(tx, mergers)))
+    return ChangeContext(book, booked, known, await ids.reserve(tx, len(mergers)))
 
 
 def order_ids(body: OrderChange) -> tuple[int, ...]:
@@ -240,7 +261,9 @@ def merge(context: ChangeContext, item: Item, found: Sequence[Order], now: datet
     refusal = unmergeable(found)
     if refusal is not None:
         return commands.rejected(item, refusal)
-    intent = payments.Merged(next(context.intent_ids), {order.id: order.payable_amount for order in found})
+    intent = payments.Merged(
+        context.intent_ids.next(found[0].user_id), {order.id: order.payable_amount for order in found}
+    )
     until = min(order.expire_at for order in found)
     context.merged.append((intent, found[0].currency, until))
     events = []

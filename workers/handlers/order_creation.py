@@ -7,7 +7,7 @@
     the same, in a shop with a risk check            placing: risk.requested; the stock waits for the verdict
     new, of several product types or sellers         the same, as a parent and its children
     new, with lines that name no warehouse           the same; the stock chooses from the lists of warehouses.set
-    new, refused (rate limit, SKU, coupon, price)    command.rejected with a code; nothing else is written
+    new, refused (user, rate, SKU, coupon, price)    command.rejected with a code; nothing else is written
     a repeat of the same request                     the stored outcome again, to the repeat's own reply_to
     the same request id with another payload         IDEMPOTENCY_CONFLICT
 
@@ -35,6 +35,7 @@ from workers.domain.order_validation import (
     unexpected_amounts,
     unknown_words,
     wrong_order_number,
+    wrong_user,
 )
 from workers.domain.pricing.quote import PriceRequest, Quote, RequestedLine, Rules, quote
 from workers.domain.pricing.splitting import split
@@ -84,7 +85,8 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
     user, policy = context.users[body.user_id], context.policies[body.business_type]
     wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (
-        too_many_orders(user.accepted_at, policy, now)
+        wrong_user(user.level, user.blocked, context.shop)
+        or too_many_orders(user.accepted_at, policy, now)
         or against_policy(wanted, coupon, body.use_points, policy)
         or wrong_order_number(body.order_no, context.numbers, body.user_id)
     )
@@ -128,7 +130,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     for order_id, item in zip(new_ids, claims.fresh, strict=True):
         match decide(item.body, context, batch.now):
             case Refusal() as refusal:
-                rejections[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+                rejections[commands.key_of(item)] = commands.rejected(item, refusal), item
             case Quote() as price:
                 accepted.append(hold(context, order_id, item, price, batch.now))
 

@@ -16,7 +16,7 @@ on as always, and the payment window does not stop. Cancelling or completing the
 `held` of the risk check places a hold, too (risk_results.py). Only operators hold and release.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -38,6 +38,7 @@ from workers.services import authorization, commands, hand_overs, order_events
 from workers.services import holds as hold_steps
 from workers.store import free_texts, holds, ids, orders, timers
 from workers.store.holds import HoldEnd, PlacedHold
+from workers.store.ids import NewIds
 from workers.store.timers import Timer, TimerKind
 
 Item: TypeAlias = Envelope[OrderHold | OrderRelease]
@@ -53,7 +54,7 @@ class HoldContext:
     book: Book[Item]
     open: dict[int, list[OpenHold]]
     due: dict[timers.Key, datetime]
-    hold_ids: Iterator[int]
+    hold_ids: NewIds
     placed: list[PlacedHold] = field(default_factory=list)
     ends: list[HoldEnd] = field(default_factory=list)
     resumed: dict[int, datetime] = field(default_factory=dict)
@@ -81,7 +82,7 @@ async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease]) -
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
-        outcomes[commands.key_of(item.body)] = change(context, item, batch.now), item
+        outcomes[commands.key_of(item)] = change(context, item, batch.now), item
 
     taken = [item for event, item in outcomes.values() if not isinstance(event, CommandRejected)]
     await orders.save(tx, book)
@@ -113,12 +114,12 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Hold
     held = [order.id for order in book.before.values() if order.held]
     delivered = [order.id for order in book.before.values() if order.held and order.state is State.DELIVERED]
     wanted = [item.body for item in items if isinstance(item.body, OrderHold) and item.body.order_id in book]
-    users = [order.user_id for body in wanted for order in hold_steps.targets(book, body.order_id)]
+    placing = sum(len(hold_steps.targets(book, body.order_id)) for body in wanted)
     return HoldContext(
         book,
         await holds.open_of(tx, held),
         await timers.read(tx, [(TimerKind.RECEIPT, key) for key in delivered]),
-        iter(await ids.take(tx, users)),
+        await ids.reserve(tx, placing),
     )
 
 
@@ -147,7 +148,7 @@ def place(context: HoldContext, item: Item, body: OrderHold, order: Order, now: 
     """Place one hold of one order, and return its event."""
     why = hold_steps.Why(HoldKind.OPERATOR, body.reason_code, authorization.who(body.actor))
     placed, event = hold_steps.place(
-        context.book, order.id, context.of(order.id), next(context.hold_ids), why, because=item, now=now
+        context.book, order.id, context.of(order.id), context.hold_ids.next(order.user_id), why, because=item, now=now
     )
     context.placed.append(placed)
     context.open.setdefault(order.id, []).append(placed.hold)

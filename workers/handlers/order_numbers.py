@@ -44,14 +44,14 @@ async def issue_numbers(tx: Transaction, batch: Batch[OrderNumberIssue]) -> None
         if refusal is None:
             granted.append(item)
         else:
-            outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+            outcomes[commands.key_of(item)] = commands.rejected(item, refusal), item
 
     kinds = [(item.body.channel, item.body.method) for item in granted]
     numbers = await ids.issue_order_numbers(
         tx, kinds, [item.body.user_id for item in granted], shop.current().business_time_zone
     )
     for item, number in zip(granted, numbers, strict=True):
-        outcomes[commands.key_of(item.body)] = OrderNumberIssued(user_id=item.body.user_id, order_no=number), item
+        outcomes[commands.key_of(item)] = OrderNumberIssued(user_id=item.body.user_id, order_no=number), item
     answers = await commands.conclude(tx, outcomes)
     news = [outbox.event(event, because=item) for event, item in outcomes.values()]
     await outbox.append(tx, [*news, *answers, *claims.answers])

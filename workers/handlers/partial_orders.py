@@ -10,13 +10,16 @@
     split                     ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID: its children have the goods
     otherwise                 ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID
 
+If the order's policy never lets buyers cancel what is paid (C-16), a buyer's order.cancel_rest is rejected, too.
+
 Where the order's rule is to ask (`on_shortage`), a shortage that leaves units to ship holds the order (order.held, kind
 shortage) until the buyer answers with order.shortage.decide: ship_rest releases it, cancel_rest also cancels what has
 not left. After the window (timer shortage, order.shortage_due) the rule answers. Another report starts the window anew.
 An answer that nothing waits for is rejected with ORDER_SHORTAGE_INVALID. An operator's order.release ships the rest.
 
 The order goes on with what has left: if that is everything now, order.shipped follows at once, and if it has arrived,
-order.delivered (receipt timer). Units in parcels that wait in the warehouse count as not left; they are taken out.
+order.delivered (receipt timer, or order.completed by its policy). Units in parcels that wait in the warehouse count as
+not left; they are taken out.
 Money goes back by the cumulative rule of all refunds, and shipping with the last unit of the order; points that paid
 for the units come back in proportion. Cancelled units are sellable again. Short units are not: the warehouse does not
 have them, so they leave its stock at once: an order that is only reserved is deducted with its first short units.
@@ -24,7 +27,7 @@ have them, so they leave its stock at once: an order that is only reserved is de
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import outbox
@@ -41,10 +44,10 @@ from messages.rests import (
     ShortageReport,
 )
 from messages.stock import StockCommit, StockRestock
-from workers import shop
 from workers.domain.book import SYSTEM, Book, Who
 from workers.domain.codes import Code
-from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
+from workers.domain.order import IN_WAREHOUSE, CancelType, Order, Trigger
+from workers.domain.order_change_rules import refuse_paid
 from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units, remaining_units
 from workers.domain.refusal import Refusal
 from workers.domain.rests import drop, not_left, pick, take_out, to_ship
@@ -52,7 +55,7 @@ from workers.domain.shipping import Parcel
 from workers.domain.shop import DeductOn, OnShortage
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import authorization, benefits, commands, hand_overs, order_events, refunds, shortages
+from workers.services import authorization, benefits, commands, deliveries, hand_overs, order_events, refunds, shortages
 from workers.services.parcels import advance_order
 from workers.services.shortages import ShortageAnswers
 from workers.store import orders, payments, shipments
@@ -60,7 +63,6 @@ from workers.store import refunds as refund_rows
 from workers.store.orders import DroppedUnits
 from workers.store.payments import Kept
 from workers.store.refunds import RefundDue
-from workers.store.timers import Timer, TimerKind
 
 RestMessage: TypeAlias = OrderCancelRest | ShortageReport | ShortageDecide | ShortageDue
 Item: TypeAlias = Envelope[RestMessage]
@@ -113,7 +115,7 @@ def decide(item: Item, order: Order | None, units: Mapping[int, int], parcels: S
         return Refusal(Code.ORDER_NOT_CANCELLABLE, why, details)
     if not any(parcel.out for parcel in parcels):
         return Refusal(Code.ORDER_NOT_CANCELLABLE, "nothing of it has left: send order.cancel for all of it", details)
-    return None
+    return refuse_paid(order, actor.type)
 
 
 async def drop_rests(tx: Transaction, batch: Batch[RestMessage]) -> None:
@@ -125,14 +127,13 @@ async def drop_rests(tx: Transaction, batch: Batch[RestMessage]) -> None:
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
-        outcomes[commands.key_of(item.body)] = drop_rest(context, item, batch.now), item
+        outcomes[commands.key_of(item)] = drop_rest(context, item, batch.now), item
     for item in due:
         answer_for_buyer(context, item, batch.now)
 
-    window = timedelta(seconds=shop.current().receipt_window_seconds)
-    delivered = [key for key in book.ids(Effect.RECEIPT_TIMER_STARTS) if book[key].state is State.DELIVERED]
+    receipts = await deliveries.end(tx, book, batch.now)
     opened = await refund_rows.open_all(tx, context.dues)
-    await context.answers.save(tx, [Timer(TimerKind.RECEIPT, key, batch.now + window) for key in delivered])
+    await context.answers.save(tx, receipts)
     await orders.save(tx, book)  # ends the holds that orders which end still have
     await orders.give_back_lines(tx, context.given)
     await orders.drop_units(tx, context.dropped)
@@ -142,7 +143,11 @@ async def drop_rests(tx: Transaction, batch: Batch[RestMessage]) -> None:
     rejections = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     news = [*order_events.steps(book), *rejections, *context.stock, *order_events.hand_overs(book)]
     news += await hand_overs.held_at_work(tx, book)
-    news += [*refunds.announcements(opened), *benefits.announcements(applied)]
+    news += [
+        *refunds.announcements(opened),
+        *order_events.reduced(book, context.causes),
+        *benefits.announcements(applied),
+    ]
     await outbox.append(tx, [*news, *answers, *claims.answers])
 
 

@@ -7,6 +7,8 @@
     the same, once more                         one more attempt; provider.close for the attempts before
     is paid, ended, expired; another amount     command.rejected: PAY_ALREADY_PAID, ORDER_STATE_INVALID, PAY_EXPIRED,
                                                 PAY_AMOUNT_MISMATCH
+    pays when its goods leave, at a provider    command.rejected: PAY_METHOD_INVALID
+    that authorises no payments
     with an unknown provider, scene, currency   command.rejected: PAY_METHOD_INVALID, PAY_PARAM_INVALID
 
 With `intent_id`, merged orders are paid together. If a buyer pays at an attempt before it is closed, the money is a
@@ -31,7 +33,9 @@ from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.payment_rules import AttemptState, not_offered, unpayable, wrong_amount
 from workers.domain.refusal import Refusal
+from workers.domain.shop import CaptureOn
 from workers.providers import configured
+from workers.providers.abilities import AuthorizingProvider
 from workers.providers.port import ClientAction, HttpRequest, Provider, ProviderRefusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -60,12 +64,16 @@ class StartContext:
 
 @dataclass(frozen=True)
 class AmountDue:
-    """The amount to pay, in minor units, and until when: merged orders until the first of them expires."""
+    """The amount to pay, in minor units, and until when: merged orders until the first of them expires.
+
+    `authorizes`: the money is reserved now, and taken when the goods leave.
+    """
 
     order: Order
     intent_id: int
     amount: int
     expire_at: datetime
+    authorizes: bool = False
 
 
 def decide(body: PaymentStart, context: StartContext, now: datetime) -> AmountDue | Refusal:
@@ -79,7 +87,7 @@ def decide(body: PaymentStart, context: StartContext, now: datetime) -> AmountDu
     if not pays:
         return Refusal(Code.PAY_PARAM_INVALID, "this intent does not pay this order", {"field": "intent_id"})
     paid = [context.book[key] for key in sorted(intent.shares)] if intent else [order]
-    due = intent.amount if intent else order.payable_amount
+    due = sum(one.payable_amount for one in paid)  # as locked: an adjustment may have changed the shares that were read
     provider = context.providers.get(body.provider)
     scenes, currencies = (provider.scenes, provider.currencies) if provider else ((), ())
     refusal = (
@@ -89,9 +97,20 @@ def decide(body: PaymentStart, context: StartContext, now: datetime) -> AmountDu
     )
     if refusal is not None:
         return refusal
+    authorizes = any(one.capture_on is CaptureOn.HAND_OVER for one in paid)
+    if authorizes and not isinstance(provider, AuthorizingProvider):
+        return unauthorizable(body.provider, context.providers)
     intent_id = intent.id if intent else order.intent_id
     assert intent_id is not None, "an order that awaits payment has its intent"
-    return AmountDue(order, intent_id, due, min(one.expire_at for one in paid))
+    return AmountDue(order, intent_id, due, min(one.expire_at for one in paid), authorizes)
+
+
+def unauthorizable(name: str, providers: Mapping[str, Provider]) -> Refusal:
+    """Refuse a provider that takes the money at once, for an order whose money is taken when its goods leave."""
+    able = sorted(other for other, one in providers.items() if isinstance(one, AuthorizingProvider))
+    offered = ", ".join(able) or "no provider that has settings here"
+    why = f"{name} cannot authorise a payment, and this order pays when its goods leave: pay with {offered}"
+    return Refusal(Code.PAY_METHOD_INVALID, why, {"field": "provider", "providers": able})
 
 
 async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
@@ -108,9 +127,9 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
         keys[attempt_id] = key
         match decide(item.body, context, batch.now):
             case Refusal() as refusal:
-                outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+                outcomes[commands.key_of(item)] = commands.rejected(item, refusal), item
             case AmountDue() as due:
-                opened.append((item, new_attempt(item.body, due, attempt_id, batch.now)))
+                opened.append((item, new_attempt(item, due, attempt_id, batch.now)))
 
     before = await attempt_rows.live(tx, {attempt.intent_id for _, attempt in opened})
     signed = await asyncio.to_thread(sign, opened, context.providers, batch.now)
@@ -120,10 +139,10 @@ async def start_payments(tx: Transaction, batch: Batch[PaymentStart]) -> None:
         match request:
             case ClientAction():
                 written.append((item, replace(attempt, state=AttemptState.REQUESTED, reference=request.reference)))
-                outcomes[commands.key_of(item.body)] = attempts.started(attempt, request), item
+                outcomes[commands.key_of(item)] = attempts.started(attempt, request), item
             case ProviderRefusal():
                 refusal = Refusal(Code.PAY_PARAM_INVALID, request.message, {"provider_code": request.code})
-                outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+                outcomes[commands.key_of(item)] = commands.rejected(item, refusal), item
             case HttpRequest():
                 written.append((item, attempt))
                 calls.append(
@@ -151,8 +170,9 @@ async def read(tx: Transaction, items: Sequence[Item]) -> StartContext:
     return StartContext(Book[Item](await orders.lock(tx, named)), merged, configured())
 
 
-def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: datetime) -> Attempt:
+def new_attempt(item: Envelope[PaymentStart], due: AmountDue, attempt_id: int, now: datetime) -> Attempt:
     """Return the attempt that the command opens, before any call to its provider."""
+    body = item.body
     return Attempt(
         id=attempt_id,
         out_trade_no=attempts.number(attempt_id),
@@ -165,9 +185,10 @@ def new_attempt(body: PaymentStart, due: AmountDue, attempt_id: int, now: dateti
         state=AttemptState.CREATED,
         reference=None,
         trade_no=None,
-        command=commands.key_of(body),
+        command=commands.key_of(item),
         started_at=now,
         expire_at=due.expire_at,
+        authorize=due.authorizes,
         details={"return_url": body.return_url, "client_ip": body.client_ip, "payer": body.payer},
     )
 

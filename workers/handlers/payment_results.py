@@ -8,6 +8,8 @@
     of a provider that has no settings in this process   retried: another worker may have them
     about an attempt that is unknown                     retried, at last a dead letter (order_unknown)
     about an attempt that was captured or failed         a payment result, see below
+    about an attempt that was authorised                 the same, judged as a capture: it makes the order paid, and the
+                                                         money comes later; voided if it is not kept
     an approval of an attempt that is live               provider.capture: the money comes when we capture it
     about an attempt that is closed                      payment.attempt_closed
     about a refund that succeeded or failed              refund.observed, for the refunds queue
@@ -23,6 +25,9 @@
     awaiting payment       paid, stock is deducted         refunded, alert            recorded; cancelled by policy,
                                                                                       unless another attempt is live
     cancelled, rejected    refunded (late)                 refunded, alert            recorded
+    timed out, by policy   waits: reinstating, its stock   refunded, alert            recorded
+                           is reserved again
+    reinstating            refunded (duplicate)            refunded, alert            recorded
     paid or later          refunded (duplicate)            refunded, alert            recorded
     unknown                retried, at last a dead letter: money must not vanish
 
@@ -39,6 +44,7 @@ progress.mark: everything published before it is handled, so payment timers that
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from prometheus_client import Counter
@@ -47,19 +53,32 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult, ProgressMark
-from messages.providers import ProviderCapture, ProviderCertificates, ProviderDisputeQuery, ProviderQuery
+from messages.providers import ProviderCapture, ProviderDisputeQuery, ProviderQuery
 from messages.reasons import Reason
+from workers import shop
 from workers.domain import payment_rules
 from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
+from workers.domain.payment_authorizations import AuthorizationState, PaymentAuthorization, ProviderStep
 from workers.domain.payment_rules import AttemptState, PaymentVerdict, ends_by_failure
 from workers.providers import configured
 from workers.providers.port import Provider, RejectedNotification, UnknownCertificate
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import attempts, benefits, order_events, payment_context, payment_notifications, refunds
+from workers.services import (
+    attempts,
+    benefits,
+    certificate_fetches,
+    order_events,
+    payment_authorizations,
+    payment_context,
+    payment_notifications,
+    refunds,
+    reinstatements,
+)
 from workers.services.attempts import provider_call
 from workers.services.certificate_fetches import CertificateFetchLimiter
+from workers.services.payment_authorizations import next_look
 from workers.services.payment_context import PaymentContext, ReportedResult
 from workers.services.payment_events import callback_rejected, payment_event, wrong_amount
 from workers.services.payment_notifications import (
@@ -76,13 +95,15 @@ from workers.services.payment_notifications import (
 )
 from workers.store import attempts as attempt_rows
 from workers.store import free_texts, notifications, orders, payments, timers
+from workers.store import payment_authorizations as authorization_rows
 from workers.store import refunds as refund_rows
-from workers.store.attempts import AttemptChange
+from workers.store.attempts import Attempt, AttemptChange
 
 PaymentMessage: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
 Item: TypeAlias = Envelope[Any]
 BELIEVED = Counter("oms_payment_callbacks_believed", "Notifications that were believed", ["provider"])
 REJECTED = Counter("oms_payment_callbacks_rejected", "Notifications that were not believed", ["provider", "code"])
+AUTHORIZED = (AttemptState.AUTHORIZED, AttemptState.CAPTURED)
 CERTIFICATE_FETCHES = CertificateFetchLimiter()
 
 
@@ -100,7 +121,9 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     rejections = await keep_notifications(tx, reports, providers)
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
+    reserved = await keep_authorizations(tx, context)
     await free_texts.keep(tx, [text_of(item, fact, book) for item, fact in facts])
+    reserves = await reinstatements.begin(tx, context, shop.current().saga_deadline_seconds)
     applied = await benefits.apply(tx, book, batch.now)
     changes = attempt_changes(reports, accepted)
     closings = await attempts.close_superseded(tx, book, changes)
@@ -111,19 +134,20 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     await timers.stop(tx, ended)
     await timers.set_progress(tx, max((item.body.at for item in batch.of(ProgressMark)), default=None))
 
-    notified = [*certificate_calls(reports, CERTIFICATE_FETCHES), *follow_ups(reports), *rejections]
+    notified = [*certificate_fetches.calls(reports, CERTIFICATE_FETCHES), *follow_ups(reports), *rejections]
     about = [(item, fact, book[fact.result.order_id].root_id) for item, fact in facts]
     events = [outbox.event(payment_event(fact), because=item, stream=root_id) for item, fact, root_id in about]
     wrong = [(item, fact) for item, fact in facts if fact.verdict is PaymentVerdict.MISMATCH]
     alerts = [outbox.event(wrong_amount(fact), because=item) for item, fact in wrong]
     owed = [
         *order_events.stock_orders(book),
+        *reserves,
         *order_events.hand_overs(book),
         *refunds.announcements(opened),
         *benefits.announcements(applied),
     ]
     closes = attempts.close_calls(closings)
-    await outbox.append(tx, [*notified, *events, *order_events.steps(book), *alerts, *owed, *closes])
+    await outbox.append(tx, [*notified, *reserved, *events, *order_events.steps(book), *alerts, *owed, *closes])
 
 
 def text_of(item: Item, fact: payments.PaymentFact, book: Book[Any]) -> free_texts.Written:
@@ -138,7 +162,8 @@ def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderRep
     results = [ReportedResult(item, item.body) for item in batch.of(PaymentResult)]
     for report in reports:
         if isinstance(report.meaning, PaymentReported):
-            results.append(ReportedResult(report.item, report.meaning.result, report.meaning.attempt))
+            known = report.meaning
+            results.append(ReportedResult(report.item, known.result, known.attempt, known.authorized_until))
     return sorted(results, key=lambda one: places[one.item.id])
 
 
@@ -173,6 +198,10 @@ def decide_results(
             batch.retry(item, Reason.ORDER_PLACING, "its order is still being placed")
         elif not context.pays(order, result):
             batch.dead(item, Reason.INTENT_UNKNOWN, "this intent is not one that pays this order")
+        elif one.attempt is not None and one.authorized_until is not None:
+            if one.attempt.state not in AUTHORIZED and one.attempt.id not in context.reserved:
+                accepted.append(one)
+                context.reserved[one.attempt.id] = item, reserve(context, one, one.attempt, one.authorized_until)
         else:
             accepted.append(one)
             if fact is None:
@@ -189,21 +218,70 @@ def apply_result(context: PaymentContext, order: Order, item: Item, result: Paym
     if result.kind == "failed":
         verdict = PaymentVerdict.FAILED
     elif intent is not None:
-        verdict = payment_rules.verdict_on_merged_capture(paid, intent.amount, result.amount, result.currency)
+        due = sum(each.payable_amount for each in paid)  # an adjustment may have changed the shares that were read
+        verdict = payment_rules.verdict_on_merged_capture(paid, due, result.amount, result.currency)
     else:
         verdict = payment_rules.verdict_on_capture(order, result.amount, result.currency)
+    if verdict is PaymentVerdict.LATE and context.may_reinstate(order, result):
+        verdict = PaymentVerdict.WAITING
+        book.move_family(order.id, Trigger.LATE_CAPTURED, because=item, at=context.now)
+        context.benefits.hold_again(order)
     intent_id = result.intent_id or order.intent_id
     if verdict is PaymentVerdict.KEPT:
         for each in paid:
             book.amend(each.id, captured_amount=each.captured_amount + each.payable_amount)
             book.pay(each.id, Trigger.CAPTURED, because=item, at=context.now, intent_id=intent_id)
     elif result.kind == "captured" and result.currency == order.currency:
-        book.amend(order.id, captured_amount=order.captured_amount + result.amount)
+        book.amend(order.id, captured_amount=book[order.id].captured_amount + result.amount)
     elif verdict is PaymentVerdict.FAILED and ends_by_failure(order) and item.id not in context.spared:
         why: dict[str, Any] = {"cancel_type": CancelType.PAYMENT_FAILED}
         why["reason_code"] = result.reason_code or "payment_failed"
         book.move_family(order.id, Trigger.PAYMENT_FAILED, because=item, at=context.now, **why)
     return payments.PaymentFact(result, intent_id, verdict)
+
+
+def reserve(
+    context: PaymentContext, one: ReportedResult, attempt: Attempt, expire_at: datetime
+) -> PaymentAuthorization:
+    """Judge an authorisation as the capture that it stands for; one that is not kept is voided. No I/O."""
+    order, result = context.book[one.result.order_id], one.result
+    verdict = payment_rules.verdict_on_capture(order, result.amount, result.currency)
+    if context.merged_intent(result) is not None:
+        verdict = PaymentVerdict.DUPLICATE  # no payment of several orders is authorised
+    if verdict is PaymentVerdict.KEPT:
+        intent_id = result.intent_id or order.intent_id
+        context.book.pay(order.id, Trigger.AUTHORIZED, because=one.item, at=context.now, intent_id=intent_id)
+    return PaymentAuthorization(
+        attempt_id=attempt.id,
+        order_id=order.id,
+        provider=attempt.provider,
+        authorization_no=result.trade_no,
+        amount=result.amount,
+        currency=result.currency,
+        verdict=verdict,
+        state=AuthorizationState.AUTHORIZED if verdict is PaymentVerdict.KEPT else AuthorizationState.VOIDING,
+        authorized_at=result.occurred_at,
+        expire_at=expire_at,
+    )
+
+
+async def keep_authorizations(tx: Transaction, context: PaymentContext) -> list[outbox.Announcement]:
+    """Record the batch's authorisations and watch over them. Returns payment.authorized, and the voids of strays."""
+    found = list(context.reserved.values())
+    await authorization_rows.record(tx, [one for _, one in found])
+    kept = {one.attempt_id: one for _, one in found if one.verdict is PaymentVerdict.KEPT}
+    looks = {one.attempt_id: None for _, one in found} | {key: next_look(one) for key, one in kept.items()}
+    await authorization_rows.look_at(tx, looks)
+    messages: list[outbox.Announcement] = []
+    for item, one in found:
+        order = context.book[one.order_id]
+        event = payment_authorizations.authorized(one, order.intent_id)
+        messages.append(outbox.event(event, because=item, stream=order.root_id))
+        if one.verdict is PaymentVerdict.MISMATCH:
+            messages.append(outbox.event(payment_authorizations.wrong_amount(one), because=item))
+        if one.attempt_id not in kept:
+            messages.append(payment_authorizations.call(one, ProviderStep.VOID, item))
+    return messages
 
 
 async def keep_notifications(
@@ -222,18 +300,6 @@ async def keep_notifications(
         else:
             BELIEVED.labels(record.provider).inc()
     return rejections
-
-
-def certificate_calls(reports: Iterable[ProviderReport], limiter: CertificateFetchLimiter) -> list[outbox.Announcement]:
-    """Build provider.certificates for each certificate that is unknown here, as often as the limiter allows."""
-    calls: list[outbox.Announcement] = []
-    for report in reports:
-        if isinstance(report.meaning, UnknownCertificate):
-            provider, serial = report.item.body.provider, report.meaning.serial
-            if limiter.allow(provider, serial):
-                message = ProviderCertificates(provider=provider, serial=serial)
-                calls.append(provider_call(message, provider, because=report.item))
-    return calls
 
 
 def follow_ups(reports: Iterable[ProviderReport]) -> list[outbox.Announcement]:
@@ -271,10 +337,11 @@ def attempt_changes(reports: Iterable[ProviderReport], accepted: Iterable[Report
     for one in accepted:
         if one.attempt is not None:
             result = one.result
-            state = AttemptState(result.kind)
-            changes.append(
-                AttemptChange(one.attempt.id, state, trade_no=result.trade_no, reason_code=result.reason_code)
-            )
+            if one.authorized_until is not None:
+                changes.append(AttemptChange(one.attempt.id, AttemptState.AUTHORIZED))
+                continue
+            state, trade_no = AttemptState(result.kind), result.trade_no
+            changes.append(AttemptChange(one.attempt.id, state, trade_no=trade_no, reason_code=result.reason_code))
     return changes
 
 

@@ -5,8 +5,8 @@
     provider.start         what the client needs                 payment.started answers the payment.start
                            a refusal                             command.rejected with PAY_PROVIDER_ERROR
                            none, four times                      command.rejected with PAY_PROVIDER_UNKNOWN
-    provider.capture       captured, failed                      payment.observed, for payment_results to judge
-    provider.query         captured, failed                      the same
+    provider.capture       captured, authorised, failed          payment.observed, for payment_results to judge
+    provider.query         captured, authorised, failed          the same
                            approved, within the window           provider.capture
                            closed                                payment.attempt_closed
                            no such payment, after the window     the same
@@ -16,6 +16,9 @@
                            approved, or under way                polled soon (timer)
                            a refusal                             nothing: the timer polls when the window has ended
                            none                                  retried
+    provider.authorization_capture, provider.authorization_void, provider.authorization_renew,
+    and any of an attempt  captured, voided, authorised, failed  authorization.observed, for payment_authorizations
+    that was authorised    none                                  nothing: the timer has the provider polled
     provider.refund        refunded, under way, refusal, none    refund.observed
     provider.refund_query  refunded, under way, none             refund.observed
                            no such refund                        provider.refund, under the same number
@@ -42,6 +45,7 @@ from messages.base import Event, as_reason_code
 from messages.envelope import Envelope
 from messages.payments import PaymentStart
 from messages.providers import (
+    AUTHORIZATION_CALLS,
     AttemptCall,
     ProviderCapture,
     ProviderCertificates,
@@ -69,7 +73,7 @@ from workers.providers.port import (
 )
 from workers.runtime.batch import Batch
 from workers.runtime.route import CallRoute
-from workers.services import attempts, commands, disputes, refund_answers
+from workers.services import attempts, authorization_answers, commands, disputes, refund_answers
 from workers.services.provider_requests import ProviderAnswer, prepare, send
 from workers.services.refund_answers import RetryLater
 from workers.store import attempts as attempt_rows
@@ -175,6 +179,9 @@ def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, 
     """Decide what an answer changes for its attempt. No I/O."""
     if isinstance(item.body, ProviderStart):
         return decide_start(item, attempt, answer, context)
+    if attempt.state is AttemptState.AUTHORIZED or isinstance(item.body, AUTHORIZATION_CALLS):
+        follows = authorization_answers.follow_up(item, attempt, answer)
+        return CallDecision(announcements=(follows,)) if follows else NOTHING
     if answer is None:
         return CallDecision(stops_polling=attempt.id) if attempt.state in DONE else NOTHING
     end = decide_end(item, attempt, answer)
@@ -218,7 +225,7 @@ def start_verdict(attempt: Attempt, answer: ProviderAnswer, tries: int) -> Clien
         case ClientAction():
             ended = Refusal(Code.PAY_PROVIDER_ERROR, ENDED.message, {"provider_code": ENDED.code})
             return answer if attempt.state is AttemptState.CREATED else ended
-        case _ if attempt.state is AttemptState.CAPTURED:
+        case _ if attempt.state in (AttemptState.AUTHORIZED, AttemptState.CAPTURED):
             return Refusal(Code.PAY_ALREADY_PAID, "the order is paid")
         case UnknownOutcome() if tries < START_TRIES:
             return RetryLater(Reason.PROVIDER_UNKNOWN, answer.why)
@@ -232,11 +239,13 @@ def start_verdict(attempt: Attempt, answer: ProviderAnswer, tries: int) -> Clien
 def decide_end(item: Item, attempt: Attempt, answer: ProviderAnswer) -> CallDecision | None:
     """Return the decision on an attempt that has ended, earlier or by this answer; None if it has not. No I/O.
 
-    A capture that the provider reports after another end still counts: it is announced like any other.
+    A capture or authorisation that the provider reports after another end still counts: it is announced like any other.
     """
     captured_late = attempt.state in ("failed", "closed")
     match answer:
-        case PaymentReport(status=ReportedPayment.CAPTURED) if captured_late or attempt.state not in DONE:
+        case PaymentReport(status=ReportedPayment.CAPTURED | ReportedPayment.AUTHORIZED) if (
+            captured_late or attempt.state not in DONE
+        ):
             news = outbox.internal(attempts.observed(attempt, answer), because=item)
             return CallDecision(stops_polling=attempt.id if captured_late else None, announcements=(news,))
         case _ if attempt.state in DONE:

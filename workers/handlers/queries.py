@@ -1,28 +1,44 @@
-"""Answers queries. Nothing is changed, claimed or stored; the answer goes to the reply_to of the query.
+"""Answers queries. Nothing is changed or claimed; the answer goes to the reply_to of the query. Only who sees personal
+data in clear is stored, before the answer.
 
     order.preview is                              then
     --------------------------------------------  -------------------------------------------------------------------
     an order that would be accepted               order.previewed: the price that order.create would find, its lines,
                                                   and the buyer's level, points, coupons and addresses (masked)
     an order that would be rejected               order.previewed with the refusal, and everything else that is known
-    subject.export of a user                      subject.exported: a part of everything that is kept about the user
+    subject.export of a user                      subject.exported: a part of everything that is kept about the user;
+                                                  address_accesses has who and when
     for another user, or from a broker user       query.rejected with AUTH_FORBIDDEN
     without the role
 
+    contact.list                                  contact.listed: where the user is notified, the address masked
     cart.get, coupon.list, points.get             cart.shown, coupon.listed, points.shown: what the user has
     stock.get                                     stock.shown: what each warehouse has; query.rejected with
                                                   INVENTORY_ELSEWHERE if stock has a database of its own
+    plan.reorder                                  plan.reorder_shown: whether to order more of a SKU, and how much
+    plan.price                                    plan.price_shown: at which price a SKU earns most
+    plan.forecast                                 plan.forecast_shown: what was sold of a SKU in each period, and how
+                                                  much will be; query.rejected with a code that begins with PLAN
+    dashboard.get                                 dashboard.shown: what happened to orders on a day
 
     about orders that exist                       then
     --------------------------------------------  -------------------------------------------------------------------
     order.get                                     order.described: all about the order, its address masked
+    order.get of an operator, with a              the same with the address in clear; address_accesses has who, when and
+    reveal_reason                                 why. Of any other sender: query.rejected with AUTH_FORBIDDEN
     order.track                                   order.tracked: its parcels, and what their carriers reported
     order.history                                 order.history_listed: its steps
     payment.get                                   payment.described: its attempts, captures and refunds
     order.explain                                 order.explained: what it waits for and from whom, and what died
     order.as_of                                   order.shown_as_of: its state, money and parcels at an earlier time
     order.list                                    order.listed: a page of orders, the newest first
-    about an unknown order or another user's      query.rejected with ORDER_NOT_FOUND
+    after_sale.get                                after_sale.described: one case, or all of an order, with their steps.
+                                                  An operator sees texts only with a reveal_reason, as above
+    after_sale.list                               after_sale.listed: a page of cases
+    dispute.get                                   dispute.described: a dispute, and what was submitted against it
+    dispute.list                                  dispute.listed: a page of disputes
+    about an unknown order or another user's      query.rejected with ORDER_NOT_FOUND, of a case AFTERSALE_NOT_FOUND,
+                                                  of a dispute PAY_DISPUTE_NOT_FOUND
     with a version that the order has not yet     query.rejected with ORDER_VERSION_BEHIND
     a wrong limit, state or cursor                query.rejected with ORDER_PARAM_INVALID and the field's path
 
@@ -37,10 +53,15 @@ from typing import Any, TypeAlias
 
 from db.pool import Transaction
 from messages.account_queries import CartGet, CouponList, PointsGet, StockGet
+from messages.after_sale_queries import AfterSaleGet, AfterSaleList
 from messages.base import Query, QueryRejected, Reply
+from messages.contacts import ContactList
+from messages.dashboards import DashboardGet
+from messages.dispute_queries import DisputeGet, DisputeList
 from messages.envelope import Envelope
 from messages.order_queries import OrderList, OrderQuery
 from messages.orders import LINES_MAX, Amounts
+from messages.planning import PlanForecast, PlanPrice, PlanReorder
 from messages.queries import (
     OrderPreview,
     OrderPreviewed,
@@ -50,9 +71,10 @@ from messages.queries import (
     PreviewUser,
 )
 from messages.subjects import SubjectExport
+from outbox import code_counts
 from workers import shop
 from workers.domain.codes import Code
-from workers.domain.order_validation import against_policy, unknown_words
+from workers.domain.order_validation import against_policy, unknown_words, wrong_user
 from workers.domain.pricing import coupons
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import Buyer, PricedLine, PriceRequest, Quote, RequestedLine, quote
@@ -61,14 +83,29 @@ from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
 from workers.runtime.batch import Batch
 from workers.runtime.route import QueryRoute
-from workers.services import account_answers, authorization, order_answers, order_pages, subject_exports
+from workers.services import (
+    account_answers,
+    authorization,
+    case_answers,
+    case_pages,
+    dashboard_answers,
+    dispute_answers,
+    forecast_answers,
+    order_answers,
+    order_pages,
+    price_answers,
+    reorder_answers,
+    revelations,
+    subject_exports,
+)
+from workers.services.sales_histories import SalesClock
 from workers.store import preview
 from workers.store.preview import PreviewContext
 
 BATCH_MAX_ITEMS = 20  # a preview with all its coupons takes some milliseconds, and the first caller waits for all
 
 
-AnswerKind: TypeAlias = Callable[[Transaction, Sequence[Envelope[Any]], datetime], Awaitable[list[Reply]]]
+AnswerKind: TypeAlias = Callable[[Transaction, Sequence[Envelope[Any]], Batch[Query]], Awaitable[list[Reply]]]
 Kinds: TypeAlias = Mapping[type[Query], AnswerKind]
 
 
@@ -92,6 +129,8 @@ def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime
     refusal = malformed(body, terms) or unknown_words(body.channel, "buy_now", body.business_type, None, None)
     policy = Policy() if refusal else rules.policy_of(body.business_type, known.policies.get(body.business_type, {}))
     wanted, coupon = [(line.sku_id, line.qty) for line in terms.wanted], body.coupon_id is not None
+    member = known.members[body.user_id]
+    refusal = refusal or wrong_user(member.level, member.blocked, rules)
     refusal = refusal or against_policy(wanted, coupon, body.use_points, policy)
     price = refusal or quote(terms, known.rules, buyer, rules, now)
     if isinstance(price, Refusal):
@@ -153,54 +192,96 @@ async def answer(tx: Transaction, batch: Batch[Query]) -> list[Reply]:
 
 async def answer_without_stock(tx: Transaction, batch: Batch[Query]) -> list[Reply]:
     """Answer as `answer` does where stock has a database of its own."""
-    return await _answer(tx, batch, {**KINDS, StockGet: _ignoring_time(account_answers.reject_stock)})
+    return await _answer(tx, batch, {**KINDS, **WITHOUT_STOCK})
 
 
 async def _answer(tx: Transaction, batch: Batch[Query], kinds: Kinds) -> list[Reply]:
     answers: dict[int, Reply] = {}
     allowed: list[Envelope[Any]] = []
     for item in batch:
-        if refusal := authorization.unvouched(item):
+        if refusal := authorization.unvouched(item) or revelations.refused(item):
             answers[id(item)] = QueryRejected(code=refusal.code, message=refusal.message)
         else:
             allowed.append(item)
     for model, answer_kind in kinds.items():
         items = [item for item in allowed if isinstance(item.body, model)]
         if items:
-            replies = await answer_kind(tx, items, batch.now)
+            replies = await answer_kind(tx, items, batch)
             answers |= {id(item): reply for item, reply in zip(items, replies, strict=True)}
+    for item in batch:
+        if isinstance(reply := answers[id(item)], QueryRejected):
+            code_counts.rejected(item.body.TYPE, reply.code)
     return [answers[id(item)] for item in batch]
 
 
-async def answer_previews(tx: Transaction, items: Sequence[Envelope[OrderPreview]], now: datetime) -> list[Reply]:
+async def answer_previews(tx: Transaction, items: Sequence[Envelope[OrderPreview]], batch: Batch[Query]) -> list[Reply]:
     """Answer each order.preview, in order."""
-    known = await preview.read(tx, [item.body for item in items], now)
-    return [previewed(item.body, known, decide(item.body, known, shop.current(), now)) for item in items]
+    known = await preview.read(tx, [item.body for item in items], batch.now)
+    return [previewed(item.body, known, decide(item.body, known, shop.current(), batch.now)) for item in items]
 
 
-async def answer_exports(tx: Transaction, items: Sequence[Envelope[SubjectExport]], _: datetime) -> list[Reply]:
+async def answer_about_orders(
+    tx: Transaction, items: Sequence[Envelope[OrderQuery]], batch: Batch[Query]
+) -> list[Reply]:
+    """Answer each query about one order, in order: with its address in clear only where that is recorded."""
+    return await order_answers.answer_about_orders(tx, items, batch.answers)
+
+
+async def answer_cases(tx: Transaction, items: Sequence[Envelope[AfterSaleGet]], batch: Batch[Query]) -> list[Reply]:
+    """Answer each after_sale.get, in order: with what people wrote in clear only where that is recorded."""
+    return await case_answers.answer_about_cases(tx, items, batch.answers)
+
+
+async def answer_exports(tx: Transaction, items: Sequence[Envelope[SubjectExport]], batch: Batch[Query]) -> list[Reply]:
     """Answer each subject.export, in order. Exports are rare and large, so each is read alone."""
+    assert all(id(item) in batch.answers for item in items), "an export is recorded before it is answered"
     return [await subject_exports.answer(tx, item.body, item.user) for item in items]
 
 
-def _ignoring_time(answer_items: Callable[..., Awaitable[list[Reply]]]) -> AnswerKind:
-    async def answer_at(tx: Transaction, items: Sequence[Envelope[Any]], _: datetime) -> list[Reply]:
+def _alone(answer_items: Callable[..., Awaitable[list[Reply]]]) -> AnswerKind:
+    """Answer from the items alone."""
+
+    async def answer_kind(tx: Transaction, items: Sequence[Envelope[Any]], _: Batch[Query]) -> list[Reply]:
         return await answer_items(tx, items)
 
-    return answer_at
+    return answer_kind
+
+
+def _planning(answer_items: Callable[..., Awaitable[list[Reply]]], **more: bool) -> AnswerKind:
+    """Answer from the items at the time of the batch, with the days of the shop's time zone."""
+
+    async def answer_kind(tx: Transaction, items: Sequence[Envelope[Any]], batch: Batch[Query]) -> list[Reply]:
+        return await answer_items(tx, items, SalesClock(batch.now, shop.current().business_time_zone), **more)
+
+    return answer_kind
 
 
 KINDS: Kinds = {
     OrderPreview: answer_previews,
-    OrderQuery: _ignoring_time(order_answers.answer_about_orders),
-    OrderList: _ignoring_time(order_pages.answer_lists),
-    CartGet: _ignoring_time(account_answers.answer_carts),
-    CouponList: _ignoring_time(account_answers.answer_coupons),
-    PointsGet: _ignoring_time(account_answers.answer_points),
-    StockGet: _ignoring_time(account_answers.answer_stock),
+    OrderQuery: answer_about_orders,
+    OrderList: _alone(order_pages.answer_lists),
+    AfterSaleGet: answer_cases,
+    AfterSaleList: _alone(case_pages.answer_case_lists),
+    DisputeGet: _alone(dispute_answers.answer_about_disputes),
+    DisputeList: _alone(dispute_answers.answer_dispute_lists),
+    CartGet: _alone(account_answers.answer_carts),
+    ContactList: _alone(account_answers.answer_contacts),
+    CouponList: _alone(account_answers.answer_coupons),
+    PointsGet: _alone(account_answers.answer_points),
+    StockGet: _alone(account_answers.answer_stock),
+    PlanForecast: _planning(forecast_answers.answer_forecasts),
+    PlanPrice: _planning(price_answers.answer_prices),
+    PlanReorder: _planning(reorder_answers.answer_reorders, stock_here=True),
+    DashboardGet: _planning(dashboard_answers.answer_dashboards),
     SubjectExport: answer_exports,
 }
 """The kinds of queries, and who answers them."""
+
+WITHOUT_STOCK: Kinds = {
+    StockGet: _alone(account_answers.reject_stock),
+    PlanReorder: _planning(reorder_answers.answer_reorders, stock_here=False),
+}
+"""Those that are answered otherwise where stock has a database of its own."""
 
 
 def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> OrderPreviewed:
@@ -256,4 +337,10 @@ def _refusal(refusal: Refusal) -> PreviewRefusal:
     return PreviewRefusal(code=refusal.code, message=refusal.message, details=dict(refusal.details))
 
 
-ROUTE = QueryRoute(queue="queries", handler=answer, batch_max_items=BATCH_MAX_ITEMS)
+ROUTE = QueryRoute(
+    queue="queries",
+    handler=answer,
+    batch_max_items=BATCH_MAX_ITEMS,
+    is_recorded=revelations.shows,
+    record=revelations.record,
+)

@@ -114,12 +114,12 @@ async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
         statement = parsed[item.id]
         if isinstance(statement, Refusal):
             rejected = commands.rejected(item, statement)
-            outcomes[commands.key_of(item.body)] = rejected, item
+            outcomes[commands.key_of(item)] = rejected, item
             events.append(outbox.event(rejected, because=item))
             continue
         key = statement.key
         outcome = reconciled(key, results[key])
-        outcomes[commands.key_of(item.body)] = outcome, item
+        outcomes[commands.key_of(item)] = outcome, item
         if key in compared and first[key][0] is item:
             found = [discrepancy(key, difference, owners) for difference in compared[key].differences]
             events += [outbox.event(event, because=item) for event in (*found, outcome)]

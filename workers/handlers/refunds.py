@@ -7,8 +7,10 @@ refund.result succeeded, first time                  succeeded for good: refund.
                                                      refund is in excess
 refund.result failed, not succeeded before           failed: refund.failed and an alert; the money is still owed. What
                                                      points followed it is undone until it, or another, takes its place
+refund.result failed, of one that had succeeded      an alert, if it failed after that: the buyer is paid by hand
 refund.observed                                      the same, from a provider that we call: also submitted or unknown,
                                                      and then the provider is polled until the end is known
+refund.result of one whose money came back           nothing: it is older than the dispute that was won
 refund.result for another amount or currency         dead letter, for an operator to look at
 refund.result for an unknown number                  retried, at last a dead letter
 the same, succeeded, and its capture is known        the provider gave money back by itself: in the books under its
@@ -16,12 +18,15 @@ the same, succeeded, and its capture is known        the provider gave money bac
                                                      Again: nothing; with another amount a dead letter
 refund.request, not above what is captured and left  a refund of its own: refund.requested; points that were used come
                                                      back, points that were earned go, both in proportion
-refund.request that names a failed refund            refund.requested again, under the same number; if the provider does
-                                                     not accept that number again, a request without it opens another
+refund.request that names a failed refund            refund.requested again, under the same number
+the same, which it `replaces`                        refund.requested under a new number, of the same capture, once: for
+                                                     a provider that does not accept the old number again
+a refund of a case ends, is requested again, or is   its case follows: after_sale.refund_moved
+replaced
 refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -46,6 +51,7 @@ from workers.store import refunds as refund_rows
 from workers.store.refunds import (
     CapturedFor,
     CaptureKey,
+    DrawnOn,
     ForeignKey,
     ForeignRefundPart,
     OpenedRefund,
@@ -58,13 +64,11 @@ from workers.store.timers import Timer, TimerKind
 RUNNING = SharedGauge("oms_refunds_running", "Refunds without a known end, counted up to 100,000")
 OLDEST = SharedGauge("oms_refunds_oldest_age_seconds", "Age of the oldest refund without a known end, 0 without any")
 EXCESS = SharedGauge("oms_refunds_excess", "Refunds that succeeded above what was left of their captures")
+NOT_NUMBERED = ""  # stands for the number of a refund that this batch opens
 FIRST_POLL = timedelta(seconds=10)
 """The sweeper polls in ever longer steps after this."""
-NOT_FAILED = Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
 ResultItem: TypeAlias = Envelope[RefundResult | RefundObserved]
 RequestItem: TypeAlias = Envelope[RefundRequest]
-DrawnOn: TypeAlias = tuple[int, str, str]
-"""(order id, provider, trade number): the refunds with the same three share what can go back."""
 
 
 def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -> Refusal | None:
@@ -74,8 +78,9 @@ def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -
         return refusal
     if body.actor.type == "user":
         return authorization.FORBIDDEN
-    if kept is None or (order is not None and order.state is State.SPLIT):
-        why = "name one of the orders that it was split into" if kept else "nothing of this order is captured"
+    captured = kept is not None and kept.reserved is None
+    if kept is None or not captured or (order is not None and order.state is State.SPLIT):
+        why = "name one of the orders that it was split into" if captured else "nothing of this order is captured"
         return Refusal(Code.REFUND_NOT_ALLOWED, why)
     if not 1 <= body.amount <= kept.left:
         details = {"requested": body.amount, "left": kept.left, "currency": kept.currency}
@@ -127,13 +132,14 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     claims = await commands.claim(tx, batch.of(RefundRequest))
     context = await read(tx, batch.of(RefundResult, RefundObserved), claims.fresh)
     book = context.book
-
     news, foreign = decide_results(batch, context)
-    again, outcomes = repeated([item for item in claims.fresh if item.body.refund_no], context)
-    dues, refused_requests = requests([item for item in claims.fresh if not item.body.refund_no], book, context.left)
+    named = [item for item in claims.fresh if item.body.refund_no or item.body.replaces]
+    again, replacing, outcomes = repeated(named, context)
+    others = [item for item in claims.fresh if not (item.body.refund_no or item.body.replaces)]
+    dues, refused_requests = requests(others, book, context.left)
     outcomes |= refused_requests
-    opened = await refund_rows.open_all(tx, dues)
-    outcomes |= {commands.key_of(o.due.because.body): (refunds.requested(o), o.due.because) for o in opened}
+    opened = await refund_rows.open_all(tx, [*replacing, *dues])
+    outcomes |= {commands.key_of(o.due.because): (refunds.opening(o), o.due.because) for o in opened}
     await orders.save(tx, book)
     await refund_rows.finish(tx, list(context.ends.values()))
     await refund_rows.reopen(tx, [refund.refund_no for _, refund in again])
@@ -144,12 +150,18 @@ async def handle_refunds(tx: Transaction, batch: Batch[RefundResult | RefundObse
     await timers.stop(tx, [(TimerKind.REFUND, key) for key in context.ids({*GONE, RefundState.FAILED})])
     ours = await refund_rows.watch(tx, [refund.id for _, refund in again])
     news += [
-        outbox.event(RefundRequested(**about(refund)), because=item, stream=book[refund.order_id].root_id)
+        outbox.event(
+            RefundRequested(**refunds.about(refund, refund.refund_no)),
+            because=item,
+            stream=book[refund.order_id].root_id,
+        )
         for item, refund in again
     ]
     news += [
         refunds.provider_refund(refund.provider, refund.refund_no, item) for item, refund in again if refund.id in ours
     ]
+    news += [moved for item, refund in again for moved in refunds.case_moved(refund, RefundState.REQUESTED, item)]
+    news += refunds.cases_of_replacements(opened)
     answers = await commands.conclude(tx, outcomes)
     refused = [outbox.event(e, because=item) for e, item in outcomes.values() if isinstance(e, CommandRejected)]
     await outbox.append(
@@ -165,7 +177,8 @@ async def read(tx: Transaction, results: Sequence[ResultItem], fresh: Sequence[R
     payers = await refund_rows.payers(tx, [key[:2] for key in keys])
     book = Book[Any](await orders.lock(tx, {*owners.values(), *payers, *(item.body.order_id for item in fresh)}))
     captures = await refund_rows.captured_for(tx, [key[:2] for key in keys])
-    known = await refund_rows.read(tx, {*owners, *filter(None, (item.body.refund_no for item in fresh))})
+    failed = filter(None, (item.body.refund_no or item.body.replaces for item in fresh))
+    known = await refund_rows.read(tx, {*owners, *failed})
     left = await payments.kept(tx, [item.body.order_id for item in fresh])
     shares = {refund.draws_on: refund.share for refund in known.values()}
     shares |= {(order_id, *key): s for key, one in captures.items() for order_id, s in one.shares.items()}
@@ -185,13 +198,16 @@ def decide_results(
             foreign += decide_foreign(batch, context, item)
         elif (item.body.amount, item.body.currency) != (refund.amount, refund.currency):
             batch.dead(item, Reason.REFUND_AMOUNT_DIFFERS, "its amount or currency is not that of the refund")
-        elif refund.state not in (*GONE, item.body.status):
+        elif refund.state not in (*GONE, RefundState.RETURNED, item.body.status):
             end = judge(refund, context, item.body)
             context.move(refund, end.state)
             context.ends[refund.refund_no] = end
             if end.state.counts != refund.state.counts:
                 context.recounted[refund.order_id] = item
             news += apply_end(context.book, refund, end, item)
+            news += refunds.case_moved(refund, end.state, item, end.reason_code)
+        elif (alert := refunds.failed_later(refund, item.body)) is not None:
+            news.append(outbox.event(alert, because=item))
     return news, foreign
 
 
@@ -243,14 +259,14 @@ def apply_end(book: Book[Any], refund: RefundRow, end: RefundEnd, item: ResultIt
         if refund.currency == order.currency:
             within = refund.amount - end.excess_amount
             book.amend(order.id, refunded_amount=order.refunded_amount + within)
-        succeeded = RefundSucceeded(**about(refund), excess_amount=end.excess_amount)
+        succeeded = RefundSucceeded(**refunds.about(refund, refund.refund_no), excess_amount=end.excess_amount)
         alerts = [refunds.in_excess(succeeded)] if end.excess_amount else []
         news = [outbox.event(succeeded, because=item, stream=order.root_id)]
         return [*news, *(outbox.event(alert, because=item) for alert in alerts)]
-    failed = RefundFailed(**about(refund), reason_code=end.reason_code)
+    failed = RefundFailed(**refunds.about(refund, refund.refund_no), reason_code=end.reason_code)
     content = f"refund {refund.refund_no} of {refund.amount} {refund.currency} failed at {refund.provider}"
-    alert = AlertRaised(
-        title="refund failed", content=content, level="HIGH", code=Code.PAY_PROVIDER_ERROR, order_id=refund.order_id
+    alert = AlertRaised.of(
+        title="refund failed", content=content, code=Code.PAY_PROVIDER_ERROR, order_id=refund.order_id
     )
     return [outbox.event(failed, because=item, stream=order.root_id), outbox.event(alert, because=item)]
 
@@ -266,57 +282,36 @@ def written(
     return texts + [(one.due.because, one.refund_no, one.due.user_id) for one in opened]
 
 
-def about(refund: RefundRow) -> dict[str, Any]:
-    """Return the fields that every refund event has."""
-    return {
-        "order_id": refund.order_id,
-        "refund_no": refund.refund_no,
-        "provider": refund.provider,
-        "trade_no": refund.trade_no,
-        "amount": refund.amount,
-        "currency": refund.currency,
-        "cause": refund.cause,
-    }
-
-
 def repeated(
     fresh: Sequence[RequestItem], context: RefundContext
-) -> tuple[list[tuple[RequestItem, RefundRow]], commands.Outcomes]:
-    """Return the failed refunds that are requested again, which lessen what is left, and each request's outcome."""
+) -> tuple[list[tuple[RequestItem, RefundRow]], list[RefundDue], commands.Outcomes]:
+    """Take requests that name a failed refund, in order of arrival: both kinds lessen what is left of its capture.
+
+    Returns the failed refunds that are requested again, those that take the place of one, and each request's outcome,
+    but for the refunds that are not opened yet.
+    """
     again: list[tuple[RequestItem, RefundRow]] = []
+    dues: list[RefundDue] = []
     outcomes: commands.Outcomes = {}
     for item in fresh:
         body = item.body
-        refund = context.known.get(body.refund_no or "")
-        denial = authorization.denied(body.actor, body.order_id, context.book.get(body.order_id))
-        refusal = denial or not_again(body, refund, context.shares)
-        if refusal is None and refund is not None:
-            context.move(refund, RefundState.REQUESTED)
-            context.recounted[refund.order_id] = item
-            again.append((item, refund))
-            outcomes[commands.key_of(body)] = RefundRequested(**about(refund)), item
-        else:
+        failed, order = context.known.get(body.refund_no or body.replaces or ""), context.book.get(body.order_id)
+        refusal = authorization.denied(body.actor, body.order_id, order) or refunds.not_again(
+            body, failed, context.shares
+        )
+        if refusal is not None or failed is None or order is None:
             assert refusal is not None, "a refund that may be requested again is there"
-            outcomes[commands.key_of(body)] = commands.rejected(item, refusal), item
-    return again, outcomes
-
-
-def not_again(body: RefundRequest, refund: RefundRow | None, shares: Mapping[DrawnOn, CaptureShare]) -> Refusal | None:
-    """Return why this refund is not requested again, or None. No I/O."""
-    if body.actor.type == "user":
-        return authorization.FORBIDDEN
-    if refund is None or refund.order_id != body.order_id:
-        return Refusal(Code.REFUND_NOT_ALLOWED, "the order has no refund of this number")
-    if refund.state is not RefundState.FAILED:
-        return NOT_FAILED
-    if refund.amount != body.amount:
-        return Refusal(Code.REFUND_NOT_ALLOWED, f"that refund is of {refund.amount}", {"amount": refund.amount})
-    left = shares[refund.draws_on].left
-    if refund.amount > left:
-        details = {"requested": refund.amount, "left": left, "currency": refund.currency}
-        why = f"{left} can still go back: the rest was refunded otherwise"
-        return Refusal(Code.PAY_REFUND_EXCEEDS, why, details)
-    return None
+            outcomes[commands.key_of(item)] = commands.rejected(item, refusal), item
+        elif body.replaces is not None:
+            context.count(failed.draws_on, failed.amount, RefundState.FAILED, RefundState.REQUESTED)
+            dues.append(refunds.in_place_of(failed, order, f"operator:{commands.request_of(item)}", because=item))
+            context.known[failed.refund_no] = replace(failed, replaced_by=NOT_NUMBERED)
+        else:
+            context.move(failed, RefundState.REQUESTED)
+            context.recounted[failed.order_id] = item
+            again.append((item, failed))
+            outcomes[commands.key_of(item)] = RefundRequested(**refunds.about(failed, failed.refund_no)), item
+    return again, dues, outcomes
 
 
 def requests(
@@ -329,18 +324,25 @@ def requests(
         body, order = item.body, book.get(item.body.order_id)
         refusal = decide(item, order, left.get(body.order_id))
         if refusal is not None:
-            refused[commands.key_of(body)] = commands.rejected(item, refusal), item
+            refused[commands.key_of(item)] = commands.rejected(item, refusal), item
             continue
         assert order is not None
         capture = left[order.id]
         left[order.id] = replace(capture, owed=capture.owed + body.amount)
-        cause = f"operator:{body.request_id}"
-        dues.append(refunds.due(order, capture, cause, body.amount, because=item, reason_code=body.reason_code))
+        due = refunds.due(
+            order,
+            capture,
+            f"operator:{commands.request_of(item)}",
+            body.amount,
+            because=item,
+            reason_code=body.reason_code,
+        )
+        dues.append(due)
     return dues, refused
 
 
 async def measure(tx: Transaction) -> None:
-    """Show Prometheus how many refunds have no end yet, how old the oldest is, and how many are in excess."""
+    """Show Prometheus how many refunds have no end, how old the oldest is, and how many are in excess."""
     for gauge, value in zip((RUNNING, OLDEST, EXCESS), await refund_rows.backlog(tx), strict=True):
         gauge.set(value)
 

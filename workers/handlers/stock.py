@@ -2,19 +2,23 @@
 
     message          then
     ---------------  --------------------------------------------------------------------------------------------
-    stock.reserve    every line locked: stock.reserved; one short, or too late: stock.refused and nothing locked;
+    stock.reserve    of a turn before which another is not released yet: retried; else
+                     every line locked: stock.reserved; one short, or too late: stock.refused and nothing locked;
                      lines that name no warehouse are locked where there is enough (workers/domain/sourcing.py)
     stock.commit     what is locked is deducted; before its reserve: retried
     stock.release    what is locked is sellable again; before its reserve: a tombstone that refuses it
-    stock.restock    deducted units are sellable again, once per ref; before the deduction: retried
+    stock.restock    deducted units are sellable again, in quarantine or written off, once per ref; before the
+                     deduction: retried
     stock.receive    on hand grows, once per delivery note: stock.received
     stock.adjust     on hand is corrected, never below what is locked: stock.adjusted
+    stock.end_quarantine  units in quarantine are sellable or written off: stock.quarantine_ended
 
 A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
 (workers/domain/stock_reservations.py has the table). Orders in one batch are granted in order of arrival.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import outbox
@@ -29,6 +33,8 @@ from messages.stock import (
     StockAdjusted,
     StockCommit,
     StockDiscrepancy,
+    StockEndQuarantine,
+    StockQuarantineEnded,
     StockReceive,
     StockReceived,
     StockRefused,
@@ -40,7 +46,17 @@ from messages.stock import (
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 from workers.domain.sourcing import Demand, choose
-from workers.domain.stock_reservations import ON_HAND_MAX, Counter, Holder, Place, StockBatch, StockVerdict, Want
+from workers.domain.stock_reservations import (
+    ON_HAND_MAX,
+    Counter,
+    Holder,
+    Place,
+    Short,
+    StockBatch,
+    StockOp,
+    StockVerdict,
+    Want,
+)
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import commands
@@ -48,13 +64,13 @@ from workers.store import free_texts, stock
 
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """The messages about the stock that an order holds."""
-WarehouseCommand: TypeAlias = StockReceive | StockAdjust
+WarehouseCommand: TypeAlias = StockReceive | StockAdjust | StockEndQuarantine
 """The messages about the stock of a warehouse."""
 
 
 async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseCommand]) -> None:
     """Lock holders and counters once, decide in order of arrival, write each counter once."""
-    claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust))
+    claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust, StockEndQuarantine))
     fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
     items = [item for item in batch if isinstance(item.body, HolderCommand) or id(item) in fresh]
     holders = await stock.lock_holders(tx, holder_ids(items))
@@ -67,9 +83,13 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
     for item in items:
         body = item.body
         if isinstance(body, WarehouseCommand):
-            outcomes[commands.key_of(body)] = change_counter(stock_batch, item, body), item
+            outcomes[commands.key_of(item)] = change_counter(stock_batch, item, body), item
         elif isinstance(body, StockReserve):
-            news.append(outbox.internal(reserve(stock_batch, body, in_time=batch.now <= body.deadline), because=item))
+            answer = reserve(stock_batch, body, in_time=batch.now <= body.deadline)
+            if answer is None:
+                batch.retry(item, Reason.STOCK_NOT_THERE_YET, "the release of the turn before has not arrived yet")
+            else:
+                news.append(outbox.internal(answer, because=item))
         elif (verdict := move(stock_batch, body)) is StockVerdict.LATER:
             batch.retry(item, Reason.STOCK_NOT_THERE_YET, "what comes before it has not arrived yet")
         elif verdict is StockVerdict.DISCREPANCY:
@@ -83,18 +103,32 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
     await outbox.append(tx, [*news, *events, *answers, *claims.answers])
 
 
-def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused:
-    """Reserve all lines of one order, or none. Returns the answer."""
+def reserve(stock_batch: StockBatch, body: StockReserve, *, in_time: bool) -> StockReserved | StockRefused | None:
+    """Reserve all lines of one order, or none. Returns the answer; None if it comes before the end of another turn."""
     chosen = source(stock_batch, body)
     wants = [
         Want(line.holder_id, (line.sku_id, chosen[line.sku_id] if line.others else line.warehouse), line.qty)
         for line in body.lines
     ]
-    answer = stock_batch.reserve(body.group_id, wants, in_time=in_time)
+    answer = stock_batch.reserve(body.group_id, wants, in_time=in_time, turn=body.turn)
+    if answer is None:
+        return None
+    about: dict[str, Any] = {"group_id": body.group_id, "turn": body.turn}
     if answer.code is None:
-        return StockReserved(group_id=body.group_id, moved=moved(body, chosen))
-    short = tuple(Shortage(sku_id=s.place[0], warehouse=s.place[1], want=s.want, have=s.have) for s in answer.short)
-    return StockRefused(group_id=body.group_id, code=answer.code, short=short)
+        return StockReserved(**about, moved=moved(body, stock_batch.holders))
+    return StockRefused(**about, code=answer.code, short=shortages(stock_batch, body, answer.short))
+
+
+def shortages(stock_batch: StockBatch, body: StockReserve, short: Iterable[Short]) -> tuple[Shortage, ...]:
+    """Say what is short, and what the other warehouses have that it may come from."""
+    lists = {line.sku_id: (line.warehouse, *line.others) for line in body.lines if line.others}
+    found: list[Shortage] = []
+    for one in short:
+        sku_id, warehouse = one.place
+        others = [name for name in lists.get(sku_id, ()) if name != warehouse]
+        elsewhere = sum(stock_batch.sellable((sku_id, name)) for name in others)
+        found.append(Shortage(sku_id=sku_id, warehouse=warehouse, want=one.want, have=one.have, elsewhere=elsewhere))
+    return tuple(found)
 
 
 def source(stock_batch: StockBatch, body: StockReserve) -> dict[str, str]:
@@ -114,13 +148,17 @@ def source(stock_batch: StockBatch, body: StockReserve) -> dict[str, str]:
     return chosen
 
 
-def moved(body: StockReserve, chosen: Mapping[str, str]) -> tuple[SourcedSku, ...]:
-    """Return the SKUs that come from another warehouse than stock.reserve names first, each once."""
-    found = {
-        (line.holder_id, line.sku_id): chosen[line.sku_id]
-        for line in body.lines
-        if line.others and chosen[line.sku_id] != line.warehouse
-    }
+def moved(body: StockReserve, holders: Mapping[int, Holder]) -> tuple[SourcedSku, ...]:
+    """Return the SKUs that come from another warehouse than stock.reserve names first, each once.
+
+    What their holders have reserved decides, and not what this message allows: if the stock reserved the goods for an
+    earlier message, a later one that names no other warehouse gets the same answer.
+    """
+    found: dict[tuple[int, str], str] = {}
+    for line in body.lines:
+        names = [name for sku_id, name in holders[line.holder_id].reserved if sku_id == line.sku_id]
+        if names and line.warehouse not in names:
+            found[line.holder_id, line.sku_id] = names[0]
     return tuple(SourcedSku(holder_id=key, sku_id=sku_id, warehouse=name) for (key, sku_id), name in found.items())
 
 
@@ -130,23 +168,27 @@ def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestoc
         case StockCommit():
             return stock_batch.commit(body.holder_id)
         case StockRelease():
-            return stock_batch.release(body.holder_id)
+            return stock_batch.release(body.holder_id, body.turn)
         case StockRestock():
-            lines: dict[Place, int] = {}
+            lines: dict[tuple[Place, StockOp], int] = {}
             for line in body.lines:
-                lines[line.sku_id, line.warehouse] = lines.get((line.sku_id, line.warehouse), 0) + line.qty
+                key = (line.sku_id, line.warehouse), StockOp(line.disposition)
+                lines[key] = lines.get(key, 0) + line.qty
             return stock_batch.restock(body.holder_id, body.ref, lines)
 
 
 def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
-    """Receive or adjust. Returns the event, or command.rejected."""
+    """Receive, adjust or end a quarantine. Returns the event, or command.rejected."""
     place = place_of(body)
     if isinstance(body, StockReceive):
         if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
             return commands.rejected(item, Refusal(Code.INVENTORY_INVARIANT, f"more than {ON_HAND_MAX} units"))
         after = stock_batch.receive(place, body.qty, body.ref)
         return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
-    counter = stock_batch.adjust(place, body.delta, body.request_id) if body.delta else stock_batch.counters.get(place)
+    if isinstance(body, StockEndQuarantine):
+        return end_quarantine(stock_batch, item, body)
+    ref = commands.request_of(item)
+    counter = stock_batch.adjust(place, body.delta, ref) if body.delta else stock_batch.counters.get(place)
     if counter is None:
         known = stock_batch.counters.get(place)
         code = Code.INVENTORY_INVARIANT if known else Code.INVENTORY_SKU_UNKNOWN
@@ -156,9 +198,28 @@ def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: Warehouse
     return StockAdjusted(**level(place, counter), request_id=body.request_id, delta=body.delta)
 
 
+def end_quarantine(stock_batch: StockBatch, item: Envelope[Any], body: StockEndQuarantine) -> Event:
+    """Take units out of quarantine. Returns the event, or command.rejected."""
+    place, sellable = place_of(body), body.outcome == "sellable"
+    after = stock_batch.end_quarantine(place, body.qty, commands.request_of(item), sellable=sellable)
+    if after is None:
+        known = stock_batch.counters.get(place)
+        code = Code.INVENTORY_INVARIANT if known else Code.INVENTORY_SKU_UNKNOWN
+        details = {"quarantined": known.quarantined} if known else {}
+        why = "fewer units are in quarantine there" if known else "there was never stock of it there"
+        return commands.rejected(item, Refusal(code, why, details))
+    about: dict[str, Any] = {
+        "request_id": body.request_id,
+        "qty": body.qty,
+        "outcome": body.outcome,
+        "reason_code": body.reason_code,
+    }
+    return StockQuarantineEnded(**level(place, after), **about)
+
+
 def level(place: Place, counter: Counter) -> dict[str, Any]:
     """Return the fields of an event that show a counter."""
-    return {"sku_id": place[0], "warehouse": place[1], "on_hand": counter.on_hand, "locked": counter.locked}
+    return {"sku_id": place[0], "warehouse": place[1], **asdict(counter)}
 
 
 def discrepancy(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:

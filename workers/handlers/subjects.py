@@ -63,10 +63,10 @@ async def erase_subjects(tx: Transaction, batch: Batch[SubjectErase]) -> None:
         user = item.body.user_id
         refusal = refusals[user]
         if refusal:
-            outcomes[commands.key_of(item.body)] = commands.rejected(item, refusal), item
+            outcomes[commands.key_of(item)] = commands.rejected(item, refusal), item
             continue
         erased = SubjectErased(user_id=user, orders=left[user], reason_code=item.body.reason_code)
-        outcomes[commands.key_of(item.body)] = erased, item
+        outcomes[commands.key_of(item)] = erased, item
 
     answers = await commands.conclude(tx, outcomes)
     events = [outbox.event(event, because=item) for event, item in outcomes.values()]

@@ -3,21 +3,28 @@
     timer     its order is       then
     --------  -----------------  -----------------------------------------------------------------------
     saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
+    saga      reinstating        cancelled again, its stock released, its late payment refunded
     payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
     receipt   delivered          completed, points awarded
     attempt   any                its provider is polled for the attempt's state until it is final, in ever longer steps:
                                  at most once a minute, in the end once an hour
     refund    any                its provider is polled for the refund's state, in the same steps
     waybill   any                its carrier is polled for the parcel's history, in the same steps, until the parcel has
-                                 ended; an unused waybill is cancelled, and one without an answer is requested again
+                                 ended or OMS_CARRIERS does not say =poll any more; an unused waybill is cancelled, and
+                                 one without an answer is requested again
+    authorization  any           payment_authorizations.py polls or captures it (authorization.due)
     shortage  any                partial_orders.py decides for the buyer (order.shortage_due)
+    after_sale  any              after_sales.py decides about the case (after_sale.due)
+    dispute  any                 disputes.py raises an alert before it has to be answered (dispute.due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
+    receipt   with an open case  woken again within the hour
     cancelling  cancelling       an alert, and again after OMS_FULFILMENT_CANCEL_SECONDS: a warehouse has not answered
     any       in another state   the timer is dropped
     any       not due yet        woken again a second later
 
 A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
-the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait.
+the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait. Every
+ten minutes the waybills of polled carriers get timers that were booked when their carrier was not polled.
 Beside that the queue's workers purge what is older than its retention (db/README.md).
 """
 
@@ -30,8 +37,12 @@ from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.base import AlertRaised
+from messages.after_sales import AfterSaleDue
+from messages.authorizations import AuthorizationDue
+from messages.base import AlertRaised, Internal
+from messages.carrier_modes import PUSH, polled
 from messages.carriers import CarrierBook, CarrierCall, CarrierCancel, CarrierTrack
+from messages.disputes import DisputeDue
 from messages.envelope import Envelope
 from messages.orders import OrderRejected
 from messages.payments import ProgressMark
@@ -45,21 +56,30 @@ from workers import shop
 from workers.domain.book import Book, Step
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, Order, State, Trigger
+from workers.domain.payment_rules import PAYMENT_TIMEOUT
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import attempts, benefits, commands, order_events, retention
+from workers.services import attempts, benefits, commands, order_events, refunds, reinstatements, retention
+from workers.store import after_sales, orders, timers, waybills
 from workers.store import attempts as attempt_rows
-from workers.store import orders, timers, waybills
 from workers.store.timers import Timer, TimerKind
 from workers.store.waybills import Waybill, WaybillState
 
 Item: TypeAlias = Envelope[TimerDue]
+FOLLOW_SECONDS = 600.0  # a change of OMS_CARRIERS is rare, and a parcel is polled every ten minutes at most
 TRIGGERS = {
     TimerKind.SAGA: Trigger.PLACING_EXPIRED,
     TimerKind.PAYMENT: Trigger.PAYMENT_EXPIRED,
     TimerKind.RECEIPT: Trigger.RECEIPT_EXPIRED,
 }
 """The timers that move an order here."""
+PASSED_ON: Mapping[TimerKind, Callable[[int], Internal]] = {
+    TimerKind.SHORTAGE: lambda key: ShortageDue(order_id=key),
+    TimerKind.AUTHORIZATION: lambda key: AuthorizationDue(attempt_id=key),
+    TimerKind.AFTER_SALE: lambda key: AfterSaleDue(case_id=key),
+    TimerKind.DISPUTE: lambda key: DisputeDue(dispute_id=key),
+}
+"""The timers that another handler decides, and the message that passes them on."""
 OF_ORDERS = frozenset({*TRIGGERS, TimerKind.CANCELLING})
 """The timers that this handler decides by the order. The others poll, or wake partial_orders.py."""
 LOOK_AGAIN = timedelta(seconds=1)
@@ -69,24 +89,28 @@ LAG = SharedGauge("oms_timeouts_lag_seconds", "How late the next timer is woken,
 
 
 class NoStep(Enum):
-    """Why a timer moves no order now: it is too early or the order is held, and the timer stays; or it is too late."""
+    """Why a timer moves no order now: it is too early or the order is stopped, and it stays; or it is too late."""
 
     TOO_EARLY = auto()
     HELD = auto()
     TOO_LATE = auto()
 
 
-def decide(timer: Timer, order: Order | None, now: datetime, handled_until: datetime) -> Trigger | NoStep:
+def decide(
+    timer: Timer, order: Order | None, now: datetime, handled_until: datetime, in_case: Collection[int] = ()
+) -> Trigger | NoStep:
     """Return the step that the order takes, or why it takes none. No I/O.
 
-    `handled_until`: payment-results has handled every payment that was reported before this moment.
+    `handled_until`: payment-results has handled every payment that was reported before this moment. `in_case` are the
+    orders with an open after-sale case.
     """
-    trigger = TRIGGERS[timer.kind]
+    reinstating = timer.kind is TimerKind.SAGA and order is not None and order.state is State.REINSTATING
+    trigger = Trigger.NOT_REINSTATED if reinstating else TRIGGERS[timer.kind]
     if order is None or not order.allows(trigger):
         return NoStep.TOO_LATE
     if timer.due_at > now or (timer.kind is TimerKind.PAYMENT and handled_until < timer.due_at):
         return NoStep.TOO_EARLY
-    if order.held and timer.kind is TimerKind.RECEIPT:
+    if timer.kind is TimerKind.RECEIPT and (order.held or order.id in in_case):
         return NoStep.HELD
     return trigger
 
@@ -97,15 +121,15 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in OF_ORDERS}))
     due = await timers.read(tx, [key_of(item.body) for item in batch])
     handled_until = await timers.progress(tx)
-    waiting: list[timers.Key] = []
-    held: list[timers.Key] = []
+    waiting, held = list[timers.Key](), list[timers.Key]()
+    in_case = await after_sales.open_orders(tx, [key for kind, key in due if kind is TimerKind.RECEIPT])
     unanswered, ended = remind(batch, book, due)
 
     for item in batch:
         key = key_of(item.body)
         if key not in due or key in ended or item.body.kind not in TRIGGERS:
             continue
-        match decide(Timer(*key, due[key]), book.get(item.body.key), batch.now, handled_until):
+        match decide(Timer(*key, due[key]), book.get(item.body.key), batch.now, handled_until, in_case):
             case Trigger() as trigger:
                 for step in book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger)):
                     step.event = rejected(step) if trigger is Trigger.PLACING_EXPIRED else None
@@ -118,6 +142,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
                 held.append(key)
 
     await orders.save(tx, book)
+    opened = await reinstatements.end(tx, book)
     applied = await benefits.apply(tx, book, batch.now)
     closings = await attempts.close_superseded(tx, book)
     again = batch.now + timedelta(seconds=shop.current().fulfilment_cancel_seconds)
@@ -132,6 +157,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
         [
             *order_events.steps(book),
             *order_events.stock_orders(book),
+            *refunds.announcements(opened),
             *benefits.announcements(applied),
             *attempts.close_calls(closings),
             *polls,
@@ -162,7 +188,7 @@ def unanswered_alert(order_id: int) -> AlertRaised:
     """Build alert.raised: a warehouse does not say whether it could stop, and the order stays as it is."""
     content = "a warehouse has not answered fulfilment.cancel_requested: call it, and have it answer"
     code = Code.FULFILMENT_CANCEL_UNANSWERED
-    return AlertRaised(title="cancellation unanswered", content=content, level="HIGH", code=code, order_id=order_id)
+    return AlertRaised.of(title="cancellation unanswered", content=content, code=code, order_id=order_id)
 
 
 def key_of(body: TimerDue) -> timers.Key:
@@ -175,8 +201,8 @@ async def poll(
 ) -> tuple[list[outbox.Announcement], Collection[timers.Key], Collection[timers.Key]]:
     """Return a query to the provider of each attempt and refund that has no result yet, and to each parcel's carrier.
 
-    Beside them come the timers that stay, and those that end. A shortage whose time is over is passed to the handler
-    that knows the order's lines.
+    Beside them come the timers that stay, and those that end. A shortage or a case whose time is over is passed to the
+    handler that knows the order's lines.
     """
     waiting = {key_of(item.body): item for item in batch if item.body.kind not in OF_ORDERS}
     if not waiting:
@@ -192,27 +218,27 @@ async def poll(
     for refund_id, (refund_no, provider) in numbers.items():
         because = waiting[TimerKind.REFUND, refund_id]
         calls.append(attempts.provider_call(ProviderRefundQuery(refund_no=refund_no), provider, because=because))
-    for kind, order_id in due:
-        if kind is TimerKind.SHORTAGE:
-            because = waiting[kind, order_id]
-            calls.append(outbox.internal(ShortageDue(order_id=order_id), because=because))
+    for kind, key in due:
+        if kind in PASSED_ON:
+            calls.append(outbox.internal(PASSED_ON[kind](key), because=waiting[kind, key]))
     for waybill_id, waybill in known.items():
-        call = carrier_call(waybill)
+        mode = shop.current().carriers.get(waybill.plan.carrier)
+        call = carrier_call(waybill, mode)
         if call is None:
             over.append((TimerKind.WAYBILL, waybill_id))
-        elif waybill.plan.carrier in shop.current().carriers:  # else its queue is gone, and the timer waits
+        elif mode is not None:  # else its queue is gone, and the timer waits
             queue, because = carrier_calls_queue(waybill.plan.carrier), waiting[TimerKind.WAYBILL, waybill_id]
             calls.append(outbox.to_queue(call, queue=queue, because=because))
     return calls, due.keys() - set(over), over
 
 
-def carrier_call(waybill: Waybill) -> CarrierCall | None:
-    """Return the next call about a waybill, or None if there is none any more. No I/O."""
+def carrier_call(waybill: Waybill, mode: str | None) -> CarrierCall | None:
+    """Return the next call about a waybill, or None if there is none any more. `mode` is its carrier's. No I/O."""
     if waybill.state is WaybillState.REQUESTED:
         return CarrierBook(waybill_id=waybill.id)
     if waybill.state is WaybillState.UNUSED:
-        return CarrierCancel(waybill_id=waybill.id)
-    if waybill.state is WaybillState.BOOKED and not waybill.parcel_ended:
+        return CarrierCancel(waybill_id=waybill.id, bookings=waybill.bookings)
+    if waybill.state is WaybillState.BOOKED and not waybill.parcel_ended and mode != PUSH:
         return CarrierTrack(waybill_id=waybill.id)
     return None
 
@@ -220,10 +246,10 @@ def carrier_call(waybill: Waybill) -> CarrierCall | None:
 def fields(trigger: Trigger) -> dict[str, Any]:
     """Return the fields that the step sets besides the state."""
     match trigger:
-        case Trigger.PLACING_EXPIRED:
+        case Trigger.PLACING_EXPIRED | Trigger.NOT_REINSTATED:
             return {"reason_code": Code.ORDER_SAGA_TIMEOUT}
         case Trigger.PAYMENT_EXPIRED:
-            return {"cancel_type": CancelType.TIMEOUT, "reason_code": "payment_timeout"}
+            return {"cancel_type": CancelType.TIMEOUT, "reason_code": PAYMENT_TIMEOUT}
     return {}
 
 
@@ -262,6 +288,11 @@ class Sweeper:
             self._whole_look_at = self._clock() + timers.WHOLE_LOOK_SECONDS
 
 
+async def follow_parcels(tx: Transaction) -> None:
+    """Start to poll the parcels of polled carriers that were booked when their carrier was not polled."""
+    await waybills.follow(tx, polled(shop.current().carriers))
+
+
 async def mark_progress(tx: Transaction) -> None:
     """While a payment timer waits, send a mark to the tail of payment-results: all before it is handled first."""
     at = await timers.payment_waiting(tx)
@@ -283,6 +314,7 @@ ROUTE = Route(
         Every(1.0, Sweeper().__call__),
         Every(1.0, mark_progress),
         Every(10.0, measure),
+        Every(FOLLOW_SECONDS, follow_parcels),
         Every(retention.RUN_SECONDS, retention.Purger().__call__),
         Every(backlog.MEASURE_SECONDS, backlog.measure),  # relays do so too, while one lives
     ),

@@ -24,10 +24,11 @@ class Verdict:
 class Batch(Generic[B]):
     """Messages that are handled in one transaction. `now` is the database clock at its beginning.
 
-    On a CallRoute, `answers` maps an item's id to what the other system answered about it.
+    On a CallRoute, `answers` maps an item's id to what the other system answered about it; on a QueryRoute it is what
+    was recorded.
     """
 
-    def __init__(self, items: Sequence[Envelope[B]], now: datetime, answers: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, items: Sequence[Envelope[B]], now: datetime, answers: Mapping[Any, Any] | None = None) -> None:
         self.items = tuple(items)
         self.now = now
         self.answers = answers or {}

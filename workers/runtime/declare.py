@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aio_pika import exceptions
 from aio_pika.abc import AbstractChannel
@@ -21,19 +22,18 @@ class TopologyError(OmsError):
 
 
 async def declare(
-    url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, **named: Iterable[str]
+    url: str, names: Names, tiers: tuple[int, ...], *, delay_plugin: bool = False, **chosen: Any
 ) -> Topology:
-    """Declare every exchange, queue and binding, also those of the warehouses and carriers that are `named`.
+    """Declare every exchange, queue and binding, also what a shop has `chosen`: arguments of `topology`.
 
     Equal ones that exist stay as they are. Raises TopologyError."""
     if delay_plugin:
         await probe_delay_plugin(url, names)
-    wanted = topology(names, tiers, delay_plugin=delay_plugin, **named)
+    wanted = topology(names, tiers, delay_plugin=delay_plugin, **chosen)
     async with _channel(url) as channel:
-        for exchange in wanted.exchanges:
-            await _declare(channel, exchange)
-        for queue in wanted.queues:
-            await _declare(channel, queue)
+        parts: tuple[Exchange | Queue, ...] = (*wanted.exchanges, *wanted.queues)
+        for one in parts:
+            await _declare(channel, one)
         for binding in wanted.bindings:
             target = await channel.get_queue(binding.queue, ensure=False)
             await target.bind(binding.exchange, binding.routing_key)

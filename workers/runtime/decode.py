@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 
 from db import cipher
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
-from messages.envelope import Envelope
+from messages.envelope import OURS_ALONE, Envelope
 from messages.reasons import Reason
 from messages.reply_addresses import refusal
 from messages.roles import may_send
@@ -24,7 +24,7 @@ from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, HASH_BYTES, NO_ID, Del
 from workers.runtime.errors import Failure
 
 MESSAGE_ID_BYTES_MAX = 128
-OURSELVES = "*"  # the sender of internal messages in the inbox; no broker user is named so
+OURSELVES = "*"  # the sender of OURS_ALONE in the inbox; no broker user is named so
 DERIVED_ID_BYTES_MAX = 255  # an id of our own may be `parent/index`
 
 
@@ -57,7 +57,10 @@ class Work:
 
     @property
     def inbox_key(self) -> tuple[str, str]:
-        """The message's id and sender. Our own processes are one sender; so are all messages without `user_id`."""
+        """The message's id and sender. Our own processes are one sender; so are all messages without `user_id`.
+
+        Each subject of tokens is a sender of its own, through whichever broker user it sends.
+        """
         return self.message_id, self.sender
 
     @property
@@ -124,14 +127,13 @@ class Decoder:
         work.reply_to = None if forbidden_address else delivery.reply_to
         if model is None:
             return Failure.invalid(*faults, self._unknown(delivery.type))
-        work.type, work.sender = model.TYPE, OURSELVES if model.KIND is MessageKind.INTERNAL else work.user or ""
+        ours = model.KIND in OURS_ALONE
+        work.type, work.sender = model.TYPE, OURSELVES if ours else work.sent_by.name(work.user)
         if (forbidden := self._forbidden(work, model, own)) is not None:
             return Failure.invalid(*faults, forbidden)
         if issubclass(model, Fact) and not may_send(model.SENDERS, roles):
-            needs, token_fault = (
-                f"its sender needs the role {' or '.join(sorted(model.SENDERS))}",
-                work.sent_by.token_fault,
-            )
+            needs = f"its sender needs the role {' or '.join(sorted(model.SENDERS))}"
+            token_fault = work.sent_by.token_fault
             fault = Fault("$", "untrusted_user", f"its token {token_fault}" if token_fault else needs)
             return Failure.invalid(fault, reason=Reason.UNTRUSTED_USER)
         work.packed = model.PACKABLE  # what its sender may not send is not taken apart
@@ -149,7 +151,7 @@ class Decoder:
         """The broker user that sent the message first. What we republish names it in a header; without that, None."""
         if own and "origin-user" in delivery.headers:
             return delivery.text("origin-user")
-        if own and self._ours_only(delivery) and (model is None or model.KIND is not MessageKind.INTERNAL):
+        if own and self._ours_only(delivery) and (model is None or model.KIND not in OURS_ALONE):
             return None
         return delivery.user_id
 
@@ -167,9 +169,9 @@ class Decoder:
         exchange, direct = self.names.exchange_of(model.KIND), self._ours_only(work.delivery)
         if direct and not own:
             return Fault("$", "forbidden_exchange", "only our own users may publish straight to a queue")
-        if not direct and (work.delivery.exchange != exchange or model.KIND is MessageKind.EVENT):
+        if not direct and work.delivery.exchange != exchange:
             return Fault("$", "forbidden_exchange", f"messages of this type come by the exchange {exchange}")
-        if direct and model.KIND is MessageKind.INTERNAL and work.user not in self.trust.own:
+        if (direct or model.KIND is MessageKind.EVENT) and model.KIND in OURS_ALONE and work.user not in self.trust.own:
             # replaying a rejected message of another user does not make it ours
             return Fault("$", "forbidden_exchange", "only our own broker users may send this type")
         return None
@@ -208,7 +210,7 @@ def _frame_faults(delivery: Delivery, id_bytes_max: int) -> Iterator[Fault]:
 def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
     delivery, traceparent = work.delivery, work.delivery.text("traceparent")
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
-    common |= {"user": work.user, "roles": work.sent_by.roles}
+    common |= {"user": work.user, "roles": work.sent_by.roles, "sender": work.sender}
     common |= {name: getattr(work.sent_by, name) for name in ("subject", "token_fault", "granted")}
     if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
         common["traceparent"] = traceparent

@@ -25,7 +25,7 @@ import outbox
 from db.pool import Transaction
 from messages.base import Message, MessageKind
 from messages.envelope import Envelope
-from messages.topology import QUEUES
+from messages.topology import messages_of
 from outbox import Announcement
 from workers.runtime import metrics
 from workers.runtime.batch import Batch
@@ -54,7 +54,7 @@ def local_routes(routes: Sequence[Route], database: str) -> LocalRoutes:
         model.TYPE: route
         for route in routes
         if sends_on(route) and route.database == database
-        for model in QUEUES[route.queue]
+        for model in messages_of(route.queue)
         if model.KIND is MessageKind.INTERNAL
     }
 

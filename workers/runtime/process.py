@@ -74,7 +74,7 @@ class QueueContext:
     pool: Pool
     attempts_max: int = 7
     committed: Callable[[Collection[int]], None] = lambda _: None
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[Any, Any] = field(default_factory=dict)
     local: LocalRoutes = field(default_factory=dict)
 
 
@@ -84,7 +84,7 @@ async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]
     Raises UnavailableError when the database, or the system that is called, is away.
     """
     sound = [work for work in works if work.failure is None]
-    handle = _call_first if isinstance(context.route, CallRoute) else _handle_halving
+    handle = _answers_first if isinstance(context.route, CallRoute | QueryRoute) else _handle_halving
     outcomes: list[Outcome] = []
     for waited in (False, True):  # those that wait for a lock come last, so that nobody waits for them
         for part in _parts([work for work in sound if bool(work.lock_waits) is waited]):
@@ -101,20 +101,30 @@ def _parts(works: Sequence[Work]) -> Iterator[Sequence[Work]]:
             yield [work for work in works if work.sender == sender]
 
 
-async def _call_first(context: QueueContext, works: Sequence[Work], patience: Patience) -> list[Outcome]:
-    """Make the outside calls of all messages, then handle them. When a call fails, each message is tried alone."""
+async def _answers_first(context: QueueContext, works: Sequence[Work], patience: Patience) -> list[Outcome]:
+    """Make the outside calls, or record the queries, of all messages, then handle them; if it fails, each alone."""
     try:
-        answers = await _call_outside(context, works)
+        answers = await (_record if isinstance(context.route, QueryRoute) else _call_outside)(context, works)
     except UnavailableError:
         raise
     except Exception as error:
         if len(works) == 1:
             return [await _fail_alone(context, works[0], error)]
-        return [outcome for work in works for outcome in await _call_first(context, [work], patience)]
+        return [outcome for work in works for outcome in await _answers_first(context, [work], patience)]
     return await _handle_halving(replace(context, answers=answers), works, patience)
 
 
-async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping[str, Any]:
+async def _record(context: QueueContext, works: Sequence[Work]) -> Mapping[Any, Any]:
+    """Record the queries that must be recorded before they are answered, and commit."""
+    assert isinstance(context.route, QueryRoute), "only queries are recorded"
+    items = [item for work in works for item in work.envelopes if context.route.is_recorded(item)]
+    if not items or context.route.record is None:
+        return {}
+    async with transaction(context.pool) as tx:
+        return await context.route.record(tx, items)
+
+
+async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping[Any, Any]:
     """Call the other system while no transaction is open, and return its answers. Raises UnavailableError."""
     assert isinstance(context.route, CallRoute), "only a CallRoute calls other systems"
     async with transaction(context.pool, readonly=True) as tx:
@@ -234,7 +244,8 @@ async def _handle_raw(tx: Transaction, context: QueueContext, works: Sequence[Wo
 
 
 async def _answer(tx: Transaction, context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
-    batch = Batch([work.envelopes[0] for work in works], await tx.fetchval(SQL["inbox.now"]))
+    items = [work.envelopes[0] for work in works]
+    batch = Batch(items, await tx.fetchval(SQL["inbox.now"]), context.answers)
     replies = await context.route.handler(tx, batch)
     return [Outcome(work, Kind.ACKED, reply=reply) for work, reply in zip(works, replies or (), strict=True)]
 

@@ -57,11 +57,19 @@ class RawRoute(Route):
     """
 
 
+@dataclass(frozen=True, kw_only=True)
 class QueryRoute(Route):
     """A queue of queries. In a read-only transaction the handler makes one reply for each, in order.
 
     The runtime publishes the replies. It claims, retries and dead-letters nothing: a client without a reply asks again.
+
+    Queries whose answers must not leave unrecorded (`is_recorded`) go through `record` first, in a transaction that
+    commits before the handler's begins. What it returns is in `batch.answers`; it names a query by `id(item)`, because
+    two senders may use one message id.
     """
+
+    is_recorded: Callable[[Envelope[Any]], bool] = lambda _: False
+    record: Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Mapping[Any, Any]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from db import cipher
 from db.pool import Transaction
 from messages.account_queries import (
     CART_LINES_MAX,
@@ -21,11 +22,14 @@ from messages.account_queries import (
     StockOfSku,
     StockShown,
 )
-from messages.base import QueryRejected, Reply
+from messages.base import QueryRejected, Reply, without_subject
+from messages.contacts import ContactList, ContactShown, ContactsListed
 from messages.envelope import Envelope
 from workers.domain.codes import Code
+from workers.domain.masking import masked_address
 from workers.services.answer_parts import money
-from workers.store import account_queries
+from workers.store import account_queries, contacts
+from workers.store.contacts import StoredContact
 
 COUPON_STATES = ("issued", "locked", "used", "expired")
 
@@ -45,7 +49,7 @@ def _cart_line(row: Any) -> CartLineShown:
 async def answer_coupons(tx: Transaction, items: Sequence[Envelope[CouponList]]) -> list[Reply]:
     """Answer each coupon.list, in order. An unknown state is rejected."""
     bodies = [item.body for item in items]
-    wanted = [(body.user_id, body.states) for body in bodies]
+    wanted = [(body.user_id, body.states or COUPON_STATES) for body in bodies]
     found = await account_queries.coupons(tx, wanted, COUPONS_MAX)
     return [
         _unknown_state(body) or CouponsListed(user_id=body.user_id, coupons=tuple(_coupon(row) for row in rows))
@@ -86,7 +90,8 @@ async def answer_points(tx: Transaction, items: Sequence[Envelope[PointsGet]]) -
 
 
 def _points_entry(row: Any) -> PointsEntry:
-    return PointsEntry(**{name: row[name] for name in PointsEntry.model_fields})
+    shown = {name: row[name] for name in PointsEntry.model_fields}
+    return PointsEntry(**shown | {"ref": without_subject(row["ref"])})
 
 
 async def answer_stock(tx: Transaction, items: Sequence[Envelope[StockGet]]) -> list[Reply]:
@@ -105,14 +110,28 @@ async def answer_stock(tx: Transaction, items: Sequence[Envelope[StockGet]]) -> 
 
 
 def _stock_of(row: Any, asks: str) -> StockOfSku:
-    on_hand, locked = row["on_hand"], row["locked"]
-    shown = (None, None) if asks == "user" else (on_hand, locked)
-    return StockOfSku(
-        sku_id=row["sku_id"], warehouse=row["warehouse"], available=on_hand - locked, on_hand=shown[0], locked=shown[1]
-    )
+    counters = {name: None if asks == "user" else row[name] for name in ("on_hand", "locked", "quarantined")}
+    available = row["on_hand"] - row["locked"]
+    return StockOfSku(sku_id=row["sku_id"], warehouse=row["warehouse"], available=available, **counters)
 
 
 async def reject_stock(_: Transaction, items: Sequence[Envelope[StockGet]]) -> list[Reply]:
     """Reject each stock.get: stock has a database of its own, and this queue reads the one of the orders."""
     message = "stock has a database of its own here, and order workers do not read it: ask the stock system"
     return [QueryRejected(code=Code.INVENTORY_ELSEWHERE, message=message, path="$") for _ in items]
+
+
+async def answer_contacts(tx: Transaction, items: Sequence[Envelope[ContactList]]) -> list[Reply]:
+    """Answer each contact.list, in order. Addresses are masked."""
+    users = [item.body.user_id for item in items]
+    found = await contacts.of_users(tx, users)
+    return [ContactsListed(user_id=user, contacts=tuple(map(_contact, found.get(user, ())))) for user in users]
+
+
+def _contact(one: StoredContact) -> ContactShown:
+    try:
+        address = masked_address(one.address())
+    except cipher.CipherError:
+        address = None
+    about = {name: getattr(one, name) for name in ("medium", "language", "enabled", "opt_outs")}
+    return ContactShown(**about, address=address, quiet_hours=one.quiet)

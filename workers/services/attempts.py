@@ -3,10 +3,10 @@
 A store row knows nothing of providers; this module turns rows into what the provider port takes, and back into events.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import outbox
 from db.pool import Transaction
@@ -17,11 +17,18 @@ from messages.providers import ProviderClose
 from messages.topology import provider_calls_queue
 from workers.domain import payment_rules
 from workers.domain.book import Book, Step
-from workers.domain.order import State
+from workers.domain.order import State, Trigger
 from workers.domain.payment_rules import AttemptState
 from workers.providers import port
 from workers.store import attempts
 from workers.store.attempts import DONE, Attempt, AttemptChange, LiveAttempt
+
+OBSERVED: Mapping[port.ReportedPayment, Literal["captured", "failed", "authorized"]] = {
+    port.ReportedPayment.CAPTURED: "captured",
+    port.ReportedPayment.FAILED: "failed",
+    port.ReportedPayment.AUTHORIZED: "authorized",
+}
+"""The provider's word for the state of a payment -> that of payment.observed. The others are none of its results."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,17 @@ def number(attempt_id: int) -> str:
     return f"P{attempt_id}"
 
 
+def capture_number(attempt: Attempt, capture: int) -> str:
+    """Return our number of a capture of the attempt's authorisation; the first is 1."""
+    return f"{attempt.out_trade_no}-taken-{capture}"
+
+
+def capture_of(attempt: Attempt, number: str | None) -> int | None:
+    """Return which capture of the attempt's authorisation has this number of ours, or None."""
+    head, _, tail = (number or "").rpartition("-")
+    return int(tail) if head == f"{attempt.out_trade_no}-taken" and tail.isdigit() else None
+
+
 def payment_order(attempt: Attempt) -> port.PaymentOrder:
     """Return the payment that the attempt's provider must collect."""
     return port.PaymentOrder(
@@ -48,6 +66,7 @@ def payment_order(attempt: Attempt) -> port.PaymentOrder:
         started_at=attempt.started_at,
         expire_at=attempt.expire_at,
         reference=attempt.reference,
+        authorize=attempt.authorize,
         **attempt.details,
     )
 
@@ -103,11 +122,12 @@ def observed(attempt: Attempt, report: port.PaymentReport) -> PaymentObserved:
     return PaymentObserved(
         attempt_id=attempt.id,
         trade_no=report.trade_no,
-        kind="captured" if report.status == port.ReportedPayment.CAPTURED else "failed",
+        kind=OBSERVED[report.status],
         amount=report.amount,
         currency=report.currency,
         occurred_at=report.occurred_at,
         reason_code=as_reason_code(report.reason),
+        expire_at=report.expire_at,
     )
 
 
@@ -119,11 +139,11 @@ def poll_at(attempt: Attempt, now: datetime, grace: timedelta) -> datetime:
 async def close_superseded(
     tx: Transaction, book: Book[Envelope[Any]], changes: Sequence[AttemptChange] = ()
 ) -> list[Closing]:
-    """Write `changes`, and mark as closing the other live attempts of orders that no longer wait for money.
+    """Write `changes`, and mark as closing the other live attempts of orders that no longer wait for their amount.
 
     One statement locks all of them, in id order. The handler announces provider.close for what is returned.
     """
-    steps = [step for step in book.steps if _stops_waiting(step)]
+    steps = [step for step in book.steps if _supersedes(step)]
     orders = {step.order.id for step in steps}
     intents = {intent for key in orders for intent in (book.before[key].intent_id, book[key].intent_id) if intent}
     found = await attempts.live(tx, intents, orders, [change.id for change in changes])
@@ -133,9 +153,10 @@ async def close_superseded(
     return closings
 
 
-def _stops_waiting(step: Step[Envelope[Any]]) -> bool:
+def _supersedes(step: Step[Envelope[Any]]) -> bool:
+    """True if the order no longer waits for money, or for another amount than its attempts have."""
     waited = step.previous is State.AWAITING_PAYMENT
-    waits = step.order.state is State.AWAITING_PAYMENT
+    waits = step.order.state is State.AWAITING_PAYMENT and step.trigger is not Trigger.AMOUNT_CHANGED
     return waited and not waits and not step.order.is_child
 
 
@@ -147,7 +168,7 @@ def _cause(live: LiveAttempt, steps: Sequence[Step[Envelope[Any]]], book: Book[E
         intents = (book.before[order_id].intent_id, book[order_id].intent_id)
         if attempt.intent_id in intents or order_id in live.merged_orders:
             return step.because
-    raise AssertionError(f"attempt {attempt.id} pays none of the orders that stopped waiting")
+    raise AssertionError(f"attempt {attempt.id} pays none of the orders that moved")
 
 
 def closing_change(attempt: Attempt) -> AttemptChange:

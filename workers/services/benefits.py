@@ -25,6 +25,8 @@ COUPON_STATES: dict[CouponOp, Literal["locked", "used", "released", "returned"]]
     CouponOp.USE: "used",
     CouponOp.RELEASE: "released",
     CouponOp.RETURN: "returned",
+    CouponOp.RELOCK: "locked",
+    CouponOp.RERELEASE: "released",
 }
 """Operation in the ledger -> state in the event. A coupon that comes back too late is expired instead."""
 
@@ -51,12 +53,16 @@ class Applied:
 
 @dataclass(frozen=True)
 class Owing:
-    """Orders that change benefits, each with its message: roots that are paid or end, orders completed or refunded."""
+    """Orders that change benefits, each with its message: roots that are paid or end, orders completed or refunded.
+
+    `again` are the roots that end while they are being reinstated.
+    """
 
     used: dict[int, Item]
     ended: dict[int, Item]
     awarded: dict[int, Item]
     reduced: dict[int, Item]
+    again: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.used or self.ended or self.awarded or self.reduced)
@@ -72,6 +78,7 @@ def owing(book: Book[Item], opened: Sequence[OpenedRefund], given: Mapping[int, 
         ended={s.order.root_id: s.because for s in ends if book[s.order.root_id].has_benefits},
         awarded={s.order.id: s.because for s in awards},
         reduced={key: item for key, item in reduced.items() if _moves_points(book, key)},
+        again=frozenset(s.order.root_id for s in book.steps if s.previous is State.REINSTATING),
     )
 
 
@@ -113,7 +120,7 @@ async def apply(
         _follow_refunds(has, book, book[order_id], item, returned)
         applied.caused_by(item)
     for order_id, item in owes.ended.items():
-        has.give_back(book[order_id], now, "end")
+        has.give_back(book[order_id], now, "end", second=order_id in owes.again)
         applied.caused_by(item)
     for order_id, item in owes.awarded.items():
         has.award(book[order_id], *still_earned(book[order_id], returned.get(order_id, ReturnedValue())))

@@ -1,16 +1,19 @@
 """Books parcels, at once or at their carriers, for all their orders or for none of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.carrier_modes import POLL
+from messages.base import AlertRaised
+from messages.carrier_modes import polled
 from messages.carriers import CarrierBook, WaybillAnswered
 from messages.envelope import Envelope
+from messages.roles import Role
 from messages.shipments import (
+    PARCEL_LINES_MAX,
     ParcelPlan,
     ShipmentBook,
     ShipmentBooked,
@@ -21,48 +24,29 @@ from messages.shipments import (
 from messages.topology import carrier_calls_queue
 from workers import shop
 from workers.domain.codes import Code
-from workers.domain.order import IN_WAREHOUSE, Order, State
-from workers.domain.rests import pick
-from workers.domain.shipping import UNDER_WAY, Parcel, ParcelState, unpacked
+from workers.domain.order import Order
+from workers.domain.shipping import Parcel, ParcelState
 from workers.services import commands, parcels
-from workers.services.parcels import Box, ShipmentContext
+from workers.services.hand_overs import may_report
+from workers.services.parcel_plans import (
+    Objection,
+    only_warehouse,
+    order_ids_of,
+    picked_lines,
+    picked_units,
+    possible_warehouses,
+    unbookable,
+    warehouses_of,
+)
+from workers.services.parcels import Box, ShipmentContext, live
 from workers.store import fulfilments
 from workers.store.timers import Timer, TimerKind
 from workers.store.waybills import Waybill, WaybillAnswer, WaybillState
 
 Item: TypeAlias = Envelope[Any]
-UnitsByLine = Mapping[int, int]
-"""Line number -> units"""
-Objection: TypeAlias = tuple[Code, dict[str, Any]]
-"""(code, details)"""
-BOOKABLE = IN_WAREHOUSE | {State.CANCELLING}
 FIRST_POLL = timedelta(
     minutes=10
 )  # after a request or a booking; later ones follow in ever longer steps, an hour at most
-
-
-def live(box: Box) -> Parcel:
-    """Return the parcel as an order has it that did not withdraw its goods, so with the parcel's own state."""
-    return next((part for part in box.values() if part.state is not ParcelState.CANCELLED), next(iter(box.values())))
-
-
-def order_ids_of(plan: ParcelPlan) -> list[int]:
-    """Return the orders whose goods the parcel is to hold."""
-    return sorted({plan.order_id, *plan.order_ids, *(line.order_id or plan.order_id for line in plan.lines)})
-
-
-def picked_units(context: ShipmentContext, wanted: Sequence[Order], plan: ParcelPlan) -> dict[int, UnitsByLine]:
-    """Return the units of each order that the parcel is to hold; none if the order has not as many left.
-
-    If the plan names the warehouse, only its lines count.
-    """
-    found: dict[int, UnitsByLine] = {}
-    for order in wanted:
-        here = [line for line in context.lines[order.id] if plan.warehouse in (None, line.warehouse)]
-        left = unpacked(context.units(order), context.of(order))
-        lines = [(line.sku_id, line.qty) for line in plan.lines if (line.order_id or plan.order_id) == order.id]
-        found[order.id] = pick(here, {line.line_no: left[line.line_no] for line in here if line.line_no in left}, lines)
-    return found
 
 
 async def read_addresses(tx: Transaction, context: ShipmentContext, plans: Sequence[ParcelPlan]) -> None:
@@ -78,55 +62,30 @@ async def read_addresses(tx: Transaction, context: ShipmentContext, plans: Seque
     context.addresses |= {order_id: papers.address() for order_id, papers in found.items()}
 
 
-def unbookable(
-    context: ShipmentContext,
-    wanted: Sequence[Order],
-    picked: Mapping[int, UnitsByLine],
-    plan: ParcelPlan,
-    box: Box | None,
-) -> Objection | None:
-    """Return (code, details) if these orders cannot share the parcel, or None. No I/O."""
-    for order in wanted:
-        left = sum(unpacked(context.units(order), context.of(order)).values())
-        about = {"order_id": str(order.id), "state": order.state.value, "units_left": left}
-        if order.state not in BOOKABLE:
-            return Code.ORDER_STATE_INVALID, about
-        if order.held:
-            return Code.ORDER_HELD, about
-        if not picked[order.id]:
-            here = any(plan.warehouse in (None, line.warehouse) for line in context.lines[order.id])
-            return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "lines" if here else "warehouse"}
-        if order.user_id != wanted[0].user_id:
-            return Code.LOGISTICS_BOOKING_FAILED, about | {"field": "order_ids"}
-    if wanted and box is not None and live(box).state not in UNDER_WAY:
-        return Code.LOGISTICS_BOOKING_FAILED, {"field": "tracking_no", "parcel": live(box).state.value}
-    return unshareable(context, wanted, picked, box)
-
-
-def unshareable(
-    context: ShipmentContext, wanted: Sequence[Order], picked: Mapping[int, UnitsByLine], box: Box | None
-) -> Objection | None:
-    """Return (code, details) if the goods of several orders have not one address and one warehouse, or None. No I/O."""
-    units = {key: part.units for key, part in (box or {}).items() if part.state is not ParcelState.CANCELLED}
-    units |= {order.id: picked[order.id] for order in wanted}
-    if len(units) < 2:
+def foreign_warehouse(context: ShipmentContext, item: Item, wanted: Sequence[Order]) -> str | None:
+    """Return a warehouse whose goods the booking takes, though its sender does not report for it; or None."""
+    plan: ParcelPlan = item.body
+    if Role.OPERATOR in item.roles or not any(shop.current().fulfilment_warehouses.values()):
         return None
-    first, *others = units
-    for key in others:
-        if context.addresses.get(key) != context.addresses.get(first):
-            return Code.LOGISTICS_BOOKING_FAILED, {"field": "address", "order_id": str(key), "other": str(first)}
-    leaves = {line.warehouse for key, lines in units.items() for line in context.lines[key] if line.line_no in lines}
-    if len(leaves) > 1:
-        return Code.LOGISTICS_BOOKING_FAILED, {"field": "warehouse", "warehouses": sorted(leaves)}
-    return None
+    if any(possible_warehouses(context, order, plan) for order in wanted):
+        return None  # the booking fails, because it must name one
+    named = plan.warehouse
+    leaves = warehouses_of(context, picked_units(context, wanted, plan)) if named is None else {named}
+    return next((name for name in sorted(leaves) if not may_report(item, name)), None)
 
 
-def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id: int, now: datetime) -> bool:
+def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id: int) -> bool:
     """Book a parcel, once, for all its orders or for none of them; or announce why it cannot be booked.
 
     Returns True if it is booked.
     """
     body: ShipmentBook | WaybillAnswered = item.body
+    if box is not None and live(box).case_id is not None:
+        if not live(box).ended:
+            named = [context.book[order_id] for order_id in order_ids_of(body)]
+            announce_failure(context, item, named, (Code.LOGISTICS_NUMBER_IN_USE, {"field": "tracking_no"}))
+            return False
+        box = None
     wanted = [context.book[order_id] for order_id in order_ids_of(body)]
     if box is not None and any(order.id in box for order in wanted):
         wanted = [order for order in wanted if order.id not in box]
@@ -139,7 +98,7 @@ def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id
     if box is None:
         base = Parcel(parcel_id, 0, body.carrier, body.tracking_no or "", ParcelState.BOOKED, False, {})
         box = context.open_box(parcel_id, parcels.key_of(body))
-        context.warehouses[parcel_id] = body.warehouse
+        context.warehouses[parcel_id] = only_warehouse(context, picked, body)
         context.booked.add(parcel_id)
     else:
         base = live(box)
@@ -147,53 +106,103 @@ def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id
         part = box[order.id] = replace(base, order_id=order.id, units=picked[order.id], given_up=False)
         context.added.append((part.id, order.id))
         announce(context, item, booked(context, part, body), order)
-        parcels.leave(context, order, item, None, part)
-        parcels.advance_order(context.book, order.id, context.units(order), context.of(order), item, now)
     return True
 
 
 def request_waybill(context: ShipmentContext, item: Item, body: ShipmentCreate, waybill_id: int, now: datetime) -> None:
-    """Have the carrier book the parcel, or announce why it cannot be booked. No order changes before the answer."""
+    """Have the carrier book the parcel, or announce why it cannot be booked. No order changes before the answer.
+
+    The plan names the units that the parcel is to hold now, so that the carrier and the answer have the same.
+    """
     wanted = [context.book[order_id] for order_id in order_ids_of(body)]
     if body.carrier not in shop.current().carriers:
         announce_failure(context, item, wanted, (Code.LOGISTICS_BOOKING_FAILED, {"field": "carrier"}))
         return
-    if (why := unbookable(context, wanted, picked_units(context, wanted, body), body, None)) is not None:
+    picked = picked_units(context, wanted, body)
+    why = unbookable(context, wanted, picked, body, None)
+    lines = picked_lines(context, picked)
+    if why is None and len(lines) > PARCEL_LINES_MAX:
+        why = Code.LOGISTICS_BOOKING_FAILED, {"field": "lines", "lines_max": PARCEL_LINES_MAX}
+    if why is not None:
         announce_failure(context, item, wanted, why)
         return
-    plan = ParcelPlan(**{name: getattr(body, name) for name in ParcelPlan.model_fields})
-    context.requested.append(Waybill(waybill_id, body.order_id, commands.key_of(body), plan))
+    plan = ParcelPlan(
+        order_id=body.order_id,
+        carrier=body.carrier,
+        warehouse=only_warehouse(context, picked, body),
+        lines=lines,
+        order_ids=body.order_ids,
+    )
+    context.requested.append(Waybill(waybill_id, body.order_id, commands.key_of(item), plan))
     context.started.append(Timer(TimerKind.WAYBILL, waybill_id, now + FIRST_POLL))  # then it is requested again
     call = CarrierBook(waybill_id=waybill_id)
     context.news.append(outbox.to_queue(call, queue=carrier_calls_queue(body.carrier), because=item))
 
 
-def take_waybill(context: ShipmentContext, box: Box | None, item: Item, body: WaybillAnswered, now: datetime) -> None:
+def take_waybill(context: ShipmentContext, item: Item, body: WaybillAnswered, now: datetime) -> None:
     """Book the parcel under the carrier's number, or announce that the carrier refused.
 
-    If its orders cannot be booked any more, the waybill is unused, and a timer has it cancelled.
+    If its orders cannot be booked any more, or its warehouse has stopped or refused, the waybill is unused, and a timer
+    has it cancelled.
     """
     waybill = context.waybills[body.waybill_id]
-    if waybill.state is not WaybillState.REQUESTED or any(one.id == waybill.id for one in context.answers):
+    if waybill.state is not WaybillState.REQUESTED:
+        take_late_answer(context, item, waybill, now)
         return
     wanted = [context.book[order_id] for order_id in order_ids_of(body)]
-    taken = box is not None and not live(box).ended
     if body.tracking_no is None:
         state = WaybillState.REFUSED
         details = {"field": "carrier", "carrier_code": body.refusal}
         announce_failure(context, item, wanted, (Code.LOGISTICS_BOOKING_FAILED, details))
-    elif taken:
+    elif waybill.stopped:
+        state = WaybillState.UNUSED
+        details = {"field": "warehouse", "reason": "the warehouse stopped or refused before the carrier answered"}
+        announce_failure(context, item, wanted, (Code.LOGISTICS_BOOKING_FAILED, details))
+    elif context.taken(body):
         state = WaybillState.UNUSED
         announce_failure(context, item, wanted, (Code.LOGISTICS_BOOKING_FAILED, {"field": "tracking_no"}))
     else:
-        state = WaybillState.BOOKED if book_parcel(context, None, item, waybill.id, now) else WaybillState.UNUSED
+        state = WaybillState.BOOKED if book_parcel(context, None, item, waybill.id) else WaybillState.UNUSED
+    close(context, waybill, state, body, now)
+
+
+def take_late_answer(context: ShipmentContext, item: Item, waybill: Waybill, now: datetime) -> None:
+    """Have a booking cancelled that was answered after its waybill was refused or cancelled: the carrier has it.
+
+    While the waybill is unused, a cancellation may be under way that the carrier got before this booking.
+    A second number for one waybill is a booking that we cannot name at the carrier, so a person must call.
+    """
+    body: WaybillAnswered = item.body
+    if body.tracking_no is None:
+        return
+    if waybill.state in {WaybillState.REFUSED, WaybillState.UNUSED, WaybillState.CANCELLED}:
+        close(context, waybill, WaybillState.UNUSED, body, now)
+    elif body.tracking_no != waybill.tracking_no:
+        content = f"the carrier {body.carrier} gave {waybill.number} the numbers {waybill.tracking_no} and "
+        content += f"{body.tracking_no}: call the carrier, which may hold two parcels for one"
+        alert = AlertRaised.of(
+            title="two numbers for one waybill",
+            content=content,
+            code=Code.LOGISTICS_BOOKING_FAILED,
+            order_id=waybill.order_id,
+        )
+        context.news.append(outbox.event(alert, because=item))
+
+
+def close(
+    context: ShipmentContext, waybill: Waybill, state: WaybillState, body: WaybillAnswered, now: datetime
+) -> None:
+    """Set the waybill's state after an answer, and start or stop its timer."""
     if state is WaybillState.UNUSED:
-        context.started.append(Timer(TimerKind.WAYBILL, waybill.id, now))
-    elif state is WaybillState.BOOKED and shop.current().carriers.get(body.carrier) == POLL:
+        timer = Timer(TimerKind.WAYBILL, waybill.id, now)
+        context.started += [] if timer in context.started else [timer]
+    elif state is WaybillState.BOOKED and body.carrier in polled(shop.current().carriers):
         context.started.append(Timer(TimerKind.WAYBILL, waybill.id, now + FIRST_POLL))
     else:
         context.stopped.append((TimerKind.WAYBILL, waybill.id))
-    context.answers.append(WaybillAnswer(waybill.id, state, body.tracking_no, body.ship_time, body.refusal))
+    number, bookings = waybill.tracking_no or body.tracking_no, waybill.bookings + (body.tracking_no is not None)
+    context.waybills[waybill.id] = replace(waybill, state=state, tracking_no=number, bookings=bookings)
+    context.answers[waybill.id] = WaybillAnswer(waybill.id, state, number, body.ship_time, body.refusal, bookings)
 
 
 def announce(context: ShipmentContext, item: Item, event: ShipmentBooked | ShipmentBookingFailed, order: Order) -> None:
@@ -201,7 +210,7 @@ def announce(context: ShipmentContext, item: Item, event: ShipmentBooked | Shipm
     body = item.body
     command = None
     if isinstance(body, ShipmentCreate):
-        command = commands.key_of(body)
+        command = commands.key_of(item)
     elif isinstance(body, WaybillAnswered):
         command = context.waybills[body.waybill_id].command
     if command is not None and order.id == body.order_id:

@@ -34,6 +34,10 @@ class GivenBack:
     restocks: Sequence[outbox.Announcement]
 
 
+NOTHING = GivenBack((), {}, ())
+"""What a batch gives back that cancels no paid order."""
+
+
 async def give_back(tx: Transaction, book: Book[Item], parcels: Parcels) -> GivenBack:
     """Open the refunds that cancellations owe, give their lines back, and take their units out of waiting parcels.
 

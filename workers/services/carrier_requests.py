@@ -21,10 +21,12 @@ from workers.carriers.port import (
     Consignment,
     ConsignmentBooked,
     ConsignmentCancelled,
+    ConsignmentLine,
     ParcelHistory,
 )
 from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import HttpRequest, HttpResponse, UnknownOutcome
+from workers.services.parcel_plans import order_ids_of
 from workers.store import fulfilments, waybills
 from workers.store.fulfilments import Papers
 from workers.store.waybills import Waybill, WaybillState
@@ -66,8 +68,8 @@ async def prepare(tx: Transaction, items: Sequence[Item], *, carrier: str) -> Ca
         raise ProviderAwayError(f"this process does not call {carrier}: set OMS_CARRIERS and FULFILLMENT_SERVICE_URL")
     found = await waybills.read(tx, [item.body.waybill_id for item in items])
     wanted = [item for item in items if needs_call(item, found)]
-    booking = [found[item.body.waybill_id].order_id for item in wanted if isinstance(item.body, CarrierBook)]
-    papers = await fulfilments.papers(tx, booking)
+    booking = [found[item.body.waybill_id] for item in wanted if isinstance(item.body, CarrierBook)]
+    papers = await fulfilments.papers(tx, {order_id for one in booking for order_id in order_ids_of(one.plan)})
     return CarrierRequests(
         carrier, [request_for(adapter, item, found[item.body.waybill_id], papers) for item in wanted]
     )
@@ -83,19 +85,19 @@ def request_for(adapter: CarrierAdapter, item: Item, waybill: Waybill, papers: M
     """Return the request for one message."""
     match item.body:
         case CarrierBook():
-            return CarrierRequest(
-                item.id, partial(book, adapter, waybill, papers.get(waybill.order_id)), adapter.read_booking
-            )
+            return CarrierRequest(item.id, partial(book, adapter, waybill, papers), adapter.read_booking)
         case CarrierCancel():
             return CarrierRequest(item.id, partial(adapter.cancel, waybill.number), adapter.read_cancellation)
     return CarrierRequest(item.id, partial(adapter.track, waybill.number), adapter.read_history)
 
 
-def book(adapter: CarrierAdapter, waybill: Waybill, papers: Papers | None) -> HttpRequest:
-    """Build the booking, with the address in clear. Raises CipherError."""
-    address = papers.address() if papers else None
-    plan = waybill.plan
-    return adapter.book(Consignment(waybill.number, waybill.order_no, plan.warehouse, plan.lines, address))
+def book(adapter: CarrierAdapter, waybill: Waybill, papers: Mapping[int, Papers]) -> HttpRequest:
+    """Build the booking, with the address in clear, which all orders in the parcel have. Raises CipherError."""
+    plan, mine = waybill.plan, papers.get(waybill.order_id)
+    numbers = {key: papers[key].order_no for key in order_ids_of(plan) if key in papers}
+    lines = [ConsignmentLine(numbers.get(line.order_id or plan.order_id), line.sku_id, line.qty) for line in plan.lines]
+    address = mine.address() if mine else None
+    return adapter.book(Consignment(waybill.number, [*filter(None, numbers.values())], plan.warehouse, lines, address))
 
 
 async def send(batch: CarrierRequests) -> Mapping[str, CarrierAnswer]:

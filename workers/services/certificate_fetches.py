@@ -5,7 +5,13 @@ Without a limit, such a stranger decides how many requests we send to the provid
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import outbox
+from messages.providers import ProviderCertificates
+from workers.providers.port import UnknownCertificate
+from workers.services.attempts import provider_call
+from workers.services.payment_notifications import ProviderReport
 
 FETCH_AGAIN_SECONDS = 3.0  # the first request or its answer may have been lost
 FETCHES_MAX_PER_MINUTE = 10  # per provider and process
@@ -29,3 +35,15 @@ class CertificateFetchLimiter:
             recent.append((now, serial))
         self._fetches[provider] = recent
         return allowed
+
+
+def calls(reports: Iterable[ProviderReport], limiter: CertificateFetchLimiter) -> list[outbox.Announcement]:
+    """Build provider.certificates for each certificate that is unknown here, as often as the limiter allows."""
+    fetches: list[outbox.Announcement] = []
+    for report in reports:
+        if isinstance(report.meaning, UnknownCertificate):
+            provider, serial = report.item.body.provider, report.meaning.serial
+            if limiter.allow(provider, serial):
+                message = ProviderCertificates(provider=provider, serial=serial)
+                fetches.append(provider_call(message, provider, because=report.item))
+    return fetches

@@ -1,6 +1,6 @@
 """Claims commands and stores their outcomes: each is decided once, and a repeat gets the same answer again (S1-41)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,10 +13,11 @@ from messages.envelope import Envelope
 from messages.orders import OrderCreate, OrderCreated, OrderRejected
 from workers.domain.book import Book
 from workers.domain.codes import Code
+from workers.domain.order import OrderKind
 from workers.domain.refusal import Refusal
 from workers.services import authorization, created_orders
 from workers.store import commands
-from workers.store.commands import CommandKey, StoredCommand, key_of, undecided
+from workers.store.commands import CommandKey, StoredCommand, key_of, refusal_key, request_of, undecided
 
 Outcomes: TypeAlias = dict[CommandKey, tuple[Event, Envelope[Any]]]
 """Command -> its one outcome, and the message that decided it."""
@@ -34,48 +35,74 @@ class Claims:
 async def claim(tx: Transaction, items: Iterable[Envelope[Any]]) -> Claims:
     """Claim the new commands; answer a repeat with its stored outcome, and a reused request id with a conflict.
 
-    A command that its sender may not send is rejected before that and not stored, so that a sender cannot use up the
-    request ids of another.
+    A command that its sender may not send is rejected before that, so that a sender cannot use up the request ids of
+    another; its refusal is stored under its sender and message id. A delivery that was handled before is judged by
+    what is stored, and not by its token or roles, which may have changed since: it gets the same answer again.
     """
+    given = tuple(items)
+    new = await _admit(tx, [item for item in given if not item.repeated])
+    answers, forgotten = await _answer(tx, [*(item for item in given if item.repeated), *new.repeats])
+    anew = await _admit(tx, forgotten)  # the reset of a revision deletes commands, and their copies are decided anew
+    more, _ = await _answer(tx, anew.repeats)
+    return Claims((*new.fresh, *anew.fresh), (*new.rejections, *answers, *anew.rejections, *more))
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    fresh: Sequence[Envelope[Any]]
+    repeats: Sequence[Envelope[Any]]
+    rejections: Sequence[outbox.Announcement]
+
+
+async def _admit(tx: Transaction, items: Sequence[Envelope[Any]]) -> _Admitted:
+    """Claim the commands that their senders may send, and store the refusals of the others."""
     first: dict[CommandKey, Envelope[Any]] = {}
     others: list[Envelope[Any]] = []
     rejections: list[outbox.Announcement] = []
+    refused: dict[CommandKey, tuple[Envelope[Any], Event]] = {}
     for item in items:
         if (refusal := authorization.unvouched(item)) is not None:
+            refused[refusal_key(item)] = item, rejected(item, refusal)
             rejections += reject(item, refusal)
-        elif first.setdefault(key_of(item.body), item) is not item:
+        elif first.setdefault(key_of(item), item) is not item:
             others.append(item)
-    if not first:
-        return Claims((), tuple(rejections))
+    await commands.refuse(tx, refused)
     claimed = await commands.claim(tx, first.values())
-    fresh = tuple(item for key, item in first.items() if key in claimed)
-    repeats = [item for key, item in first.items() if key not in claimed] + others
-    return Claims(fresh, (*rejections, *(await _answer(tx, repeats) if repeats else ())))
+    fresh = [item for key, item in first.items() if key in claimed]
+    return _Admitted(fresh, [item for key, item in first.items() if key not in claimed] + others, rejections)
 
 
-async def _answer(tx: Transaction, repeats: Sequence[Envelope[Any]]) -> list[outbox.Announcement]:
-    stored = await commands.stored(tx, [key_of(item.body) for item in repeats])
+async def _answer(
+    tx: Transaction, repeats: Sequence[Envelope[Any]]
+) -> tuple[list[outbox.Announcement], list[Envelope[Any]]]:
+    """Answer these, and return those of them of which nothing is stored any more."""
+    copies = [item for item in repeats if item.repeated]
+    stored = await commands.stored(tx, [*map(key_of, repeats), *map(refusal_key, copies)])
     answers: list[outbox.Announcement] = []
     waiting: list[Envelope[Any]] = []
-    decided: list[Envelope[Any]] = []
+    decided: list[tuple[Envelope[Any], StoredCommand]] = []
+    forgotten: list[Envelope[Any]] = []
     for item in repeats:
-        command = stored[key_of(item.body)]
-        if not commands.is_same(command, item.body):
+        refusal, command = stored.get(refusal_key(item)) if item.repeated else None, stored.get(key_of(item))
+        if refusal is not None:
+            decided.append((item, refusal))
+        elif command is None:
+            forgotten.append(item)
+        elif not commands.is_same(command, item.body):
             answers += reject(item, CONFLICT)
+        elif item.reply_to and command.type is None:
+            waiting.append(item)
         elif item.reply_to:
-            (waiting if command.type is None else decided).append(item)
+            decided.append((item, command))
     await commands.add_reply_tos(tx, waiting)
-    return answers + await _repeat(tx, decided, stored)
+    return answers + await _repeat(tx, decided), forgotten
 
 
-async def _repeat(
-    tx: Transaction, repeats: Sequence[Envelope[Any]], stored: Mapping[CommandKey, StoredCommand]
-) -> list[outbox.Announcement]:
+async def _repeat(tx: Transaction, repeats: Sequence[tuple[Envelope[Any], StoredCommand]]) -> list[outbox.Announcement]:
     """Give each repeat the outcome that its command had, with `duplicate: true`."""
-    had = [stored[key_of(item.body)] for item in repeats]
-    created = await created_orders.render(tx, [one.order_id for one in had if one.order_id is not None])
+    created = await created_orders.render(tx, [one.order_id for _, one in repeats if one.order_id is not None])
     answers = []
-    for item, command in zip(repeats, had, strict=True):
+    for item, command in repeats:
         rendered = created[command.order_id].json_bytes if command.order_id is not None else command.outcome
         assert command.type is not None
         assert rendered is not None
@@ -120,12 +147,14 @@ async def conclude(tx: Transaction, outcomes: Outcomes) -> list[outbox.Announcem
 def creations(book: Book[Any]) -> Outcomes:
     """Return the outcome of each order.create that a step ends: order.created or order.rejected.
 
-    If the order was split, the outcome is its parent's.
+    If the order was split, the outcome is its parent's. A case, not a command, places an exchange order.
     """
     return {
         (OrderCreate.scope_of(step.order.user_id), step.order.request_id): (step.event, step.because)
         for step in book.steps
-        if isinstance(step.event, OrderCreated | OrderRejected) and not step.order.is_child
+        if isinstance(step.event, OrderCreated | OrderRejected)
+        and not step.order.is_child
+        and step.order.kind is not OrderKind.EXCHANGE
     }
 
 
@@ -145,5 +174,6 @@ __all__ = [
     "reject",
     "rejected",
     "rejected_by",
+    "request_of",
     "undecided",
 ]

@@ -25,8 +25,13 @@ async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str,
 
 
 def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
-    """Return the message of a letter, addressed to one queue. Only headers that we set ourselves travel with it."""
-    body, stored = dead_letters.opened(row)
+    """Return the message of a letter, addressed to one queue. Only headers that we set ourselves travel with it.
+
+    It has the rights of its first sender and no more: of the broker user, and of the subject of its token.
+    """
+    body, headers = dead_letters.opened(row)
+    stored = orjson.loads(headers)
+    sender = {"origin-user": row["origin_user"] or ""} | stored.get("origin_token", {})
     message_id = row["message_id"] or f"dead-letter/{row['id']}"
     return outbox.Announcement(
         type=row["type"],
@@ -37,7 +42,7 @@ def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
         packable=False,  # the body of a packed message is a pack already
         message_id=message_id,
         occurred_at=row["occurred_at"],
-        headers=_carried(orjson.loads(stored)) | {"origin-user": row["origin_user"] or "", "replay-of": str(row["id"])},
+        headers=_carried(stored) | sender | {"replay-of": str(row["id"])},
         sensitive=True,
     )
 

@@ -69,16 +69,7 @@ def announcements(taken: Sequence[tuple[ForeignRefundPart, str]]) -> list[outbox
     """Build refund.succeeded for each part, in its order's stream, and its alerts."""
     messages: list[outbox.Announcement] = []
     for part, refund_no in taken:
-        succeeded = RefundSucceeded(
-            order_id=part.order_id,
-            refund_no=refund_no,
-            provider=part.provider,
-            trade_no=part.trade_no,
-            amount=part.amount,
-            currency=part.currency,
-            cause=part.cause,
-            excess_amount=part.excess_amount,
-        )
+        succeeded = RefundSucceeded(**refunds.about(part, refund_no), excess_amount=part.excess_amount)
         alerts = [alert(part, refund_no)]
         if part.excess_amount:
             alerts.append(refunds.in_excess(succeeded))
@@ -94,10 +85,9 @@ def alert(part: ForeignRefundPart, refund_no: str) -> AlertRaised:
         f"{part.provider} {by} {part.amount} {part.currency} of {part.trade_no} under {part.provider_no}; "
         f"it is in the books as {refund_no}: find out why, and whether the order goes on"
     )
-    return AlertRaised(
+    return AlertRaised.of(
         title="refunded without a request",
         content=content,
-        level="HIGH",
         code=Code.PAY_REFUND_FOREIGN,
         order_id=part.order_id,
     )

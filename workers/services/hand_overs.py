@@ -26,6 +26,7 @@ from workers.domain.hand_overs import AT_WORK, Ask, HandOver, HandOverState, War
 from workers.domain.order import Order, State, Trigger
 from workers.store import fulfilments as hand_over_rows
 from workers.store.fulfilments import HandOverKey, HandOverStep, Papers
+from workers.store.send_backs import UnsentGoods
 
 Item: TypeAlias = Envelope[Any]
 
@@ -34,7 +35,9 @@ Item: TypeAlias = Envelope[Any]
 class HandOverContext:
     """What one batch reads and decides with: orders and their hand-overs as its messages change them, and the effects.
 
-    `cancelling` are the orders whose warehouses have to answer a cancellation.
+    `cancelling` are the orders whose warehouses have to answer a cancellation, `stopped` the hand-overs of which a
+    warehouse keeps the goods. `unsent` are goods of cases that warehouses have to send back to the buyer, if one asks
+    for what it has to do. `leaving` are orders that are packed or handed over, with the message that says so.
     """
 
     book: Book[Item]
@@ -45,7 +48,10 @@ class HandOverContext:
     after: dict[HandOverKey, HandOver] = field(init=False)
     steps: list[HandOverStep] = field(default_factory=list)
     cancelling: set[int] = field(default_factory=set)
+    stopped: list[HandOver] = field(default_factory=list)
     news: list[outbox.Announcement] = field(default_factory=list)
+    leaving: dict[int, Item] = field(default_factory=dict)
+    unsent: Sequence[UnsentGoods] = ()
 
     def __post_init__(self) -> None:
         self.after = dict(self.before)
@@ -60,6 +66,11 @@ class HandOverContext:
         named = at_work | {warehouse for key, warehouse in self.shares if key == order_id and warehouse in configured}
         new = HandOver(order_id, "", HandOverState.WITHDRAWN, 0, 0, 0)
         return [self.after.get((order_id, name), replace(new, warehouse=name)) for name in sorted(named)]
+
+    def to_send_back(self, order_id: int, warehouse: str) -> list[UnsentGoods]:
+        """Return what a warehouse has to send back, case by case. One without a queue sees the events only."""
+        has_queue = warehouse in shop.current().fulfilment_warehouses
+        return [one for one in self.unsent if has_queue and (one.order_id, one.warehouse) == (order_id, warehouse)]
 
     def share(self, hand_over: HandOver) -> WarehouseShare:
         """Return what the order has at the hand-over's warehouse now."""
@@ -162,4 +173,4 @@ def may_report(item: Item, warehouse: str) -> bool:
 def alert(hand_over: HandOver, what: str, code: Code) -> AlertRaised:
     """Build alert.raised: a person must look at a hand-over."""
     content = f"the warehouse {hand_over.warehouse} {what}"
-    return AlertRaised(title="hand-over", content=content, level="HIGH", code=code, order_id=hand_over.order_id)
+    return AlertRaised.of(title="hand-over", content=content, code=code, order_id=hand_over.order_id)

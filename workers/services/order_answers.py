@@ -4,25 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from db import cipher
 from db.pool import Transaction
-from messages.base import QueryRejected, Reply
+from messages.base import MoneyShown, QueryRejected, Reply, without_subject
 from messages.envelope import Envelope
 from messages.explanations import OrderAsOf, OrderExplain
+from messages.order_history import OrderHistoryListed
 from messages.order_queries import (
-    AddressShown,
     AttemptShown,
     FacetsShown,
     HandOverShown,
     HoldShown,
     LineShown,
-    MoneyShown,
     OrderDescribed,
     OrderGet,
     OrderHistory,
-    OrderHistoryListed,
     OrderQuery,
     OrderTrack,
     OrderTracked,
@@ -38,12 +33,11 @@ from messages.orders import Amounts
 from workers import views
 from workers.domain.codes import Code
 from workers.domain.holds import HoldKind
-from workers.domain.masking import MASK, masked
-from workers.services import answer_cache, order_explanations
+from workers.services import answer_cache, case_answers, order_explanations
 from workers.services.answer_cache import AnswerCache, AnswerKey
-from workers.services.answer_parts import money, named, step
+from workers.services.answer_parts import address, disputed, exchanged, money, named, step
 from workers.services.order_explanations import ExplanationContext
-from workers.store import explanations, order_lists, orders
+from workers.store import explanations, order_lists
 from workers.views import loading
 from workers.views.facets import captured
 from workers.views.keys import uuid_of
@@ -51,7 +45,7 @@ from workers.views.whole import RecordedPayment, Whole
 
 CACHED = (OrderGet, OrderTrack, OrderHistory, PaymentGet)
 """The queries whose answers depend on the rows alone that a stamp covers: no timer, no time, no dead letter."""
-ADDRESS_FIELDS = ("receiver", "phone", "detail")
+NOTHING_REVEALED: Mapping[Any, int] = {}
 NOT_FOUND = QueryRejected(code=Code.ORDER_NOT_FOUND, message="there is no such order", path="$.order")
 """The same for an unknown order and for another user's, so that nothing is given away (S1-46)."""
 
@@ -68,22 +62,36 @@ class OrdersRead:
     explanation: ExplanationContext = field(default_factory=ExplanationContext)
 
 
-async def answer_about_orders(tx: Transaction, items: Sequence[Envelope[OrderQuery]]) -> list[Reply]:
-    """Answer each query about one order, in order: from memory where no row of the order has changed."""
+async def answer_about_orders(
+    tx: Transaction, items: Sequence[Envelope[OrderQuery]], revealed: Mapping[Any, int] = NOTHING_REVEALED
+) -> list[Reply]:
+    """Answer each query about one order, in order: from memory where no row of the order has changed.
+
+    `revealed` has, by `id(item)`, the order whose address in clear the sender may see, because it is recorded.
+    """
     bodies, cache = [item.body for item in items], answer_cache.current()
     ids = await loading.find_all(tx, {body.order for body in bodies})
     stamps = {} if cache.off else await order_lists.stamps(tx, _cacheable(bodies, ids))
     kept = [_kept(body, ids, stamps, cache) for body in bodies]
     read = await _read(tx, [body for body, reply in zip(bodies, kept, strict=True) if reply is None], ids)
-    replies = [reply or _about_one(body, read) for body, reply in zip(bodies, kept, strict=True)]
-    for body, reply in zip(bodies, replies, strict=True):
-        if isinstance(body, CACHED) and not isinstance(reply, QueryRejected) and ids[body.order] in stamps:
+    in_clear = [revealed.get(id(item)) for item in items]
+    answers = zip(bodies, kept, in_clear, strict=True)
+    replies = [reply or _about_one(body, read, order_id) for body, reply, order_id in answers]
+    for body, reply, known in zip(bodies, replies, kept, strict=True):
+        if known is not None or not _is_kept(body) or isinstance(reply, QueryRejected):
+            continue
+        if ids[body.order] in stamps:
             cache.put(_cache_key(body, ids), stamps[ids[body.order]].mark, reply)
     return replies
 
 
 def _cacheable(bodies: Sequence[OrderQuery], ids: Mapping[str, int]) -> set[int]:
-    return {ids[body.order] for body in bodies if isinstance(body, CACHED) and body.order in ids}
+    return {ids[body.order] for body in bodies if _is_kept(body) and body.order in ids}
+
+
+def _is_kept(body: OrderQuery) -> bool:
+    """True if the answer may be kept in memory. One with an address in clear never is."""
+    return isinstance(body, CACHED) and not (isinstance(body, OrderGet) and body.reveal_reason is not None)
 
 
 def _cache_key(body: OrderQuery, ids: Mapping[str, int]) -> AnswerKey:
@@ -95,7 +103,7 @@ def _kept(
 ) -> Reply | None:
     """Return an answer from memory if the user may have it; what is refused is decided by `_about_one` alone."""
     stamp = stamps.get(ids.get(body.order, 0))
-    if stamp is None or not isinstance(body, CACHED) or stamp.version < body.min_version:
+    if stamp is None or not _is_kept(body) or stamp.version < body.min_version:
         return None
     theirs = body.actor.type == "user" and stamp.user_id != body.actor.id
     return None if theirs else cache.get(_cache_key(body, ids), stamp.mark)
@@ -114,7 +122,7 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery], ids: Mapping[str,
     parcels = [parcel.id for key in needed(OrderGet, OrderTrack) for parcel in wholes[key].shipments]
     family = [one.head.id for key in needed(OrderGet) for one in (wholes[key], *wholes[key].children)]
     rows = {
-        "log": await loading.rows_of(tx, "order_view.log", needed(OrderHistory)),
+        "log": await loading.history(tx, needed(OrderHistory)),
         "holds": await explanations.read_holds(tx, family),
         "hand_overs": await explanations.read_hand_overs(tx, family),
     }
@@ -125,27 +133,30 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery], ids: Mapping[str,
     return OrdersRead(ids, wholes, rows, attempts, facts, explanation)
 
 
-def _about_one(body: OrderQuery, read: OrdersRead) -> Reply:
+def _about_one(body: OrderQuery, read: OrdersRead, in_clear: int | None) -> Reply:
     whole = read.wholes.get(read.ids.get(body.order, 0))
     if whole is None or (body.actor.type == "user" and whole.head.user_id != body.actor.id):
         return NOT_FOUND
     if whole.head.version < body.min_version:
         message = f"the order is at version {whole.head.version}, which is not yet the version that you name"
         return QueryRejected(code=Code.ORDER_VERSION_BEHIND, message=message, path="$.min_version")
+    if isinstance(body, OrderGet) and body.reveal_reason is not None and in_clear != whole.head.id:
+        return NOT_FOUND  # it was placed after the looks were recorded
     return _answer(body, whole, read)
 
 
 def _answer(body: OrderQuery, whole: Whole, read: OrdersRead) -> Reply:
     match body:
         case OrderGet():
-            return described(whole, read, body.actor.type)
+            return described(whole, read, body.actor.type, in_clear=body.reveal_reason is not None)
         case PaymentGet():
-            return _paid(whole, read)
+            return _paid(whole, read, body.actor.type)
         case OrderTrack():
             return OrderTracked(**named(whole), parcels=_parcels(whole, read.facts))
         case OrderHistory():
             steps = read.rows["log"].get(whole.head.id, ())
-            return OrderHistoryListed(**named(whole), steps=tuple(step(row, body.actor.type) for row in steps))
+            shown = tuple(step(row, body.actor.type) for row in steps)
+            return OrderHistoryListed(**named(whole), **exchanged(whole), steps=shown)
         case OrderExplain():
             return order_explanations.explain(whole, read.explanation, body.actor.type)
         case OrderAsOf():
@@ -153,12 +164,13 @@ def _answer(body: OrderQuery, whole: Whole, read: OrdersRead) -> Reply:
     raise AssertionError(f"{body.TYPE} is no query about one order")
 
 
-def described(whole: Whole, read: OrdersRead, asks: str) -> OrderDescribed:
-    """Build order.described for a user or an operator (`asks`): everything about the order, its address masked."""
+def described(whole: Whole, read: OrdersRead, asks: str, *, in_clear: bool) -> OrderDescribed:
+    """Build order.described for `asks`, a user or an operator: all of it, its address masked unless `in_clear`."""
     head, facets = whole.head, views.facets_of(whole)
     times = {name: getattr(head, name) for name in TIMES}
     return OrderDescribed(
         **named(whole),
+        **exchanged(whole),
         **times,
         order_uuid=uuid_of(head.id),
         user_id=head.user_id,
@@ -174,20 +186,15 @@ def described(whole: Whole, read: OrdersRead, asks: str) -> OrderDescribed:
             points=head.points_amount,
             shipping=head.shipping_fee,
             tax=head.tax_amount,
+            adjustment=head.adjustment_amount,
             payable=head.payable_amount,
         ),
         payable=money(head.payable_amount, head.currency),
         captured=money(captured(whole), head.currency),
         refunded=_refunded(whole),
-        facets=FacetsShown(
-            payment=facets.payment,
-            fulfilment=facets.fulfilment,
-            aftersale=facets.aftersale,
-            stock=facets.stock,
-            hold=facets.hold,
-        ),
+        facets=FacetsShown(**{name: getattr(facets, name) for name in FacetsShown.model_fields}),
         lines=tuple(_line(one.head.id, line) for one in whole.children or (whole,) for line in one.lines),
-        payments=tuple(_payment(fact) for fact in whole.facts),
+        payments=tuple(_payment(fact, asks) for fact in whole.facts),
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
         parcels=_parcels(whole, read.facts),
@@ -197,14 +204,15 @@ def described(whole: Whole, read: OrdersRead, asks: str) -> OrderDescribed:
             for row in _of_family(whole, read.rows["holds"])
             if asks != "user" or row["kind"] == HoldKind.SHORTAGE
         ),
-        address=_address(whole.sealed_address) if whole.sealed_address is not None else None,
+        address=address(whole.sealed_address, in_clear) if whole.sealed_address is not None else None,
+        cases=case_answers.summaries_of(whole),
         children=tuple(child.head.id for child in whole.children),
         held=head.held,
         deleted=head.deleted,
     )
 
 
-def _paid(whole: Whole, read: OrdersRead) -> PaymentDescribed:
+def _paid(whole: Whole, read: OrdersRead, asks: str) -> PaymentDescribed:
     head = whole.head
     return PaymentDescribed(
         **named(whole),
@@ -212,7 +220,7 @@ def _paid(whole: Whole, read: OrdersRead) -> PaymentDescribed:
         captured=money(captured(whole), head.currency),
         refunded=_refunded(whole),
         expire_at=head.expire_at,
-        payments=tuple(_payment(fact) for fact in whole.facts),
+        payments=tuple(_payment(fact, asks) for fact in whole.facts),
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
     )
@@ -263,6 +271,7 @@ def _line(order_id: int, line: Any) -> LineShown:
         qty=line.qty,
         unit_price=line.unit_price,
         payable=line.payable_amount,
+        adjustment=line.adjustment_amount,
         refunded_qty=line.refunded_qty,
         refunded=line.refunded_amount,
         short_qty=line.short_qty,
@@ -270,7 +279,7 @@ def _line(order_id: int, line: Any) -> LineShown:
     )
 
 
-def _payment(fact: RecordedPayment) -> PaymentShown:
+def _payment(fact: RecordedPayment, asks: str) -> PaymentShown:
     return PaymentShown(
         provider=fact.provider,
         trade_no=fact.trade_no,
@@ -279,6 +288,7 @@ def _payment(fact: RecordedPayment) -> PaymentShown:
         verdict=fact.verdict,
         reason_code=fact.reason_code,
         occurred_at=fact.occurred_at,
+        disputes=tuple(disputed(one, asks) for one in fact.disputes),
     )
 
 
@@ -294,10 +304,11 @@ def _refund(refund: Any) -> RefundShown:
     return RefundShown(
         order_id=refund.order_id,
         refund_no=refund.refund_no,
+        replaces=refund.replaces,
         provider=refund.provider,
         amount=money(refund.amount, refund.currency),
         state=refund.state,
-        cause=refund.cause,
+        cause=without_subject(refund.cause),
         reason_code=refund.reason_code,
         requested_at=refund.requested_at,
         finished_at=refund.finished_at,
@@ -321,6 +332,8 @@ def _parcels(whole: Whole, facts: Mapping[int, Sequence[Any]]) -> tuple[ParcelSh
             delivered_at=parcel.delivered_at,
             lines=tuple(owners.get(parcel.id, ())),
             facts=tuple(_fact(row) for row in facts.get(parcel.id, ())),
+            case_id=parcel.case_id,
+            to_buyer=parcel.to_buyer,
         )
         for parcel in whole.shipments
     )
@@ -328,15 +341,3 @@ def _parcels(whole: Whole, facts: Mapping[int, Sequence[Any]]) -> tuple[ParcelSh
 
 def _fact(row: Any) -> TrackedFact:
     return TrackedFact(**{name: row[name] for name in TrackedFact.model_fields})
-
-
-def _address(row: Any) -> AddressShown:
-    """Mask the address. Of an erased user, or with a key that is not configured any more, only the country is left."""
-    try:
-        plain = masked(orjson.loads(orders.decrypt_address(row["order_id"], row)))
-    except cipher.ErasedError:
-        plain = dict.fromkeys(ADDRESS_FIELDS, cipher.ERASED)
-    except cipher.CipherError:
-        plain = dict.fromkeys(ADDRESS_FIELDS, MASK)
-    shown = {name: plain[name] for name in ADDRESS_FIELDS}
-    return AddressShown(country=row["country"], changes=row["modify_count"], **shown)

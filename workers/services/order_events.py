@@ -21,15 +21,18 @@ from messages.orders import (
     OrderShipped,
     OrderSplit,
 )
-from messages.stock import RestockLine, StockCommit, StockRelease, StockRestock
+from messages.reinstatements import OrderReinstated, OrderReinstating
+from messages.replacements import AfterSaleExchangeMoved
+from messages.stock import RestockLine, StockCommit, StockDisposition, StockRelease, StockRestock
 from workers import shop
 from workers.domain.book import Book, Step
-from workers.domain.order import CancelType, Effect, Order, State, Trigger
+from workers.domain.order import CancelType, Effect, Order, OrderKind, State, Trigger
 from workers.domain.refund_amounts import BoughtLine
 
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
     State.SPLIT: OrderSplit,
+    State.REINSTATING: OrderReinstating,
     State.FULFILLING: OrderFulfilling,
     State.SHIPPED: OrderShipped,
     State.DELIVERED: OrderDelivered,
@@ -37,6 +40,8 @@ PLAIN: dict[State, type[OrderEvent]] = {
     State.DELIVERY_FAILED: OrderDeliveryFailed,
 }
 """States with an event that has no fields besides the common ones."""
+FOLLOWED = frozenset({State.REJECTED, State.PAID, State.DELIVERED, State.COMPLETED, State.CANCELLED})
+"""The states of an exchange order that its case follows."""
 
 
 def common(step: Step[Envelope[Any]]) -> dict[str, Any]:
@@ -70,6 +75,7 @@ def amounts(order: Order) -> Amounts:
         points=order.points_amount,
         shipping=order.shipping_fee,
         tax=order.tax_amount,
+        adjustment=order.adjustment_amount,
         payable=order.payable_amount,
     )
 
@@ -81,6 +87,8 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
             return OrderAddressChanged(**common(step))
         case Trigger.DELETED:
             return OrderDeleted(**common(step))
+        case Trigger.REINSTATED:
+            return OrderReinstated(**common(step))
         case Trigger.CANCEL_REFUSED:
             return OrderCancelRefused(**common(step))
     if step.order.state in {State.CANCELLED, State.CANCELLING}:
@@ -91,8 +99,32 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
 
 
 def steps(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
-    """Announce each step, in order: with the event that the handler gave to it, else with the plain one."""
-    return [announced(step, given(step) or event_of(step)) for step in book.steps]
+    """Announce each step, in order: with the event that the handler gave to it, else with the plain one.
+
+    The case of an exchange order follows it.
+    """
+    return [*(announced(step, given(step) or event_of(step)) for step in book.steps), *_exchanges(book)]
+
+
+def _exchanges(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
+    """Build after_sale.exchange_moved for each exchange order that has reached a state which matters to its case."""
+    return [
+        exchange_moved(step.order, step.order.state.value, step.because)
+        for step in book.steps
+        if step.order.kind is OrderKind.EXCHANGE and step.order.state in FOLLOWED and step.order.state != step.previous
+    ]
+
+
+def exchange_moved(order: Order, state: str, because: Envelope[Any]) -> outbox.Announcement:
+    """Build after_sale.exchange_moved: the case of this exchange order follows it."""
+    fields = {"exchange_order_id": order.id, "state": state, "reason_code": order.reason_code}
+    return outbox.internal(AfterSaleExchangeMoved.model_validate(fields), because=because)
+
+
+def reduced(book: Book[Envelope[Any]], given: Mapping[int, Envelope[Any]]) -> list[outbox.Announcement]:
+    """Announce to their cases the exchange orders of which units were given back: order id -> why."""
+    found = ((book[order_id], because) for order_id, because in sorted(given.items()))
+    return [exchange_moved(order, "reduced", why) for order, why in found if order.kind is OrderKind.EXCHANGE]
 
 
 def given(step: Step[Envelope[Any]]) -> OrderEvent | None:
@@ -106,13 +138,20 @@ def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
     return outbox.event(event, because=step.because, stream=step.order.root_id, seq=step.order.version - 1)
 
 
-def restock_lines(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> tuple[RestockLine, ...]:
+def restock_lines(
+    lines: Sequence[BoughtLine], units: Mapping[int, int], disposition: StockDisposition = "restock"
+) -> tuple[RestockLine, ...]:
     """Return the lines of a stock.restock for `units`, line number -> units."""
     return tuple(
-        RestockLine(sku_id=line.sku_id, warehouse=line.warehouse, qty=units[line.line_no])
+        RestockLine(sku_id=line.sku_id, warehouse=line.warehouse, qty=units[line.line_no], disposition=disposition)
         for line in lines
         if units.get(line.line_no)
     )
+
+
+def turn_of(step: Step[Any]) -> int:
+    """Return which reservation a step of an unpaid order ends: the first one, or that of its reinstatement."""
+    return 1 if step.previous is State.REINSTATING else 0
 
 
 def hand_overs(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
@@ -136,7 +175,9 @@ def stock_orders(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
     The handler, which knows the lines, builds restocks of paid orders.
     """
     commits = [(step, StockCommit(holder_id=step.order.id)) for step in book.owing(Effect.STOCK_COMMIT)]
-    releases = [(step, StockRelease(holder_id=step.order.id)) for step in book.owing(Effect.STOCK_RELEASE)]
+    releases = [
+        (step, StockRelease(holder_id=step.order.id, turn=turn_of(step))) for step in book.owing(Effect.STOCK_RELEASE)
+    ]
     restocks = [
         (step, StockRestock(holder_id=step.order.id, ref="cancel"))
         for step in book.owing(Effect.STOCK_RESTOCK)

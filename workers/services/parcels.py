@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import outbox
 from db.pool import Transaction
+from messages.after_sales import AfterSaleParcelMoved, ReturnedLine
 from messages.base import AlertRaised
 from messages.carriers import ShipmentObserved, WaybillAnswered
 from messages.envelope import Envelope
@@ -32,7 +33,7 @@ from workers.domain.shipping import (
 from workers.domain.shop import DeductOn
 from workers.services import order_events, refunds
 from workers.services.commands import Outcomes
-from workers.store import orders, payments, shipments, waybills
+from workers.store import after_sales, orders, payments, shipments, waybills
 from workers.store.refunds import RefundDue
 from workers.store.timers import Key, Timer
 from workers.store.waybills import Waybill, WaybillAnswer
@@ -43,6 +44,9 @@ ParcelMessage: TypeAlias = ShipmentBook | ShipmentCreate | WaybillAnswered | Car
 Item: TypeAlias = Envelope[ParcelMessage]
 Box: TypeAlias = dict[int, Parcel]
 """One parcel: order id -> what the order has in it."""
+ParcelOutcome: TypeAlias = Literal["on_its_way", "arrived", "failed"]
+"""What became of a parcel, for the cases of its order."""
+LOST = frozenset({ParcelState.LOST, ParcelState.LOSS_CONFIRMED})
 REFUNDING = (State.PAID, State.FULFILLING, State.CANCELLING, State.SHIPPED)
 
 
@@ -53,6 +57,7 @@ class ShipmentContext:
     `boxes` is parcel id -> order id -> what the order has in the parcel; parcels that the batch books are last.
     `known` is parcel id -> event id -> fact. `numbers` is (carrier, tracking number) -> parcel ids, the newest last.
     `addresses` are those of orders that are to share a parcel, so that they can be compared.
+    `leaving` are the orders of which a parcel leaves, with the message that says so.
     `requested` are the waybills that carriers are to book, `answers` what they answered about those in `waybills`.
     """
 
@@ -71,29 +76,33 @@ class ShipmentContext:
     news: list[outbox.Announcement] = field(default_factory=list)
     waybills: dict[int, Waybill] = field(default_factory=dict)
     requested: list[Waybill] = field(default_factory=list)
-    answers: list[WaybillAnswer] = field(default_factory=list)
+    answers: dict[int, WaybillAnswer] = field(default_factory=dict)
     started: list[Timer] = field(default_factory=list)
     stopped: list[Key] = field(default_factory=list)
     outcomes: Outcomes = field(default_factory=dict)
+    leaving: dict[int, Item] = field(default_factory=dict)
 
     def units(self, order: Order) -> dict[int, int]:
         """Line number -> the units that the order ships, or has shipped."""
         return to_ship(self.lines[order.id])
 
     def of(self, order: Order) -> list[Parcel]:
-        """Return what the order has in parcels, as the batch has changed them."""
-        return [box[order.id] for box in self.boxes.values() if order.id in box]
+        """Return what the order has in parcels, as the batch has changed them, without those that bring goods back."""
+        return [box[order.id] for box in self.boxes.values() if order.id in box and box[order.id].case_id is None]
 
     def find(self, body: ParcelMessage, order_ids: Collection[int]) -> Box | None:
-        """Return the newest parcel with the message's number that holds goods of one of the orders, or None.
+        """Return the parcel with the message's number that holds goods of one of the orders, or None.
 
-        Without orders, any parcel with the number counts.
+        Without orders, any parcel with the number counts. Of several it is the one that has not ended, or the newest.
         """
-        for parcel_id in reversed(self.numbers.get(key_of(body), [])):
-            box = self.boxes[parcel_id]
-            if not order_ids or box.keys() & set(order_ids):
-                return box
-        return None
+        named = [self.boxes[parcel_id] for parcel_id in reversed(self.numbers.get(key_of(body), []))]
+        found = [box for box in named if not order_ids or box.keys() & set(order_ids)]
+        return next((box for box in found if not live(box).ended), found[0] if found else None)
+
+    def taken(self, body: ParcelMessage) -> bool:
+        """True if a parcel with the message's number has not ended, whosever goods it holds."""
+        box = self.find(body, ())
+        return box is not None and not live(box).ended
 
     def open_box(self, parcel_id: int, key: shipments.ParcelKey) -> Box:
         """Return a parcel without goods, the newest with this number."""
@@ -108,7 +117,7 @@ class ShipmentContext:
 async def read(tx: Transaction, book: Book[Item], bodies: Sequence[ParcelMessage]) -> ShipmentContext:
     """Read what the decisions depend on besides the orders, which are locked."""
     context = ShipmentContext(book, await orders.lines(tx, book.before))
-    for parcel in await shipments.of_orders(tx, book.before):
+    for parcel in await shipments.of_orders(tx, book.before, with_returns=True):
         box = context.boxes.get(parcel.id)
         box = context.open_box(parcel.id, key_of(parcel)) if box is None else box
         box[parcel.order_id] = parcel
@@ -119,6 +128,11 @@ async def read(tx: Transaction, book: Book[Item], bodies: Sequence[ParcelMessage
         tx, [body.waybill_id for body in bodies if isinstance(body, WaybillAnswered)]
     )
     return context
+
+
+def live(box: Box) -> Parcel:
+    """Return the parcel as an order has it that did not withdraw its goods, so with the parcel's own state."""
+    return next((part for part in box.values() if part.state is not ParcelState.CANCELLED), next(iter(box.values())))
 
 
 def key_of(body: ParcelMessage | ParcelPlan | Parcel) -> shipments.ParcelKey:
@@ -156,6 +170,9 @@ def move_part(context: ShipmentContext, order: Order, item: Item, before: Parcel
         context.news.append(outbox.event(alert(order, before, contradiction), because=item))
     if state_of(after) == state_of(before):
         return False
+    if after.case_id is not None:
+        move_return(context, order, item, before, after)
+        return False
     returned = came_back(context.known[after.id].values())
     context.news.append(outbox.event(updated(before, after, returned), because=item, stream=order.root_id))
     leave(context, order, item, before, after)
@@ -164,9 +181,39 @@ def move_part(context: ShipmentContext, order: Order, item: Item, before: Parcel
     return True
 
 
-def leave(context: ShipmentContext, order: Order, item: Item, before: Parcel | None, after: Parcel) -> None:
-    """Deduct the stock of an order whose policy says so, once a parcel of it leaves."""
-    if after.out and not (before and before.out) and order.deduct_on == DeductOn.SHIP:
+def move_return(context: ShipmentContext, order: Order, item: Item, before: Parcel, after: Parcel) -> None:
+    """Announce where a parcel with goods of a case is, and have the case follow once it is at the warehouse.
+
+    One that takes them to the buyer moves no case: they count as the buyer's since they left.
+    """
+    context.news.append(outbox.event(updated(before, after, False), because=item, stream=order.root_id))
+    if after.state is ParcelState.DELIVERED and before.state is not ParcelState.DELIVERED:
+        context.news += [] if after.to_buyer else [outbox.internal(moved(after, "arrived"), because=item)]
+    elif after.state in NOT_WITH_BUYER and (before.state not in NOT_WITH_BUYER or after.state in SETTLED):
+        what = f"brings goods of a case back and is {after.state}: close the case, or inspect them as lost"
+        if after.to_buyer:
+            what = f"takes goods of a case back to the buyer and is {after.state}: send them again, or pay for them"
+        context.news.append(outbox.event(alert(order, after, what, Code.LOGISTICS_RETURN_FAILED), because=item))
+
+
+def moved(parcel: Parcel, outcome: ParcelOutcome) -> AfterSaleParcelMoved:
+    """Build after_sale.parcel_moved: what a parcel means for the order's cases."""
+    return AfterSaleParcelMoved(
+        order_id=parcel.order_id,
+        shipment_id=parcel.id,
+        case_id=parcel.case_id,
+        carrier=parcel.carrier,
+        tracking_no=parcel.tracking_no,
+        outcome=outcome,
+        lines=tuple(ReturnedLine(line_no=line_no, qty=qty) for line_no, qty in sorted(parcel.units.items())),
+    )
+
+
+def leave(context: ShipmentContext, order: Order, item: Item, before: Parcel, after: Parcel) -> None:
+    """Deduct the stock of an order whose policy says so, once a parcel of it leaves; its money is taken, too."""
+    if after.out and not before.out:
+        context.leaving.setdefault(order.id, item)
+    if after.out and not before.out and order.deduct_on == DeductOn.SHIP:
         context.news.append(outbox.internal(StockCommit(holder_id=order.id), because=item))
 
 
@@ -189,8 +236,8 @@ def lose(  # noqa: PLR0917 (the fact, and the parcel before and after it)
 ) -> None:
     """Decide about money and stock of a parcel that is not with its buyer, or not any more (`returned`).
 
-    Before it arrived, its lines are refunded, and what comes back is sellable. After that a person decides, who has to
-    see the goods first.
+    Before it arrived, its lines are refunded, and what comes back is sellable. After that it is a case of the order,
+    which is opened if there is none: a person decides, who has to see the goods first.
     """
     begins = before.state not in NOT_WITH_BUYER
     if returned:
@@ -198,6 +245,9 @@ def lose(  # noqa: PLR0917 (the fact, and the parcel before and after it)
             what = f"is {after.state} after it was delivered: inspect the goods, then decide about money and stock"
             news = alert(order, after, what, Code.LOGISTICS_AFTER_DELIVERY)
             context.news.append(outbox.event(news, because=item))
+        if after.state not in LOST and (begins or after.state is ParcelState.RETURNED):
+            outcome: ParcelOutcome = "arrived" if after.state is ParcelState.RETURNED else "on_its_way"
+            context.news.append(outbox.internal(moved(after, outcome), because=item))
         return
     if begins and not after.given_up:
         fail(context, order, item, after)
@@ -216,6 +266,8 @@ def updated(before: Parcel, after: Parcel, returned: bool) -> ShipmentUpdated:
         previous=before.state,
         delayed=after.delayed,
         after_delivery=returned,
+        case_id=after.case_id,
+        to_buyer=after.to_buyer,
     )
 
 
@@ -256,6 +308,13 @@ def advance_order(  # noqa: PLR0917 (the order, what it ships and what it has sh
         book.move(order_id, trigger, because=item, at=now, **fields)
 
 
+async def fail_cases(tx: Transaction, context: ShipmentContext) -> list[outbox.Announcement]:
+    """Have the open cases of orders follow, of which parcels failed: their units went back without a case."""
+    in_case = await after_sales.open_orders(tx, [parcel.order_id for _, parcel, _ in context.failures])
+    failed = [(item, parcel) for item, parcel, _ in context.failures if parcel.order_id in in_case]
+    return [outbox.internal(moved(parcel, "failed"), because=item) for item, parcel in failed]
+
+
 async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[RefundDue]:
     """Return the refunds of parcels that failed, never more than is left of the order's capture."""
     kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in context.failures])
@@ -275,4 +334,4 @@ async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[Refu
 def alert(order: Order, parcel: Parcel, what: str, code: Code = Code.LOGISTICS_EVENT_STALE) -> AlertRaised:
     """Build alert.raised: the parcel contradicts its order, and an operator must look."""
     content = f"parcel {parcel.carrier} {parcel.tracking_no} {what}"
-    return AlertRaised(title="parcel against its order", content=content, level="HIGH", code=code, order_id=order.id)
+    return AlertRaised.of(title="parcel against its order", content=content, code=code, order_id=order.id)

@@ -4,17 +4,20 @@ The orders are locked. handlers/payment_results.py decides, with the table of wh
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentResult
+from messages.stock import StockLine
+from workers.domain.benefits import Benefits
 from workers.domain.book import Book
 from workers.domain.order import Order
-from workers.domain.payment_rules import ends_by_failure
-from workers.store import attempts, orders, payments
+from workers.domain.payment_authorizations import PaymentAuthorization
+from workers.domain.payment_rules import ends_by_failure, may_reinstate
+from workers.store import attempts, benefits, orders, payments, reinstatements
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[Any]
@@ -22,11 +25,15 @@ Item: TypeAlias = Envelope[Any]
 
 @dataclass(frozen=True)
 class ReportedResult:
-    """A payment result, the message that brought it, and the attempt that it belongs to, if it is one of ours."""
+    """A payment result, the message that brought it, and the attempt that it belongs to, if it is one of ours.
+
+    With `authorized_until` it is an authorisation, and `result` the capture that it stands for.
+    """
 
     item: Item
     result: PaymentResult
     attempt: Attempt | None = None
+    authorized_until: datetime | None = None
 
 
 @dataclass
@@ -35,7 +42,9 @@ class PaymentContext:
 
     `merged` is intent id -> the orders that it pays together. `own_intents` is intent id -> the order that it was
     opened for. `recorded` holds the facts known so far, those of this batch among them. `spared` are the ids of
-    messages that report a failed attempt of an order that has another live one.
+    messages that report a failed attempt of an order that has another live one. `reserved` is attempt id -> the
+    authorisation of it that this batch brings. `goods` is order id -> the units of the orders that a late capture may
+    reinstate, and `benefits` holds their coupons and accounts.
     """
 
     book: Book[Item]
@@ -44,6 +53,9 @@ class PaymentContext:
     recorded: dict[payments.FactKey, payments.RecordedFact]
     spared: frozenset[str]
     now: datetime
+    reserved: dict[int, tuple[Item, PaymentAuthorization]] = field(default_factory=dict)
+    goods: Mapping[int, Sequence[StockLine]] = field(default_factory=dict)
+    benefits: Benefits = field(default_factory=Benefits)
 
     def merged_intent(self, result: PaymentResult) -> payments.Merged | None:
         """Return the intent over several orders that the result pays, if it names one."""
@@ -57,6 +69,12 @@ class PaymentContext:
         if result.intent_id is None or result.intent_id == order.intent_id:
             return True
         return self.own_intents.get(result.intent_id) == order.root_id
+
+    def may_reinstate(self, order: Order, result: PaymentResult) -> bool:
+        """True if a late capture reinstates the order: by its policy, alone, and if its goods can be sent to it."""
+        alone = self.merged_intent(result) is None
+        possible = alone and order.id in self.goods and may_reinstate(self.book[order.id])
+        return possible and self.benefits.may_hold_again(order, self.now)
 
     def is_same_fact(self, fact: payments.RecordedFact, result: PaymentResult) -> bool:
         """True if the result repeats the recorded fact, under its order or another one that the payment pays as well.
@@ -82,7 +100,13 @@ async def read(tx: Transaction, reported: Sequence[ReportedResult], now: datetim
     own_intents = await payments.own_intents(tx, intents_to_look_up(book, merged, results))
     recorded = await payments.known(tx, results)
     merged |= await payments.merged(tx, intents_of_other_reports(results, recorded, merged))
-    return PaymentContext(book, merged, own_intents, recorded, await spared(tx, book, reported), now)
+    late = [order for order in book.before.values() if may_reinstate(order)]
+    goods = await reinstatements.goods(tx, [order.id for order in late])
+    coupons = [order.coupon_id for order in late if order.coupon_id is not None]
+    has = await benefits.lock(tx, coupons, [order.user_id for order in late if order.use_points])
+    return PaymentContext(
+        book, merged, own_intents, recorded, await spared(tx, book, reported), now, goods=goods, benefits=has
+    )
 
 
 def intents_to_look_up(

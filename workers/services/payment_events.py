@@ -33,10 +33,9 @@ def wrong_amount(fact: PaymentFact) -> AlertRaised:
     content = (
         f"captured {result.amount} {result.currency} by {result.provider}, which is not what the order costs: refunded"
     )
-    return AlertRaised(
+    return AlertRaised.of(
         title="wrong amount captured",
         content=content,
-        level="HIGH",
         code=Code.PAY_AMOUNT_MISMATCH,
         order_id=result.order_id,
     )

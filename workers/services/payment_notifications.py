@@ -8,6 +8,7 @@ import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from db.pool import Transaction
@@ -37,6 +38,7 @@ from workers.store.notifications import NotificationRecord
 
 Callback: TypeAlias = Envelope[PaymentCallback]
 VERIFIED_PER_TURN = 5  # about 0.3 ms; a thread would hold the interpreter as long, and not release it in between
+AUTHORIZED_FOR = timedelta(days=3)  # an authorisation whose end its provider does not report
 CERTIFICATE_TRIES = 3  # about 30 s; a provider that publishes its certificate later notifies again, or is polled
 CERTIFICATE_NOT_NAMED = RejectedNotification(
     Code.PAY_SIGNATURE_INVALID, "it names a certificate that the provider does not publish"
@@ -60,10 +62,14 @@ class AttemptUnknown:
 
 @dataclass(frozen=True)
 class PaymentReported:
-    """An attempt was captured or failed, as `result` says."""
+    """An attempt was captured or failed, as `result` says; or authorised, if it has an end.
+
+    Then `result` is the capture that it stands for, under the number of the authorisation.
+    """
 
     attempt: Attempt
     result: PaymentResult
+    authorized_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -246,7 +252,7 @@ def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalRe
     """Return what a believed notification means for its attempt in that attempt's present state. No I/O."""
     if isinstance(reported, ApprovalReport):
         return ApprovalReported(attempt, reported.reference) if attempt.state in LIVE else NothingNew()
-    if not proven:
+    if not proven or reported.is_open or attempt.state is AttemptState.AUTHORIZED:
         return NothingNew() if attempt.state is AttemptState.CAPTURED else PaymentUnproven(attempt)
     match reported.status:
         case ReportedPayment.CAPTURED:
@@ -259,8 +265,11 @@ def interpret_for_attempt(attempt: Attempt, reported: PaymentReport | ApprovalRe
 
 
 def answered_poll(item: Envelope[PaymentObserved], attempt: Attempt) -> ProviderReport:
-    """Return what the answer to a poll means. provider_calls has verified it: the attempt was captured or failed."""
-    return ProviderReport(item, PaymentReported(attempt, payment_result(attempt, item.body, item.body.kind)))
+    """Return what the answer to a poll means. provider_calls has verified it."""
+    kind, until = item.body.kind, None
+    if kind == "authorized":
+        kind, until = "captured", item.body.expire_at or item.body.occurred_at + AUTHORIZED_FOR
+    return ProviderReport(item, PaymentReported(attempt, payment_result(attempt, item.body, kind), until))
 
 
 def payment_result(

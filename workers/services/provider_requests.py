@@ -14,7 +14,10 @@ from typing import Any, TypeAlias
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.providers import (
+    AUTHORIZATION_CALLS,
     AttemptCall,
+    ProviderAuthorizationCapture,
+    ProviderAuthorizationVoid,
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
@@ -24,9 +27,11 @@ from messages.providers import (
     ProviderStart,
     RefundCall,
 )
+from workers.domain.payment_authorizations import PaymentAuthorization
 from workers.domain.payment_rules import AttemptState
 from workers.providers import caller, configured
 from workers.providers.abilities import (
+    AuthorizingProvider,
     CapturingProvider,
     CertificateSource,
     ClosingProvider,
@@ -37,6 +42,7 @@ from workers.providers.abilities import (
 from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import (
     ApprovalReport,
+    AuthorizedPayment,
     ClientAction,
     DisputeReport,
     ForeignRefund,
@@ -51,8 +57,8 @@ from workers.providers.port import (
     ReportedPayment,
     UnknownOutcome,
 )
-from workers.services.attempts import payment_order, refunds_of_attempts
-from workers.store import attempts, notifications
+from workers.services.attempts import capture_number, payment_order, refunds_of_attempts
+from workers.store import attempts, notifications, payment_authorizations
 from workers.store.attempts import DONE, LIVE, Attempt
 
 Item: TypeAlias = Envelope[Any]
@@ -106,12 +112,18 @@ async def prepare(tx: Transaction, items: Sequence[Item], *, provider: str) -> R
     found = await attempts.read(tx, [item.body.attempt_id for item in items if isinstance(item.body, AttemptCall)])
     refund_nos = [item.body.refund_no for item in items if isinstance(item.body, RefundCall)]
     refunds = {refund_no: order for refund_no, (_, order) in (await refunds_of_attempts(tx, refund_nos)).items()}
-    requests = (request_for(adapter, item, found, refunds) for item in items)
+    stepping = [item.body.attempt_id for item in items if isinstance(item.body, AUTHORIZATION_CALLS)]
+    reserved = await payment_authorizations.read(tx, stepping)
+    requests = (request_for(adapter, item, found, refunds, reserved) for item in items)
     return RequestBatch(provider, [request for request in requests if request is not None])
 
 
 def request_for(
-    provider: Provider, item: Item, found: Mapping[int, Attempt], refunds: Mapping[str, RefundOrder]
+    provider: Provider,
+    item: Item,
+    found: Mapping[int, Attempt],
+    refunds: Mapping[str, RefundOrder],
+    reserved: Mapping[int, PaymentAuthorization],
 ) -> ProviderRequest | None:
     """Return the request for one message; None if it needs none: its attempt has ended or does not exist."""
     body = item.body
@@ -125,6 +137,8 @@ def request_for(
     attempt = found.get(body.attempt_id)
     if attempt is None or attempt.state is AttemptState.CAPTURED:
         return None
+    if isinstance(body, AUTHORIZATION_CALLS):
+        return authorization_request(provider, item, attempt, reserved.get(attempt.id))
     started = isinstance(body, ProviderStart) and attempt.state is not AttemptState.CREATED
     closed = isinstance(body, ProviderClose) and attempt.state in DONE
     return None if started or closed else attempt_request(provider, item, attempt)
@@ -169,6 +183,29 @@ def foreign_refund_request(provider: Provider, item: Item) -> ProviderRequest | 
     return ProviderRequest(
         item.id, partial(provider.query_foreign_refund, refund), partial(provider.read_foreign_refund, refund)
     )
+
+
+def authorization_request(
+    provider: Provider, item: Item, attempt: Attempt, one: PaymentAuthorization | None
+) -> ProviderRequest | None:
+    """Capture, void or renew an authorisation; None if there is none, or another capture has replaced this one."""
+    if one is None or getattr(item.body, "number", one.captures) != one.captures:
+        return None
+    if not isinstance(provider, AuthorizingProvider):
+        return not_offered(item)
+    amount = one.capture_amount if isinstance(item.body, ProviderAuthorizationCapture) else one.amount
+    capture_no = capture_number(attempt, one.captures)
+    payment = AuthorizedPayment(
+        attempt.out_trade_no, one.authorization_no, attempt.reference, amount or 0, one.currency, capture_no
+    )
+    match item.body:
+        case ProviderAuthorizationCapture():
+            build, read = provider.capture_authorization, provider.read_captured
+        case ProviderAuthorizationVoid():
+            build, read = provider.void_authorization, provider.read_voided
+        case _:
+            build, read = provider.renew_authorization, provider.read_renewed
+    return ProviderRequest(item.id, partial(build, payment), partial(read, payment))
 
 
 def attempt_request(provider: Provider, item: Item, attempt: Attempt) -> ProviderRequest:

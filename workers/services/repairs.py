@@ -1,37 +1,25 @@
 """Finds what is owed to orders because a message or a timer was lost for good, and announces it again.
 
 Coupons, points and the requests to providers are written in the transaction of the order's step, and a provider's
-request is repeated by its timer; so only stock messages and timers can be owed.
+request is repeated by its timer; so only stock messages, timers and what cases follow (case_repairs.py) can be owed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from uuid_utils import uuid7
 
 import outbox
 from db.pool import Transaction
 from messages.base import Internal
+from messages.carrier_modes import polled
 from messages.stock import RestockLine, StockCommit, StockRelease, StockRestock
 from workers.domain.repairs import StockMessage, StockSituation, stock_owed
 from workers.domain.shop import Shop
+from workers.services import case_repairs
+from workers.services.owed_messages import WITHOUT_TIMER, Owed
 from workers.store import repairs, timers
 from workers.store.repairs import MissingTimer, Restock
-
-
-@dataclass(frozen=True)
-class Owed:
-    """One message, or one timer, that is owed to an order. `because` is what the database says instead."""
-
-    order_id: int
-    order_no: str | None
-    state: str
-    what: str
-    because: str
-    since: datetime
-    message: Internal | None = None
-    timer: timers.Timer | None = None
 
 
 async def plan(tx: Transaction, shop: Shop, order_ids: Sequence[int] | None, grace_seconds: float) -> list[Owed]:
@@ -43,8 +31,10 @@ async def plan(tx: Transaction, shop: Shop, order_ids: Sequence[int] | None, gra
         order_ids,
         saga_deadline_seconds=shop.saga_deadline_seconds,
         receipt_window_seconds=shop.receipt_window_seconds,
+        polled_carriers=polled(shop.carriers),
     )
-    return [*(owed for one in behind for owed in _stock(one, back)), *map(_timer, missing)]
+    of_orders = [*(owed for one in behind for owed in _stock(one, back)), *map(_timer, missing)]
+    return [*of_orders, *await case_repairs.plan(tx, order_ids, grace_seconds)]
 
 
 def _stock(situation: StockSituation, back: Mapping[Restock, tuple[RestockLine, ...]]) -> list[Owed]:
@@ -80,7 +70,7 @@ def _timer(missing: MissingTimer) -> Owed:
         missing.order_no,
         missing.state,
         f"timer {timer.kind} {timer.key}",
-        "it waits without a timer",
+        WITHOUT_TIMER,
         timer.due_at,
         timer=timer,
     )
@@ -91,7 +81,8 @@ async def apply(
 ) -> list[Owed]:
     """Lock the orders, find again what is owed to them, announce and record it. Returns what was announced.
 
-    A message is harmless if the lost one arrives after all: the stock keeps one entry per holder, operation and ref.
+    A message is harmless if the lost one arrives after all: the stock keeps one entry per holder, operation and ref,
+    and a case that has taken a step does not take it again.
     """
     await repairs.lock(tx, order_ids)
     owed = await plan(tx, shop, order_ids, grace_seconds)

@@ -1,6 +1,6 @@
 """The buyer's answer to a shortage: while it is awaited the order is held, and a timer ends the wait."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from workers.domain.shop import OnShortage
 from workers.services import holds as hold_steps
 from workers.store import holds, ids, timers
 from workers.store.holds import HoldEnd, PlacedHold
+from workers.store.ids import NewIds
 from workers.store.timers import Timer, TimerKind
 
 REASON = "shortage"
@@ -29,7 +30,7 @@ class ShortageAnswers:
 
     open: dict[int, list[OpenHold]]
     due: dict[timers.Key, datetime]
-    hold_ids: Iterator[int]
+    hold_ids: NewIds
     placed: list[PlacedHold] = field(default_factory=list)
     ends: list[HoldEnd] = field(default_factory=list)
     started: dict[int, datetime] = field(default_factory=dict)
@@ -50,7 +51,8 @@ class ShortageAnswers:
             return None
         if not self.waits(order.id):
             others, why = self.open.setdefault(order.id, []), hold_steps.Why(HoldKind.SHORTAGE, REASON, SYSTEM)
-            placed, _ = hold_steps.place(book, order.id, others, next(self.hold_ids), why, because=because, now=now)
+            new_id = self.hold_ids.next(order.user_id)
+            placed, _ = hold_steps.place(book, order.id, others, new_id, why, because=because, now=now)
             self.placed.append(placed)
             others.append(placed.hold)
         until = self.started[order.id] = now + timedelta(seconds=order.shortage_window_seconds)
@@ -90,9 +92,9 @@ class ShortageAnswers:
 async def read(tx: Transaction, book: Book[Any], reported: Sequence[int], due: Iterable[int]) -> ShortageAnswers:
     """Read the open holds of the locked orders, and the windows that may be over. `reported` may begin to wait."""
     held = [order.id for order in book.before.values() if order.held]
-    asking = [book[key].user_id for key in reported if key in book and book[key].on_shortage != OnShortage.SHIP_REST]
+    asking = [key for key in reported if key in book and book[key].on_shortage != OnShortage.SHIP_REST]
     return ShortageAnswers(
         await holds.open_of(tx, held),
         await timers.read(tx, [(TimerKind.SHORTAGE, key) for key in due]),
-        iter(await ids.take(tx, asking)),
+        await ids.reserve(tx, len(asking)),
     )

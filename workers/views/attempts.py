@@ -27,8 +27,10 @@ def returned_at(fact: RecordedPayment, refunds: Sequence[Refund]) -> datetime | 
     return max((r.finished_at for r in returned(fact, refunds) if r.finished_at is not None), default=None)
 
 
-def unattempted(state: State) -> AttemptFacet:
-    """The state of an intent without attempts. A paid order without an attempt had nothing to pay."""
+def unattempted(state: State, reserved: str | None = None) -> AttemptFacet:
+    """The state of an intent without facts. A paid order without one had nothing to pay, or its money is `reserved`."""
+    if reserved in ("authorized", "capturing", "failed"):
+        return AttemptFacet.AUTHORIZED
     if state in (State.PLACING, State.AWAITING_PAYMENT):
         return AttemptFacet.CREATED
     return AttemptFacet.CLOSED if state in (State.CANCELLED, State.REJECTED) else AttemptFacet.CAPTURED

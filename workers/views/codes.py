@@ -46,6 +46,9 @@ OPERATE_TYPE = {
     "hold": 180,
     "release": 190,
     "repaired_by_operator": 200,
+    "reinstating": 210,
+    "reinstated": 220,
+    "after_sale": 230,
 }
 AMOUNT_TYPE = {
     "origin": 10,

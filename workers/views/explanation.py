@@ -3,86 +3,43 @@
     the order is                        it waits for
     ----------------------------------  ---------------------------------------------------------------------------
     in any state, held                  release by an operator, or the buyer's decision about a shortage
-    placing                             reservation by stock, until the saga timer
+    placing, reinstating                reservation by stock, until the saga timer
     awaiting_payment                    payment by the buyer, until the payment timer; the result of each open attempt
     paid, fulfilling                    what each warehouse does next; of goods without a hand-over, a parcel
+    the same, held                      for each warehouse that the hold stopped, the end of the hold
     paid to delivery_failed             for each parcel that has not arrived, what its carrier does next
     cancelling                          the answer of each warehouse that was to stop
     delivered                           the buyer's receipt, until the receipt timer
     in any state, with waybills         the carrier that has to book a parcel, or to cancel one that is not used
     split                               what its children wait for
+    in any state, with authorised money the end of its capture, or a person if wanted money was not taken
     in any state, with refunds          the result of each refund, or a person where one failed
+    in any state, with a live dispute   the shop's answer, until its date; then the provider's decision
+    in any state, with after-sale cases what each case waits for: workers/views/case_explanation.py
+    placing, and it sends other goods   what its case waits for, once its stock is reserved
+    the same, with refused goods        the warehouse that has to send them back to the buyer
 
 Everything is computed from rows. Nothing here reads a clock, so a time that has passed is still shown as it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from workers.domain.hand_overs import OPEN, HandOverState
+from workers.domain.exchanges import ExchangeState
+from workers.domain.hand_overs import AT_WORK, OPEN, HandOverState
 from workers.domain.holds import HoldKind
 from workers.domain.order import FINISHED, IN_WAREHOUSE, TRANSITIONS, State, Trigger
 from workers.domain.refund_amounts import PENDING, RefundState
 from workers.domain.shipping import ENDS, FAILED, ParcelState, unpacked
-from workers.views.whole import Refund, Shipment, Whole
+from workers.views.awaits import Awaited, Awaits, Whom
+from workers.views.case_explanation import awaited_by_cases, awaited_by_exchange
+from workers.views.situation import AtWarehouse, PlacedOn, Situation
+from workers.views.whole import OPEN_DISPUTE, Refund, Shipment, Whole
 
 ATTEMPT_OPEN = frozenset({"created", "requested", "unknown", "closing"})
 """The states of an attempt whose provider has not answered finally."""
 UNMOVING = frozenset({Trigger.HELD, Trigger.RELEASED, Trigger.DELETED})
 """Steps that change nothing of how far an order is."""
-
-
-class Awaits(StrEnum):
-    """What an order waits for."""
-
-    RELEASE = "release"
-    DECISION = "decision"
-    RESERVATION = "reservation"
-    PAYMENT = "payment"
-    PAYMENT_RESULT = "payment_result"
-    ACCEPTANCE = "acceptance"
-    HAND_OVER = "hand_over"
-    CANCEL_ANSWER = "cancel_answer"
-    OTHER_WAREHOUSE = "other_warehouse"
-    PARCEL = "parcel"
-    BOOKING = "booking"
-    BOOKING_CANCELLED = "booking_cancelled"
-    PICK_UP = "pick_up"
-    DELIVERY = "delivery"
-    RETURN = "return"
-    RECEIPT = "receipt"
-    REFUND = "refund"
-    REFUND_AGAIN = "refund_again"
-
-
-class Whom(StrEnum):
-    """Who can give an order what it waits for."""
-
-    BUYER = "buyer"
-    OPERATOR = "operator"
-    STOCK = "stock"
-    PROVIDER = "provider"
-    WAREHOUSE = "warehouse"
-    CARRIER = "carrier"
-
-
-@dataclass(frozen=True)
-class Awaited:
-    """One thing that an order waits for. `name` is which warehouse, carrier or provider; `ref` is its number there.
-
-    If it does not come until `until`, the order becomes `otherwise`. Without `until` it waits as long as it takes.
-    """
-
-    order_id: int
-    what: Awaits
-    whom: Whom
-    name: str | None = None
-    ref: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    otherwise: State | None = None
 
 
 @dataclass(frozen=True)
@@ -93,60 +50,6 @@ class OpenStep:
     to: State
 
 
-@dataclass(frozen=True)
-class PlacedOn:
-    """An open hold on an order, and when it was placed."""
-
-    hold_id: int
-    kind: HoldKind
-    placed_at: datetime
-
-
-@dataclass(frozen=True)
-class AtWarehouse:
-    """A hand-over, and since when it is in its state. `is_stopping`: a cancellation is not answered."""
-
-    warehouse: str
-    state: HandOverState
-    since: datetime
-    is_stopping: bool = False
-
-
-@dataclass(frozen=True)
-class OpenAttempt:
-    """An attempt to pay that may still end well."""
-
-    attempt_id: int
-    provider: str
-    started_at: datetime
-    expire_at: datetime
-
-
-@dataclass(frozen=True)
-class OpenWaybill:
-    """A parcel that its carrier has to book, or, if it `cancels`, to cancel because it is not used."""
-
-    waybill_id: int
-    carrier: str
-    requested_at: datetime
-    cancels: bool
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What an explanation needs beside the order: each of these belongs to one order, without its children.
-
-    `since` is when the order came into its state. `timers` maps the kind of a timer to when it is due.
-    """
-
-    since: datetime | None = None
-    timers: Mapping[str, datetime] = field(default_factory=dict)
-    holds: Sequence[PlacedOn] = ()
-    hand_overs: Sequence[AtWarehouse] = ()
-    attempts: Sequence[OpenAttempt] = ()
-    waybills: Sequence[OpenWaybill] = ()
-
-
 NOTHING_KNOWN = Situation()
 
 
@@ -155,7 +58,7 @@ def awaited(whole: Whole, situations: Mapping[int, Situation]) -> list[Awaited]:
     found: list[Awaited] = []
     for one in (whole, *whole.children):
         found += _awaited(one, situations.get(one.head.id, NOTHING_KNOWN))
-    return found
+    return [*found, *_disputes(whole)]
 
 
 def open_steps(state: State) -> list[OpenStep]:
@@ -172,9 +75,12 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
     if state not in FINISHED:
         yield from (_hold(order_id, hold, situation) for hold in situation.holds)
     match state:
-        case State.PLACING:
+        case State.PLACING if one.replaces is not None and one.replaces.stage is ExchangeState.RESERVED:
+            yield awaited_by_exchange(one.replaces, situation.cases)
+        case State.PLACING | State.REINSTATING:
             until = situation.timers.get("saga")
-            yield Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, None, None, situation.since, until, State.REJECTED)
+            ends = State.REJECTED if state is State.PLACING else State.CANCELLED
+            yield Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, None, None, situation.since, until, ends)
         case State.AWAITING_PAYMENT:
             yield from _payment(one, situation)
         case State.DELIVERED:
@@ -189,7 +95,13 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         what = Awaits.BOOKING_CANCELLED if waybill.cancels else Awaits.BOOKING
         ref, since = str(waybill.waybill_id), waybill.requested_at
         yield Awaited(order_id, what, Whom.CARRIER, waybill.carrier, ref, since)
+    yield from _authorized(one)
     yield from _refunds(order_id, one)
+    own = [case for case in one.cases if case.order_id == order_id]  # a split order has those of its children, too
+    yield from awaited_by_cases(own, one.exchanges, situation.cases)
+    for owed in situation.send_backs:
+        about = order_id, Awaits.CASE_SEND_BACK, Whom.WAREHOUSE, owed.warehouse, owed.case_no
+        yield Awaited(*about, owed.requested_at, case_no=owed.case_no)
 
 
 def _hold(order_id: int, hold: PlacedOn, situation: Situation) -> Awaited:
@@ -209,6 +121,18 @@ def _payment(one: Whole, situation: Situation) -> Iterator[Awaited]:
         yield Awaited(head.id, Awaits.PAYMENT_RESULT, Whom.PROVIDER, attempt.provider, ref, since, ends)
 
 
+def _authorized(one: Whole) -> Iterator[Awaited]:
+    """The capture of authorised money. The parent of a split order waits for it, with what its children released."""
+    head = one.head
+    if head.parent_id is not None:
+        return
+    released = sum(refund.amount for refund in one.refunds if refund.state == RefundState.RELEASED)
+    if head.reserved == "capturing":
+        yield Awaited(head.id, Awaits.CAPTURE, Whom.PROVIDER, head.reserved_by, None, head.reserved_since)
+    elif head.not_taken_at is not None and released < head.payable_amount:
+        yield Awaited(head.id, Awaits.CAPTURE_AGAIN, Whom.OPERATOR, head.reserved_by, None, head.not_taken_at)
+
+
 def _goods(one: Whole, situation: Situation) -> Iterator[Awaited]:
     """What the warehouses owe. Goods that no open hand-over and no parcel has wait for a parcel."""
     order_id = one.head.id
@@ -218,6 +142,8 @@ def _goods(one: Whole, situation: Situation) -> Iterator[Awaited]:
         if place.is_stopping:
             until = situation.timers.get("cancelling")
             yield Awaited(order_id, Awaits.CANCEL_ANSWER, Whom.WAREHOUSE, place.warehouse, None, place.since, until)
+        elif _is_stopped(one, place, situation):
+            yield _resumption(order_id, place, situation)
         elif place.state in OPEN:
             what = Awaits.ACCEPTANCE if place.state is HandOverState.REQUESTED else Awaits.HAND_OVER
             yield Awaited(order_id, what, Whom.WAREHOUSE, place.warehouse, None, place.since)
@@ -227,6 +153,26 @@ def _goods(one: Whole, situation: Situation) -> Iterator[Awaited]:
     booking = any(not waybill.cancels for waybill in situation.waybills)
     if not handled and not booking and not situation.holds and unpacked(_to_ship(one), one.live_shipments):
         yield Awaited(order_id, Awaits.PARCEL, Whom.WAREHOUSE, None, None, one.head.paid_at)
+
+
+def _is_stopped(one: Whole, place: AtWarehouse, situation: Situation) -> bool:
+    """Tell whether a hold stops a warehouse: at its work, or by taking its request back until the release."""
+    if not situation.holds or one.head.state not in IN_WAREHOUSE:
+        return False
+    gone = [parcel for parcel in one.live_shipments if parcel.state is not ParcelState.BOOKED]
+    left = unpacked(_to_ship(one), gone)
+    owed = any(line.line_no in left for line in one.lines if line.warehouse == place.warehouse)
+    return place.state in AT_WORK or (place.state is HandOverState.WITHDRAWN and owed)
+
+
+def _resumption(order_id: int, place: AtWarehouse, situation: Situation) -> Awaited:
+    """A stopped warehouse goes on after the last hold: who ends it is the buyer, if all holds are for a shortage."""
+    begun = place.at_work_since if place.state in AT_WORK else place.since
+    since = max(filter(None, (begun, *(hold.held_since for hold in situation.holds))))
+    if all(hold.kind is HoldKind.SHORTAGE for hold in situation.holds):
+        until = situation.timers.get("shortage")
+        return Awaited(order_id, Awaits.RESUMPTION, Whom.BUYER, place.warehouse, None, since, until)
+    return Awaited(order_id, Awaits.RESUMPTION, Whom.OPERATOR, place.warehouse, None, since)
 
 
 def _to_ship(one: Whole) -> dict[int, int]:
@@ -248,18 +194,44 @@ def _parcels(order_id: int, parcels: Iterable[Shipment]) -> Iterator[Awaited]:
 
 
 def _refunds(order_id: int, one: Whole) -> Iterator[Awaited]:
-    """The refunds of the order itself: a split order has those of its children, which name themselves."""
+    """The refunds of the order itself: a split order has those of its children, which name themselves.
+
+    Another refund that takes the place of a failed one says so, and is what is awaited then.
+    """
     own = [refund for refund in one.refunds if refund.order_id == order_id]
+    replaced = {refund.replaces for refund in own}
+    numbers = {case.id: case.case_no for case in one.cases}
     for refund in own:
-        since = refund.requested_at
+        case_no = None if refund.case_id is None else numbers.get(refund.case_id)
+        since, of_case = refund.requested_at, refund.case_id is not None
         if refund.state in PENDING:
-            yield Awaited(order_id, Awaits.REFUND, Whom.PROVIDER, refund.provider, refund.refund_no, since)
-        elif refund.state == RefundState.FAILED and not _replaced(refund, own):
-            since = refund.finished_at or since
-            yield Awaited(order_id, Awaits.REFUND_AGAIN, Whom.OPERATOR, refund.provider, refund.refund_no, since)
+            what = Awaits.CASE_REFUND if of_case else Awaits.REFUND
+            yield Awaited(order_id, what, Whom.PROVIDER, refund.provider, refund.refund_no, since, case_no=case_no)
+        elif refund.state == RefundState.FAILED and refund.refund_no not in replaced and _left(refund, one):
+            since, what = refund.finished_at or since, Awaits.CASE_REFUND_AGAIN if of_case else Awaits.REFUND_AGAIN
+            yield Awaited(order_id, what, Whom.OPERATOR, refund.provider, refund.refund_no, since, case_no=case_no)
 
 
-def _replaced(failed: Refund, refunds: Iterable[Refund]) -> bool:
-    """Tell whether another refund of the same amount of the same capture succeeded or is under way."""
-    same = (failed.provider, failed.trade_no, failed.amount)
-    return any((one.provider, one.trade_no, one.amount) == same for one in refunds if RefundState(one.state).counts)
+def _left(failed: Refund, one: Whole) -> bool:
+    """Tell whether the order may still give back so much of the capture: if not, others gave back what it did not."""
+    capture = (failed.provider, failed.trade_no)
+    counted = [r for r in one.refunds if (r.order_id, r.provider, r.trade_no) == (failed.order_id, *capture)]
+    counting = [r for r in counted if RefundState(r.state).counts and r.state != RefundState.RELEASED]
+    given = sum(r.amount - r.excess_amount for r in counting)
+    part = sum(f.amount for f in one.facts if f.kind == "captured" and (f.provider, f.trade_no) == capture)
+    return failed.amount <= part - given
+
+
+def _disputes(whole: Whole) -> Iterator[Awaited]:
+    """The live disputes about its captures, once: children share the captures of their parent."""
+    for fact in whole.facts:
+        for one in fact.disputes:
+            if one.state != OPEN_DISPUTE:
+                continue
+            about = fact.provider, one.dispute_no
+            if one.due_at is not None and not one.submitted:
+                what, since = Awaits.DISPUTE_ANSWER, one.occurred_at
+                yield Awaited(whole.head.id, what, Whom.OPERATOR, *about, since, one.due_at)
+            else:
+                since = one.submitted[-1] if one.submitted else one.occurred_at
+                yield Awaited(whole.head.id, Awaits.DISPUTE_DECISION, Whom.PROVIDER, *about, since)

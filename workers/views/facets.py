@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from workers.domain.after_sales import AfterSaleCase
 from workers.domain.order import State
-from workers.domain.refund_amounts import GONE
+from workers.domain.refund_amounts import GONE, RefundState
 from workers.domain.shipping import all_out
-from workers.views.whole import Case, Refund, Whole
+from workers.views.whole import Refund, Whole
 
-CASES_ENDED = frozenset({"completed", "rejected", "closed", "revoked"})
 _ON_ITS_WAY = frozenset({"picked_up", "in_transit", "out_for_delivery"})
+RELEASED = RefundState.RELEASED
 _CLOSED = frozenset({State.CANCELLED, State.REJECTED})
 
 
@@ -95,9 +96,8 @@ class Facets:
 def facets_of(whole: Whole) -> Facets:
     """The facets of an order. A split order has those of its children together."""
     head = whole.head
-    refunds = [refund for refund in whole.refunds if refund.currency == head.currency]
     return Facets(
-        payment=payment(head.state, head.payable_amount, captured(whole), refunds),
+        payment=Payment.AUTHORIZED if authorized(whole) else payment_of(whole),
         fulfilment=fulfilment(whole),
         aftersale=aftersale(whole.cases),
         stock=stock(whole.stock, fulfilment(whole)),
@@ -106,12 +106,30 @@ def facets_of(whole: Whole) -> Facets:
     )
 
 
+def authorized(whole: Whole) -> bool:
+    """True if a provider reserves the order's money, and none of it is captured yet."""
+    return whole.head.reserved in ("authorized", "capturing", "failed") and captured(whole) == 0
+
+
+def payment_of(whole: Whole) -> Payment:
+    """The payment facet of an order whose money is not merely reserved. What was released is not due."""
+    head = whole.head
+    refunds = [refund for refund in whole.refunds if refund.currency == head.currency and refund.state != RELEASED]
+    return payment(head.state, head.payable_amount - released(whole), captured(whole), refunds)
+
+
+def released(whole: Whole) -> int:
+    """The part of the order's authorisation that will not be captured."""
+    return sum(refund.amount for refund in whole.refunds if refund.state == RELEASED)
+
+
 def captured(whole: Whole) -> int:
     """The money that came in for this order. A child's share came in with its parent's payment (R-07)."""
     head = whole.head
     if head.parent_id is None:
         return head.captured_amount
-    return head.payable_amount if head.paid_at is not None else 0
+    paid = head.paid_at is not None and head.reserved in (None, "captured")
+    return head.payable_amount - released(whole) if paid else 0
 
 
 def payment(state: State, payable: int, captured: int, refunds: Sequence[Refund]) -> Payment:
@@ -149,11 +167,11 @@ def fulfilment(whole: Whole) -> Fulfilment:
     return Fulfilment.IN_TRANSIT if any(p.state in _ON_ITS_WAY for p in out) else Fulfilment.OUTBOUND
 
 
-def aftersale(cases: Sequence[Case]) -> Aftersale:
+def aftersale(cases: Sequence[AfterSaleCase]) -> Aftersale:
     """The after-sale facet: one open case makes it active."""
     if not cases:
         return Aftersale.NONE
-    return Aftersale.CLOSED if all(case.state in CASES_ENDED for case in cases) else Aftersale.ACTIVE
+    return Aftersale.CLOSED if all(case.ended for case in cases) else Aftersale.ACTIVE
 
 
 def stock(holder: str | None, goods: Fulfilment) -> Stock:

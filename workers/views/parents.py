@@ -10,6 +10,7 @@ from workers.views.facets import WITH_THE_CARRIER, Facets
 from workers.views.whole import Head, Whole
 
 _LEAST_FIRST = (
+    State.REINSTATING,
     State.PLACING,
     State.AWAITING_PAYMENT,
     State.PAID,

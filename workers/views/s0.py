@@ -3,13 +3,14 @@
 from typing import Any
 from uuid import UUID, uuid5
 
+from workers.domain.after_sales import AfterSaleCase
 from workers.domain.money import render
 from workers.views.attempts import attempt_state, returned_at
 from workers.views.codes import CASE_TYPE_S0
 from workers.views.facets import aftersale
 from workers.views.keys import uuid_of
 from workers.views.status import Status
-from workers.views.whole import Case, Line, RecordedPayment, Shipment, Whole
+from workers.views.whole import Line, RecordedPayment, Shipment, Whole
 
 Table = dict[str, Any]
 
@@ -20,7 +21,7 @@ def document(whole: Whole, status: Status) -> dict[str, Any]:
         "orders": _order(whole, status),
         "order_items": [_item(whole, line) for line in whole.lines],
         "payments": [_payment(whole, fact) for fact in whole.facts],
-        "shipments": [_shipment(whole, shipment) for shipment in whole.shipments],
+        "shipments": [_shipment(whole, shipment) for shipment in whole.shipments if shipment.case_id is None],
         "aftersales": [_case(whole, case) for case in whole.cases],
     }
 
@@ -96,12 +97,12 @@ def _shipment(whole: Whole, shipment: Shipment) -> Table:
     }
 
 
-def _case(whole: Whole, case: Case) -> Table:
+def _case(whole: Whole, case: AfterSaleCase) -> Table:
     return {
         "id": uuid_of(case.id),
         "order_id": uuid_of(whole.head.id),
         "type": CASE_TYPE_S0[case.type],
-        "status": case.state,
+        "status": case.state.value,
         "reason": case.reason_code,
         "requested_at": case.requested_at,
         "processed_at": case.processed_at,

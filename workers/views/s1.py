@@ -6,11 +6,12 @@ text asks for and its tables lack (S1-50, C-33).
 
 from typing import Any
 
+from workers.domain.after_sales import AfterSaleCase
 from workers.domain.money import render
 from workers.views import codes
 from workers.views.attempts import attempt_state, unattempted, winning
 from workers.views.status import Status
-from workers.views.whole import Case, Line, Whole
+from workers.views.whole import Line, Whole
 
 Table = dict[str, Any]
 
@@ -60,7 +61,7 @@ def _item(whole: Whole, line: Line) -> Table:
 
 def _payment(whole: Whole) -> Table:
     head, fact = whole.head, winning(whole)
-    state = attempt_state(fact, whole.refunds) if fact else unattempted(head.state)
+    state = attempt_state(fact, whole.refunds) if fact else unattempted(head.state, head.reserved)
     return {
         "id": head.id,
         "order_id": head.id,
@@ -72,7 +73,7 @@ def _payment(whole: Whole) -> Table:
     }
 
 
-def _case(whole: Whole, case: Case) -> Table:
+def _case(whole: Whole, case: AfterSaleCase) -> Table:
     amount = case.refund_amount
     return {
         "id": case.id,

@@ -5,10 +5,12 @@ The tables it names without columns have those of the system it describes. Its o
 
 from typing import Any
 
+from workers.domain.order import State
 from workers.views import codes
 from workers.views.attempts import attempt_state, paid_by, unattempted
-from workers.views.status import Status
-from workers.views.whole import REMARK_HIDDEN, Head, Line, RecordedPayment, Snapshot, Whole
+from workers.views.facets import Facets
+from workers.views.status import ABSENT, Absent, Status, view
+from workers.views.whole import REMARK_HIDDEN, Head, Line, LogEntry, RecordedPayment, Snapshot, Whole
 
 Table = dict[str, Any]
 THIRD_PARTY_ACCOUNT = 1
@@ -24,6 +26,7 @@ def document(whole: Whole, status: Status) -> dict[str, Any]:
         "order_snapshot": [_snapshot(whole, n, one) for n, one in enumerate(whole.snapshots, start=1)],
         "order_payment_detail": [_payment(whole, n, fact) for n, fact in enumerate(facts, start=1)],
         "order_delivery_detail": [_delivery(whole)],
+        "order_operate_log": [_entry(whole, n, one) for n, one in enumerate(whole.log, start=1)],
     }
 
 
@@ -112,7 +115,7 @@ def _snapshot(whole: Whole, number: int, snapshot: Snapshot) -> Table:
 
 def _payment(whole: Whole, number: int, fact: RecordedPayment | None) -> Table:
     head = whole.head
-    state = attempt_state(fact, whole.refunds) if fact else unattempted(head.state)
+    state = attempt_state(fact, whole.refunds) if fact else unattempted(head.state, head.reserved)
     captured = fact is not None and fact.kind == "captured"
     return {
         "id": number,
@@ -125,6 +128,26 @@ def _payment(whole: Whole, number: int, fact: RecordedPayment | None) -> Table:
         "out_trade_no": fact and fact.trade_no,
         "pay_remark": fact and fact.reason_code,
     }
+
+
+def _entry(whole: Whole, number: int, entry: LogEntry) -> Table:
+    """An entry of the operate log. The numbers are those of the states alone: what parcels did then is not kept."""
+    case = "" if entry.case_no is None else f" {entry.case_no}: {entry.case_state}"
+    return {
+        "id": number,
+        "order_id": whole.head.order_no,
+        "operate_type": entry.operate_type,
+        "pre_status": _number(entry.pre_state),
+        "current_status": _number(entry.cur_state),
+        "operator": f"{entry.actor_type} {entry.actor_id}",
+        "remark": entry.remark + case + (f" {entry.refund_no}" if entry.refund_no else ""),
+        "gmt_create": entry.at,
+    }
+
+
+def _number(state: str) -> int | None:
+    found = view("s3", State(state), Facets()) if state else ABSENT
+    return None if isinstance(found, Absent) else found.code
 
 
 def _delivery(whole: Whole) -> Table:

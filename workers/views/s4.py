@@ -101,13 +101,15 @@ def _times(whole: Whole) -> dict[str, Any]:
 
 def _item(whole: Whole, line: Line) -> dict[str, Any]:
     head = whole.head
+    adjusted = line.adjustment_amount - line.shipping_adjustment
+    reductions = line.promotion_amount + line.coupon_amount + line.points_amount + adjusted
     attributes = [{"key": name, "value": value} for name, value in line.specs.items()]
     amounts = {
         "productPrice": line.unit_price,
         "promotionAmount": line.promotion_amount,
         "couponAmount": line.coupon_amount,
         "integrationAmount": line.points_amount,
-        "realAmount": line.origin_amount - line.promotion_amount - line.coupon_amount - line.points_amount,
+        "realAmount": line.origin_amount - reductions,
     }
     return {
         "id": line.line_no,

@@ -49,6 +49,7 @@ class StatusRow(Enum):
     CANCELLED = "cancelled"
     DELIVERY_FAILED = "delivery_failed"
     REJECTED = "rejected"
+    REINSTATING = "reinstating"
 
 
 R, S = StatusRow, Status
@@ -67,6 +68,7 @@ TABLE: dict[StatusRow, tuple[View, View, View, View, View]] = {
     R.CANCELLED_REFUNDED: (S("已取消"), S("已退款", 5), S("Cancelled"), S("CANCELED", 70), S("已关闭", 4)),
     R.CANCELLED: (S("已取消"), S("已取消", 5), S("Cancelled"), S("CANCELED", 70), S("已关闭", 4)),
     R.DELIVERY_FAILED: (S("已取消"), S("已发货", 3), S("Shipped"), S("REFUSED", 100), S("已发货", 2)),
+    R.REINSTATING: (S("已取消"), S("已取消", 5), S("Cancelled"), S("CANCELED", 70), S("已关闭", 4)),
     R.REJECTED: (ABSENT, ABSENT, ABSENT, S("INVALID", 127), S("无效订单", 5)),
 }  # fmt: skip
 """The columns are SOURCES. Cancelling begins in fulfilling, whose code is shown if a source has no name for it."""

@@ -9,9 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from workers.domain.after_sales import AfterSaleCase, CaseState
+from workers.domain.exchanges import ExchangeState
 from workers.domain.masking import MASK
 from workers.domain.order import State
-from workers.domain.refund_amounts import GONE
+from workers.domain.refund_amounts import GONE, RefundState
 from workers.domain.shipping import Parcel
 
 REMARK_HIDDEN = MASK
@@ -20,7 +22,11 @@ REMARK_HIDDEN = MASK
 
 @dataclass(frozen=True)
 class Head:
-    """The order's own row. `ext` is a JSON object as text. The encrypted remark of the buyer is not read."""
+    """The order's own row. `ext` is a JSON object as text. The encrypted remark of the buyer is not read.
+
+    `reserved` is the state of the authorisation that paid it, since `reserved_since`, at the provider `reserved_by`.
+    `not_taken_at` is since when people have to act because that money could not be taken.
+    """
 
     id: int
     root_id: int
@@ -67,6 +73,10 @@ class Head:
     version: int = 0
     request_id: str = ""
     reason_code: str | None = None
+    reserved: str | None = None
+    reserved_by: str | None = None
+    reserved_since: datetime | None = None
+    not_taken_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,8 @@ class Line:
     warehouse: str = ""
     short_qty: int = 0
     cancelled_qty: int = 0
+    adjustment_amount: int = 0
+    shipping_adjustment: int = 0
 
 
 class AttemptFacet(StrEnum):
@@ -113,6 +125,24 @@ class AttemptFacet(StrEnum):
     REFUNDED = "refunded"
 
 
+OPEN_DISPUTE = "opened"
+"""The state of a dispute that is not decided."""
+
+
+@dataclass(frozen=True)
+class RecordedDispute:
+    """A buyer's dispute about a capture, and when evidence was submitted against it."""
+
+    dispute_no: str
+    state: str
+    amount: int
+    currency: str
+    reason_code: str | None
+    occurred_at: datetime
+    due_at: datetime | None = None
+    submitted: tuple[datetime, ...] = ()
+
+
 @dataclass(frozen=True)
 class RecordedPayment:
     """A fact that a provider reported. `kind` is captured or failed; `verdict` is kept, late, duplicate, ..."""
@@ -126,11 +156,12 @@ class RecordedPayment:
     occurred_at: datetime
     recorded_at: datetime
     currency: str
+    disputes: tuple[RecordedDispute, ...] = ()
 
 
 @dataclass(frozen=True)
 class Refund:
-    """A refund, under way or ended."""
+    """A refund, under way or ended. `case_id` is the after-sale case that it is of."""
 
     provider: str
     trade_no: str
@@ -144,11 +175,13 @@ class Refund:
     cause: str = ""
     reason_code: str | None = None
     requested_at: datetime | None = None
+    replaces: str | None = None
+    case_id: int | None = None
 
     @property
     def gone(self) -> int:
-        """The part of the captured money that the buyer has back, in minor units."""
-        return self.amount - self.excess_amount if self.state in GONE else 0
+        """The captured money that the buyer has back, in minor units. A released part was never captured."""
+        return self.amount - self.excess_amount if self.state in GONE and self.state != RefundState.RELEASED else 0
 
 
 @dataclass(frozen=True)
@@ -168,26 +201,53 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One after-sale case. `type` is refund_only, return_refund or exchange; `state` as in codes.CASE_STATUS_S1."""
+class LogEntry:
+    """One entry of the operate log: a step of the order, of one of its cases, or the refund of a stray payment.
 
-    id: int
+    The states are those of the order; `case_state` is the one that a case reached.
+    """
+
+    operate_type: int
+    pre_state: str
+    cur_state: str
+    remark: str
+    actor_type: str
+    actor_id: str
+    at: datetime
+    case_no: str | None = None
+    case_state: str | None = None
+    refund_no: str | None = None
+
+
+@dataclass(frozen=True)
+class ExchangeLink:
+    """An exchange order, the case that it is of, and the first order, whose goods it replaces.
+
+    `stage` is how far it is as its case knows it. It ends at `expire_at` if it has to be paid and is not.
+    """
+
+    order_id: int
+    order_no: str | None
+    state: State
+    stage: ExchangeState
+    placed_at: datetime
+    expire_at: datetime
+    case_id: int
     case_no: str
-    type: str
-    state: str
-    reason_code: str | None
-    refund_amount: int | None
-    requested_at: datetime
-    processed_at: datetime | None = None
-    completed_at: datetime | None = None
+    case_state: CaseState
+    first_order_id: int
+    first_order_no: str | None
 
 
 @dataclass(frozen=True)
 class Whole:
-    """An order with everything that belongs to it. A split order has the lines, parcels and refunds of its children.
+    """An order with everything that belongs to it.
+
+    A split order has the lines, parcels, refunds, after-sale cases and exchange orders of its children. `exchanges` are
+    those of its cases, the oldest first; an exchange order `replaces` goods by itself.
 
     `address` is as it may be shown; `sealed_address` is its encrypted row of order_view.address. `stock` is the state
-    of what stock holds for the order, where it is known.
+    of what stock holds for the order, where it is known. `log` is read only where a document shows it.
     """
 
     head: Head
@@ -196,13 +256,16 @@ class Whole:
     refunds: tuple[Refund, ...] = ()
     shipments: tuple[Shipment, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
-    cases: tuple[Case, ...] = ()
+    cases: tuple[AfterSaleCase, ...] = ()
+    exchanges: tuple[ExchangeLink, ...] = ()
+    replaces: ExchangeLink | None = None
     address: Mapping[str, str] = field(default_factory=dict)
     sealed_address: Any = None
     address_changes: int = 0
     stock: str | None = None
     parent_no: str | None = None
     children: tuple["Whole", ...] = ()
+    log: tuple[LogEntry, ...] = ()
 
     @property
     def units(self) -> dict[int, int]:
@@ -211,5 +274,5 @@ class Whole:
 
     @property
     def live_shipments(self) -> tuple[Shipment, ...]:
-        """The parcels that were not cancelled, in the order in which they were booked."""
-        return tuple(shipment for shipment in self.shipments if shipment.state != "cancelled")
+        """The parcels that were not cancelled and bring nothing back, in the order in which they were booked."""
+        return tuple(one for one in self.shipments if one.state != "cancelled" and one.case_id is None)
