@@ -2,7 +2,7 @@
 
 The module of a command has the command's name and an `app`; scripts/cli.py imports it when the command is called. They
 share connections (settings and sessions), output (tables and JSON), problems (error texts and exit codes), explanations
-(exceptions as problems) and decisions (plan, confirm, act).
+(exceptions as problems), decisions (plan, confirm, act) and outcomes (what a worker decided).
 """
 
 import typer

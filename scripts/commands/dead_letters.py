@@ -19,7 +19,7 @@ from scripts.commands.output import Format, Output, counted, say, write_json, wr
 from scripts.commands.problems import Code, CommandError
 from workers.domain.masking import masked
 from workers.services import dead_letters as decisions
-from workers.store import dead_letters
+from workers.store import accesses, dead_letters
 
 app = command_app("List, show, replay and discard messages that failed.")
 
@@ -84,30 +84,42 @@ def _refuse_unknown(filters: Mapping[str, str | None], stored: Mapping[str, Set[
 @app.command("show")
 def show(
     id: Annotated[int, typer.Argument(help="The id that `oms dead-letters list` shows.")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data unmasked.")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data in clear; it is recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="With --reveal: why you must see it.")] = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Show one dead letter with its headers, body and decisions.
 
-    Personal data is masked unless --reveal is given.
+    Personal data is masked unless --reveal is given: then table address_accesses records who looked, when and why.
 
     \b
     Examples:
       oms dead-letters show 17
       oms dead-letters show 17 -o json | jq .body
+      oms dead-letters show 17 --reveal --reason "which field has the wrong type"
     """
+    if not reveal and reason:
+        hint = f"oms dead-letters show {id} --reveal --reason '...'"
+        raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
+    if reveal and not reason.strip():
+        why = "it is recorded who sees personal data in clear, when and why"
+        hint = f"oms dead-letters show {id} --reveal --reason '...'"
+        raise CommandError(Code.FAILED, "a reason is needed", why=why, hint=hint)
 
     async def work() -> dict[str, Any]:
         async with connected() as tx:
             (row,) = all_of([id], await dead_letters.read(tx, [id]))
+            if reveal:  # recorded first, so that no look goes without its record
+                await accesses.of_letter(tx, id, note=person(), reason=reason.strip())
             actions = [dict(action) for action in await dead_letters.actions(tx, id)]
-            return _whole(row, reveal=reveal) | {"actions": actions}
+            looks = await accesses.of_dead_letters(tx, [id])
+            return _whole(row, reveal=reveal) | {"actions": actions, "accesses": looks}
 
     dead_letter = run(work())
     if output is Format.JSON:
         write_json(dead_letter)
         return
-    nested = ("headers", "body", "actions")
+    nested = ("headers", "body", "actions", "accesses")
     write_table([{"field": name, "value": value} for name, value in dead_letter.items() if name not in nested])
     for name in nested:
         typer.echo(f"\n{name}")

@@ -12,6 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from db.cipher import ERASED, CipherError, ErasedError
+from messages.base import without_subject
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
@@ -195,7 +196,7 @@ def _excess_row(found: Mapping[str, Any]) -> dict[str, Any]:
         "excess": _money(found["excess_amount"], currency),
         "provider": found["provider"],
         "trade_no": found["trade_no"],
-        "cause": found["cause"],
+        "cause": without_subject(found["cause"]),
         "finished_at": found["finished_at"],
     }
 

@@ -14,7 +14,7 @@ from scripts.commands.output import Format, Output, counted, say, write_json, wr
 from scripts.commands.problems import Code, CommandError
 from workers.domain.shop import Shop
 from workers.services import repairs
-from workers.services.repairs import Owed
+from workers.services.owed_messages import Owed
 from workers.settings import Settings
 
 app = command_app()
@@ -42,8 +42,9 @@ def repair(
 ) -> None:
     """Find messages and timers that were lost for good, and announce them again.
 
-    What is owed follows from the orders, their parcels and the stock's ledger: stock to commit, release or put back,
-    and timers. Announcing is harmless where the lost message arrives after all, because the stock books each once.
+    What is owed follows from the orders, their parcels, cases and refunds, and the stock's ledger: stock to commit,
+    release or put back, what a case lacks of its refund, its parcels or its exchange order, and timers. Announcing is
+    harmless where the lost message arrives after all: stock books each once, and a case takes no step twice.
     Table repairs records every order, message, person and reason. Coupons, points and refunds need no repair: they are
     written with the order's step. Set OMS_SAGA_DEADLINE_SECONDS and OMS_RECEIPT_WINDOW_SECONDS as the workers do.
 

@@ -1,9 +1,7 @@
 """`oms subject` shows what is kept about a user, exports it, and has it erased."""
 
-import asyncio
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from messages.subjects import SubjectErase, SubjectExported
 from scripts.commands import command_app
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import confirm
+from scripts.commands.outcomes import outcome
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.publish import check, send
@@ -27,12 +26,11 @@ from workers.domain.refusal import Refusal
 from workers.handlers.subjects import decide
 from workers.services import subject_exports
 from workers.services import subjects as services
-from workers.store import exports, subjects
+from workers.store import accesses, exports, subjects
 
 app = command_app("Show, export and erase what is kept about a user.")
 User = Annotated[str, typer.Argument(metavar="USER", help="The id of the user, as the shop's messages have it.")]
 ACCESS = "oms subject export"
-POLL_SECONDS = 0.2  # a worker decides within some tens of milliseconds
 
 
 @app.command("status")
@@ -64,8 +62,8 @@ def export(
     """Write everything that is kept about a user, in clear, as one JSON document.
 
     It reads the database as of one moment, and reports on stderr how far it is. Only you can read the file: hand it on
-    by a safe way, then delete it. Table address_accesses keeps, for each order, who exported its address. With --file,
-    --output is the format of the summary on stdout.
+    by a safe way, then delete it. Table address_accesses keeps who exported the user, and for each order its address.
+    With --file, --output is the format of the summary on stdout.
 
     \b
     Examples:
@@ -121,10 +119,10 @@ def erase(
     if not yes:
         confirm(f"make everything about {user} unreadable for ever ({counted(kept['orders'], 'order')})?")
     send(SubjectErase, command.json_bytes)
-    outcome = run(_outcome(command, wait_seconds))
-    if outcome.type == CommandRejected.TYPE:
-        raise _refused(user, f"{outcome.event['code']}: {outcome.event['message']}")
-    erased = {"user_id": user, "orders": outcome.event["orders"], "request_id": command.request_id}
+    ended = run(outcome(command, "subjects", "operator", f"oms subject status {user}", wait_seconds))
+    if ended.type == CommandRejected.TYPE:
+        raise _refused(user, f"{ended.event['code']}: {ended.event['message']}")
+    erased = {"user_id": user, "orders": ended.event["orders"], "request_id": command.request_id}
     write_json(erased) if output is Format.JSON else write_table([erased])
     say(f"{user} is erased")
 
@@ -164,22 +162,6 @@ def _refused(user: str, why: str) -> CommandError:
     return CommandError(Code.REFUSED, f"{user} is not erased", why=why, hint=f"oms subject status {user}")
 
 
-async def _outcome(command: SubjectErase, wait_seconds: float) -> subjects.CommandOutcome:
-    """Wait until a worker has decided the command."""
-    deadline = time.monotonic() + wait_seconds
-    async with connected() as tx:
-        while time.monotonic() < deadline:
-            if (found := await subjects.outcome(tx, command.command_scope(), command.command_key())) is not None:
-                return found
-            await asyncio.sleep(POLL_SECONDS)
-    raise CommandError(
-        Code.UNREACHABLE,
-        f"no worker decided within {wait_seconds:g} s; the command may still wait in its queue",
-        why="no worker serves the queue subjects, or OMS_ROLES does not give the broker user the role operator",
-        hint=f"oms worker --queues subjects; then oms subject status {command.user_id}",
-    )
-
-
 @contextmanager
 def _target(file: Path | None) -> Iterator[TextIO]:
     """Open stdout, or a new file that only its owner can read. A file that was not finished is removed."""
@@ -202,7 +184,7 @@ def _target(file: Path | None) -> Iterator[TextIO]:
 async def _parts(user: str) -> AsyncIterator[SubjectExported]:
     async with connected() as tx:
         cipher.current()  # without any key the document would be of no use
-        await subjects.note_access(tx, user, note=person(), reason=ACCESS)
+        await accesses.of_user(tx, user, note=person(), reason=ACCESS)
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         cursor: str | None = exports.SECTIONS[0]
         while cursor is not None:

@@ -43,6 +43,7 @@ def declare(output: Output = Format.TABLE) -> None:
       oms topology declare
       OMS_AMQP_URL=amqp://oms-topology:secret@broker/ oms topology declare
       OMS_DELAY=plugin oms topology declare
+      OMS_EVENT_HISTORY=on oms topology declare
     """
     from workers.runtime import declare as declaring  # noqa: PLC0415 (`show` needs no broker client)
 
@@ -58,6 +59,8 @@ def declare(output: Output = Format.TABLE) -> None:
                 delay_plugin=plugin,
                 warehouses=settings.fulfilment_warehouses,
                 carriers=settings.carriers,
+                media=settings.notifications,
+                history=settings.history,
             )
         )
     except declaring.TopologyError as error:
@@ -84,6 +87,8 @@ def _wanted(settings: BrokerSettings) -> Topology:
         delay_plugin=settings.delay == "plugin",
         warehouses=settings.fulfilment_warehouses,
         carriers=settings.carriers,
+        media=settings.notifications,
+        history=settings.history,
     )
 
 

@@ -5,7 +5,7 @@ from rich.text import Text
 from scripts.screens.layout import Column, Lines, fields, heading, section, title
 from scripts.screens.order_loading import OrderPage
 from scripts.screens.state_meanings import MEANINGS, awaited_text
-from scripts.screens.timeline import ago, cause_of, until, when, who_of
+from scripts.screens.timeline import ago, cause_of, replaced, sent_instead, until, when, who_of
 from workers.domain.order import State
 
 
@@ -20,6 +20,9 @@ def explanation_screen(page: OrderPage, width: int) -> Lines:
             ("by", f"{entered.trigger}, {who}"),
             ("because", cause_of(entered)),
         ]
+    pairs.append(("replaces", replaced(explained.replaces) or ""))
+    for one in explained.exchanges:
+        pairs.append(("exchange", f"order {sent_instead(one)}, for case {one.case_no}: oms order show {one.order_id}"))
     if not explained.awaits:
         pairs.append(("waits for", "nothing"))
     steps = [(step.trigger, step.to) for step in explained.next]
@@ -37,11 +40,13 @@ def _awaits(page: OrderPage, width: int) -> Lines:
     for one in page.explained.awaits:
         whose = page.names.get(one.order_id, "")
         limit = "" if one.until is None else until(one.until, page.now)
+        whose_state = "it" if one.case_no is None else "the case"
         pairs = [
             ("order", whose),
             ("for", awaited_text(one)),
             ("since", None if one.since is None else ago(one.since, page.now)),
-            ("until", limit + (f", then it is {one.otherwise}" if limit and one.otherwise else "")),
+            ("until", limit + (f", then {whose_state} is {one.otherwise}" if limit and one.otherwise else "")),
+            ("moved by", ", ".join(one.moved_by)),
         ]
         lines += [Text(), heading("it waits"), *fields(pairs, width)]
     return lines

@@ -14,19 +14,13 @@ from db.statements import SQL
 from messages.base import Actor, QueryRejected, Reply
 from messages.envelope import Envelope
 from messages.explanations import OrderExplain, OrderExplained
-from messages.order_queries import (
-    HistoryStep,
-    OrderDescribed,
-    OrderGet,
-    OrderHistory,
-    OrderHistoryListed,
-    OrderQuery,
-)
+from messages.order_history import HistoryStep, OrderHistoryListed
+from messages.order_queries import OrderDescribed, OrderGet, OrderHistory, OrderQuery
 from outbox.packing import shard_of
 from scripts.commands.connections import person
 from scripts.commands.problems import Code, CommandError
 from workers.services.order_answers import answer_about_orders
-from workers.store import exports, orders
+from workers.store import accesses, exports, orders
 from workers.views import loading
 
 Record = dict[str, Any]
@@ -125,7 +119,7 @@ async def answers(tx: Transaction, query: type[OrderQuery], ids: Sequence[int]) 
 
 async def record_access(tx: Transaction, order: str, reason: str) -> None:
     """Record that the person sees the address of an order in clear. Raises CommandError if there is no such order."""
-    await tx.execute(SQL["order_view.reveal"], await find(tx, order), person(), reason)
+    await accesses.of_order(tx, await find(tx, order), note=person(), reason=reason)
 
 
 async def _records(tx: Transaction, name: str, family: Sequence[int]) -> list[Record]:

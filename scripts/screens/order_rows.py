@@ -69,7 +69,7 @@ async def read_view(order: str, source: views.Source) -> OrderInSource:
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         key = await find(tx, order)
         address = {name: str(value) for name, value in (await _address(tx, key)).items() if value is not None}
-        whole = replace(await stored.read(tx, key), address=address)
+        whole = replace(await stored.with_log(tx, await stored.read(tx, key)), address=address)
         parent = [] if whole.head.parent_id is None else [await stored.read(tx, whole.head.parent_id)]
     document = views.document(source, whole)
     if isinstance(document, views.Absent):

@@ -12,7 +12,7 @@ from scripts.screens.layout import Lines, fields, heading, title
 from scripts.screens.order_loading import OrderPage, Record
 from scripts.screens.order_tables import tables
 from scripts.screens.state_meanings import MEANINGS, awaited_text
-from scripts.screens.timeline import ago, text_of, until
+from scripts.screens.timeline import ago, replaced, text_of, until
 from workers.domain.money import render
 from workers.domain.order import State
 
@@ -56,6 +56,7 @@ def _summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
     yield "created", ago(order.created_at, page.now)
     if page.parent is not None:
         yield "child of", f"{page.parent['id']} ({page.parent['order_no'] or '-'}), which is {page.parent['state']}"
+    yield "replaces", replaced(order.replaces)
 
 
 def _awaited(page: OrderPage) -> Iterator[tuple[str, str]]:
@@ -64,7 +65,8 @@ def _awaited(page: OrderPage) -> Iterator[tuple[str, str]]:
     for number, one in enumerate(awaits[:AWAITED_MAX]):
         whose = f"{name}: " if (name := page.names.get(one.order_id, "")) else ""
         limit = "" if one.until is None else f", until {until(one.until, page.now)}"
-        otherwise = f", then it is {one.otherwise}" if one.until and one.otherwise else ""
+        becomes = "it" if one.case_no is None else "the case"
+        otherwise = f", then {becomes} is {one.otherwise}" if one.until and one.otherwise else ""
         yield "" if number else "waits for", f"{whose}{awaited_text(one)}{limit}{otherwise}"
     if not awaits:
         yield "waits for", "nothing"

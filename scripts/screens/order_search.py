@@ -118,7 +118,7 @@ def body_of(wanted: Search, now: datetime) -> OrderList:
         raise _refused(str(fault["loc"][0]), fault["msg"]) from None
 
 
-def moment_of(text: str, option: str, now: datetime) -> datetime:
+def moment_of(text: str, option: str, now: datetime, command: str = "oms order find") -> datetime:
     """Return the time that a text names: a day or time (UTC if it has no offset), or so long ago: 3d, 2h, 30m."""
     if ago := re.fullmatch(r"([0-9]{1,5})([dhm])", text, re.ASCII):
         return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
@@ -126,7 +126,7 @@ def moment_of(text: str, option: str, now: datetime) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         why = "a time is a day (2026-11-21), a time (2026-11-21T08:30:00Z), or how long ago (3d, 2h, 30m)"
-        raise CommandError(Code.FAILED, f"{text} is no time", why=why, hint=f"oms order find {option} 3d") from None
+        raise CommandError(Code.FAILED, f"{text} is no time", why=why, hint=f"{command} {option} 3d") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from messages.order_queries import LineShown, ParcelShown, PaymentShown, TrackedFact
-from scripts.screens.layout import Column, Lines, section
+from messages.order_queries import LineShown, ParcelShown, PaymentShown, RefundShown, TrackedFact
+from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, section
 from scripts.screens.order_loading import OrderPage, Record
-from scripts.screens.timeline import text_of, when
+from scripts.screens.timeline import sent_instead, text_of, when
 from workers.domain.money import render
 
 
 def tables(page: OrderPage, width: int) -> Iterator[Lines]:
     """Yield the tables that have rows, in the order in which they are read."""
-    for table in (_children, _lines, _payments, _attempts, _refunds, _parcels, _reports):
+    for table in (_children, _lines, _payments, _attempts, _refunds, _cases, _parcels, _reports):
         yield table(page, width)
     for name, (title, columns) in _PLAIN.items():
         yield _plain(page, title, columns, page.records.get(name, ()), width)
@@ -91,7 +91,8 @@ def _payments(page: OrderPage, width: int) -> Lines:
 
 
 def _verdict(fact: PaymentShown) -> str:
-    return fact.kind if fact.verdict == "kept" else f"{fact.kind}, {fact.verdict}"
+    disputes = [f"dispute {one.dispute_no} {one.state}" for one in fact.disputes]
+    return ", ".join([fact.kind, *([] if fact.verdict == "kept" else [fact.verdict]), *disputes])
 
 
 def _attempts(page: OrderPage, width: int) -> Lines:
@@ -113,6 +114,11 @@ def _attempts(page: OrderPage, width: int) -> Lines:
     return section("attempts to pay", columns, rows, width)
 
 
+def cause_of(refund: RefundShown) -> str:
+    """Return why money goes back, and which failed refund this one replaces."""
+    return refund.cause if refund.replaces is None else f"{refund.cause}, replaces {refund.replaces}"
+
+
 def _refunds(page: OrderPage, width: int) -> Lines:
     columns = [
         Column("order"),
@@ -127,10 +133,32 @@ def _refunds(page: OrderPage, width: int) -> Lines:
     ]
     rows = [
         (page.names.get(one.order_id, ""), when(one.requested_at, width), one.refund_no, one.provider,
-         text_of(one.amount), one.state, one.cause, one.reason_code, when(one.finished_at, width))
+         text_of(one.amount), one.state, cause_of(one), one.reason_code, when(one.finished_at, width))
         for one in page.order.refunds
     ]  # fmt: skip
     return section("refunds", columns, rows, width)
+
+
+def _cases(page: OrderPage, width: int) -> Lines:
+    columns = [
+        Column("order"),
+        Column("case"),
+        Column("requested (UTC)", extra=True),
+        Column("type", least=8),
+        Column("state", least=10),
+        Column("units", right=True),
+        Column("amount", right=True),
+        Column("exchange order", least=NUMBER_COLUMNS),
+        Column("reason", least=8, extra=True),
+        Column("ended (UTC)", extra=True),
+    ]
+    rows = [
+        (page.names.get(one.order_id, ""), one.case_no, when(one.requested_at, width), one.type, one.state, one.units,
+         None if one.amount is None else text_of(one.amount), sent_instead(one.exchange), one.reason_code,
+         when(one.completed_at, width))
+        for one in page.order.cases
+    ]  # fmt: skip
+    return section("after-sale cases (oms cases show CASE)", columns, rows, width)
 
 
 def _parcels(page: OrderPage, width: int) -> Lines:

@@ -2,7 +2,7 @@
 
 from messages.explanations import AwaitedShown
 from workers.domain.order import State
-from workers.views.explanation import Awaits
+from workers.views.awaits import Awaits
 
 MEANINGS = {
     State.PLACING: "its stock is being reserved",
@@ -16,6 +16,7 @@ MEANINGS = {
     State.COMPLETED: "it ended as it should",
     State.DELIVERY_FAILED: "nothing of it has arrived",
     State.SPLIT: "its children carry the goods",
+    State.REINSTATING: "it was paid too late, and its stock is being reserved again",
     State.REJECTED: "it was never accepted",
 }
 AWAITED = {
@@ -24,8 +25,11 @@ AWAITED = {
     Awaits.RESERVATION: "stock to reserve its goods",
     Awaits.PAYMENT: "the buyer to pay",
     Awaits.PAYMENT_RESULT: "{name} to say how attempt {ref} ended",
+    Awaits.CAPTURE: "{name} to capture its authorised money",
+    Awaits.CAPTURE_AGAIN: "an operator, because {name} did not pay its authorised money (payment.capture)",
     Awaits.ACCEPTANCE: "warehouse {name} to accept it",
     Awaits.HAND_OVER: "warehouse {name} to hand it over",
+    Awaits.RESUMPTION: "the end of the hold that stops warehouse {name}",
     Awaits.CANCEL_ANSWER: "warehouse {name} to say whether it could stop",
     Awaits.OTHER_WAREHOUSE: "an operator, because warehouse {name} refused it",
     Awaits.PARCEL: "a warehouse to book a parcel for its goods (shipment.book)",
@@ -37,10 +41,24 @@ AWAITED = {
     Awaits.RECEIPT: "the buyer to confirm the receipt",
     Awaits.REFUND: "{name} to finish refund {ref}",
     Awaits.REFUND_AGAIN: "an operator, because refund {ref} failed at {name} (refund.request)",
+    Awaits.CASE_REVIEW: "the seller to review after-sale case {ref} (after_sale.review)",
+    Awaits.CASE_RETURN: "the buyer to send the goods of case {ref} back (after_sale.ship_back)",
+    Awaits.CASE_ARRIVAL: "{name} to bring parcel {ref} with the goods of case {case} to the warehouse",
+    Awaits.CASE_INSPECTION: "a warehouse to inspect the goods of case {ref} (after_sale.inspect)",
+    Awaits.CASE_DECISION: "an operator to decide about the refused goods of case {ref} (after_sale.review)",
+    Awaits.CASE_STOCK: "stock to reserve the goods of exchange order {ref} for case {case}",
+    Awaits.CASE_PAYMENT: "the buyer to pay the difference of exchange order {ref} for case {case}",
+    Awaits.CASE_GOODS: "exchange order {ref} to be with the buyer, for case {case}",
+    Awaits.CASE_OUTCOME: "the goods of case {case} to come back and be accepted (after_sale.inspect)",
+    Awaits.CASE_REFUND: "{name} to finish refund {ref} of case {case}",
+    Awaits.CASE_REFUND_AGAIN: "an operator, because refund {ref} of case {case} failed at {name} (refund.request)",
+    Awaits.CASE_SEND_BACK: "warehouse {name} to send goods of case {ref} back to the buyer (after_sale.send_back)",
+    Awaits.DISPUTE_ANSWER: "an operator to answer dispute {ref} at {name} (oms disputes show {ref})",
+    Awaits.DISPUTE_DECISION: "{name} to decide dispute {ref}",
 }
-"""What is awaited -> a sentence with the `name` and the `ref` of the wire."""
+"""What is awaited -> a sentence with the `name`, the `ref` and the `case_no` of the wire."""
 
 
 def awaited_text(one: AwaitedShown) -> str:
     """Return what an order waits for, and from whom."""
-    return AWAITED[Awaits(one.what)].format(name=one.name or "-", ref=one.ref or "-")
+    return AWAITED[Awaits(one.what)].format(name=one.name or "-", ref=one.ref or "-", case=one.case_no or "-")

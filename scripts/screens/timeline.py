@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.text import Text
 
+from messages.after_sale_queries import ExchangeShown
+from messages.base import MoneyShown
 from messages.fulfilments import FulfilmentReview
-from messages.order_queries import HistoryStep, MoneyShown
+from messages.order_history import HistoryStep
 from scripts.screens.layout import Column, Lines, folded, grid, title
 from scripts.screens.order_loading import OrderPage
 
@@ -38,7 +40,7 @@ def happenings(page: OrderPage) -> list[Happening]:
     """Return everything that happened to the order and its children, the oldest first."""
     money = [*_payments(page), *_refunds(page)]
     goods = [*_hand_overs(page), *_waybills(page), *_parcels(page)]
-    found = [*steps(page), *money, *goods, *_failures(page)]
+    found = [*steps(page), *_exchanges(page), *money, *goods, *_failures(page)]
     return sorted(found, key=lambda one: one.at)  # stable: what happened at once stays in this order
 
 
@@ -50,7 +52,12 @@ def steps(page: OrderPage) -> list[Happening]:
 
 def _step(whose: str, step: HistoryStep, buyer: str) -> Happening:
     state = None if step.state == step.previous else step.state
-    return Happening(step.at, step.trigger, state, who_of(step, buyer), cause_of(step), whose)
+    return Happening(step.at, what_of(step), state, who_of(step, buyer), cause_of(step), whose)
+
+
+def what_of(step: HistoryStep) -> str:
+    """Return what a step was: its trigger, and of which after-sale case it is."""
+    return step.trigger if step.case_no is None else f"case {step.case_no}: {step.trigger}"
 
 
 def who_of(step: HistoryStep, buyer: str) -> str:
@@ -64,6 +71,16 @@ def cause_of(step: HistoryStep) -> str:
     return f"{step.cause_type} {step.cause_id}"
 
 
+def _exchanges(page: OrderPage) -> Iterator[Happening]:
+    order = page.order
+    for one in order.exchanges:
+        name, whose = name_of(one.order_id, one.order_no), page.names.get(one.first_order_id, "")
+        yield Happening(one.placed_at, f"case {one.case_no}: exchange order {name} placed", by="oms", whose=whose)
+    if (itself := order.replaces) is not None:
+        first = name_of(itself.first_order_id, itself.first_order_no)
+        yield Happening(itself.placed_at, f"placed for case {itself.case_no} of order {first}", by="oms")
+
+
 def _payments(page: OrderPage) -> Iterator[Happening]:
     for attempt in page.order.attempts:
         yield Happening(attempt.started_at, f"attempt to pay {text_of(attempt.amount)}", by=attempt.provider)
@@ -71,6 +88,12 @@ def _payments(page: OrderPage) -> Iterator[Happening]:
         verdict = "" if fact.verdict == "kept" else f", {fact.verdict}"
         what = f"payment {fact.kind} {text_of(fact.amount)}{verdict}"
         yield Happening(fact.occurred_at, what, by=fact.provider, cause=f"trade {fact.trade_no}")
+        for one in fact.disputes:
+            name, cause = f"dispute {one.dispute_no}", f"trade {fact.trade_no}"
+            what = f"{name}: {one.state}, {text_of(one.amount)}"
+            yield Happening(one.occurred_at, what, by=fact.provider, cause=cause)
+            for number, at in enumerate(one.submitted, start=1):
+                yield Happening(at, f"{name}: evidence {number} submitted", by="operator", cause=cause)
 
 
 def _refunds(page: OrderPage) -> Iterator[Happening]:
@@ -172,6 +195,23 @@ def timeline_screen(page: OrderPage, width: int) -> Lines:
     ]
 
 
+def name_of(order_id: int, order_no: str | None) -> str:
+    """Return what people call an order: its number, or its id while it has none."""
+    return order_no or str(order_id)
+
+
+def replaced(one: ExchangeShown | None) -> str | None:
+    """Return which goods an exchange order replaces."""
+    if one is None:
+        return None
+    return f"goods of order {name_of(one.first_order_id, one.first_order_no)}: oms cases show {one.case_no}"
+
+
+def sent_instead(one: ExchangeShown | None) -> str | None:
+    """Return which order sends other goods for those of a case."""
+    return None if one is None else f"{name_of(one.order_id, one.order_no)}, {one.state}"
+
+
 def text_of(money: MoneyShown) -> str:
     """Return an amount as a person reads it, with its currency."""
     return f"{money.text} {money.currency}"
@@ -227,6 +267,8 @@ def timeline_document(page: OrderPage) -> dict[str, Any]:
         "child_orders": [
             {"order_id": str(child["id"]), "steps": _timed(page.steps[child["id"]])} for child in page.children
         ],
+        "exchanges": [one.model_dump(mode="json") for one in order.exchanges],
+        "replaces": None if order.replaces is None else order.replaces.model_dump(mode="json"),
         "happenings": [_as_json(one) for one in happenings(page)],
     }
 

@@ -1,0 +1,129 @@
+"""`oms cases` lists after-sale cases, those that wait longest first, and shows one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from db.pool import Transaction
+from messages.after_sale_queries import (
+    PAGE_MAX_CASES,
+    AfterSaleDescribed,
+    AfterSaleGet,
+    AfterSaleList,
+    AfterSaleListed,
+)
+from messages.base import Reply
+from messages.envelope import Envelope
+from scripts.commands import command_app
+from scripts.commands.connections import connected, person, run
+from scripts.commands.output import Format, Output, counted, say, write_json
+from scripts.commands.problems import Code, CommandError
+from scripts.commands.questions import answered, operator
+from scripts.screens import layout
+from scripts.screens.case_screen import case_screen, cases_screen
+from workers.services.case_answers import answer_about_cases
+from workers.services.case_pages import answer_case_lists
+from workers.store import accesses
+
+app = command_app("List after-sale cases, and show one.")
+
+
+@app.command("list")
+def list_cases(
+    *,
+    state: Annotated[list[str] | None, typer.Option(help="Only cases in this state; may be repeated.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="refund_only, return_refund or exchange.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only cases of this user.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only cases of this order: its id, number or UUID.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only cases that were applied for since then (UTC).")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first, and also those that have ended.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX_CASES, help="Show at most so many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on after a page that ended with this.")] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """List the cases that have not ended, the one that waits longest first.
+
+    JSON has the fields of after_sale.listed.
+
+    \b
+    Examples:
+      oms cases list
+      oms cases list --state requested --state reopened
+      oms cases list --newest --user ada -o json | jq '.cases[].case_no'
+    """
+    wanted = {
+        "user_id": user,
+        "states": tuple(state or ()),
+        "type": kind,
+        "order": order,
+        "requested_from": None if since is None else since.replace(tzinfo=UTC),
+        "sort": "newest" if newest else "waiting",
+        "limit": limit,
+        "cursor": cursor,
+    }
+
+    async def work() -> AfterSaleListed:
+        body = AfterSaleList.model_validate({"actor": operator()} | wanted)
+        async with connected() as tx:
+            return await answered(tx, body, answer_case_lists, AfterSaleListed, hint="oms cases list --help")
+
+    found = run(work())
+    if output is Format.JSON:
+        write_json(found.model_dump(mode="json"))
+    else:
+        layout.write(cases_screen(found.cases, layout.screen_columns()))
+    more = f"; more: add --cursor {found.next_cursor}" if found.next_cursor else ""
+    say((counted(len(found.cases), "case") if found.cases else "no cases") + more)
+
+
+@app.command("show")
+def show(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="The number or the id of the case.")],
+    *,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show what people wrote, in clear; it is recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="With --reveal: why you must see it.")] = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Show one case: how it stands, its lines, its refunds and its steps.
+
+    What people wrote, and the evidence, are masked unless --reveal is given: then table address_accesses records who
+    looked, when and why. JSON has the fields of a case of after_sale.described.
+
+    \b
+    Examples:
+      oms cases show 202611299000000001
+      oms cases show 202611299000000001 --reveal --reason "review of the complaint"
+      oms cases show 202611299000000001 -o json | jq '.steps[].trigger'
+    """
+    if reveal != bool(reason.strip()):
+        what = "a reason is needed" if reveal else "a reason is for --reveal only"
+        why = "it is recorded who sees what people wrote, when and why"
+        raise CommandError(Code.FAILED, what, why=why, hint=f"oms cases show {case} --reveal --reason '...'")
+    found, now = run(_read_case(case, reason.strip() if reveal else None))
+    [shown] = found.cases
+    if output is Format.JSON:
+        write_json(shown.model_dump(mode="json"))
+        return
+    layout.write(case_screen(shown, now, layout.screen_columns()))
+
+
+async def _read_case(case: str, reason: str | None) -> tuple[AfterSaleDescribed, datetime]:
+    """Read the case; with a reason in clear. The look is recorded and committed first."""
+    hint = "oms cases list --newest, or oms order show ORDER, which has the cases of an order"
+    asking = AfterSaleGet(actor=operator(), case=case)
+    async with connected() as tx:
+        revealed = 0
+        if reason is not None:
+            async with tx.transaction():
+                masked = await answered(tx, asking, answer_about_cases, AfterSaleDescribed, hint=hint)
+                revealed = int(masked.cases[0].order_id)
+                await accesses.of_order(tx, revealed, note=person(), reason=reason, what="case")
+        async with tx.transaction(isolation="repeatable_read", readonly=True):
+            now = await tx.fetchval("SELECT clock_timestamp()")
+
+            async def answer(tx: Transaction, items: Sequence[Envelope[AfterSaleGet]]) -> list[Reply]:
+                return await answer_about_cases(tx, items, {id(item): revealed for item in items if reason})
+
+            return await answered(tx, asking, answer, AfterSaleDescribed, hint=hint), now
