@@ -14,9 +14,19 @@ class BackgroundTasks:
 
     def start(self, story: Coroutine[Any, Any, None]) -> None:
         """Start one more task."""
-        task = self._group.create_task(story)
+        task = self._group.create_task(story, name=getattr(story, "__qualname__", None))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    def stuck(self) -> list[str]:
+        """Return tasks that have not ended and the line at which each waits, as text."""
+        return [f"task {_place(task)} has not ended" for task in list(self._tasks)[:3]]
+
+
+def _place(task: "asyncio.Task[None]") -> str:
+    frames = task.get_stack(limit=1)
+    where = f" in line {frames[-1].f_lineno}" if frames else ""
+    return f"{task.get_name()}{where}"

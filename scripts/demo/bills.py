@@ -62,6 +62,8 @@ class Bills:
             self._begin(bill)
 
     def _open(self, request_id: str, bill: Bill) -> None:
+        if not bill.amount:
+            return  # the goods that came back have paid it
         if request_id in self._held:
             self._held[request_id] = bill
         else:

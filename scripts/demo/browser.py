@@ -1,4 +1,4 @@
-"""The buyer's side at a payment provider: what a browser, a phone or an app sends there."""
+"""What people do over HTTP: buyers pay at a payment provider, and warehouses print the labels of carriers."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -10,11 +10,14 @@ CONNECTIONS_MAX = 50
 
 
 class Browser:
-    """Pays at test gateways over HTTP. `urls` is provider -> URL of its gateway. Use it as a context manager."""
+    """Pays at test gateways and prints labels over HTTP. Use it as a context manager.
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    `urls` is provider -> URL of its gateway, and `carriers_url` that of the carriers.
+    """
+
+    def __init__(self, urls: Mapping[str, str], carriers_url: str) -> None:
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_SECONDS)
-        self._urls = urls
+        self._urls, self._carriers_url = urls, carriers_url
         self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX))
 
     async def __aenter__(self) -> Self:
@@ -27,3 +30,9 @@ class Browser:
         """Pay with what payment.started gave the buyer. Returns the HTTP status and the JSON of the response."""
         async with self._session.post(f"{self._urls[provider]}/buyer/pay", json=brought) as answer:
             return answer.status, await answer.json()
+
+    async def label(self, carrier: str, tracking_no: str) -> dict[str, Any]:
+        """Return the address on the label that the carrier made for a parcel."""
+        async with self._session.get(f"{self._carriers_url}/{carrier}/labels/{tracking_no}") as answer:
+            label: dict[str, Any] = await answer.json()
+            return label["ship_to"] or {}

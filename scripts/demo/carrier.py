@@ -31,12 +31,12 @@ class Carrier:
         self.did: Counter[str] = Counter()
         self._link = link
 
-    async def carry(self, order_id: str, tracking_no: str) -> None:
+    async def carry(self, order_id: str, tracking_no: str, carrier: str = CARRIER) -> None:
         """Report the way of one parcel to its end."""
         road = random.choices(list(ODDS), list(ODDS.values()))[0]
         self.did["parcels"] += 1
         self.did[road] += 1
-        about = {"order_id": order_id, "carrier": CARRIER, "tracking_no": tracking_no}
+        about = {"order_id": order_id, "carrier": carrier, "tracking_no": tracking_no}
         for fact in facts(ROADS[road]):
             await asyncio.sleep(random.uniform(2, 5) if random.random() < LATE else random.uniform(0, 0.6))
             for _ in range(2 if random.random() < TWICE else 1):

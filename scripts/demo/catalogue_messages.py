@@ -8,6 +8,15 @@ from scripts.demo.baskets import Product
 from scripts.demo.coupons import Coupon
 from scripts.demo.product_promotions import WHOLE, ProductPromotion
 
+TRUSTING = "group_buy"
+"""The business type of orders whose exchanges ship at their approval; those of all others wait for an inspection."""
+
+
+def trust_buyers() -> OutgoingMessage:
+    """Return the message that lets the other goods of an exchange go out at its approval."""
+    rules = {"business_type": TRUSTING, "revision": 1, "after_sale": {"exchange_ships": "at_approval"}}
+    return OutgoingMessage("settings.set.v1", rules)
+
 
 def promotion_upsert(product: Product, starts_at: datetime, ends_at: datetime) -> OutgoingMessage | None:
     """Return the message that announces the product's promotion, if it has one."""

@@ -26,7 +26,7 @@ async def run(job: ClientJob, words: asyncio.StreamReader) -> None:
     year = Year()
     with suppress(_FinishedError):
         try:
-            async with Browser(job.gateways) as browser, asyncio.TaskGroup() as group:
+            async with Browser(job.gateways, job.carriers_url) as browser, asyncio.TaskGroup() as group:
                 systems = OutsideSystems(job, group, year, browser)
                 reporter = Reporter(systems)
                 for link in systems.links.values():

@@ -6,8 +6,10 @@ PUBLISHERS = ("storefront", "payments", "warehouse", "carrier", "catalogue", "ma
 """The roles of the outside systems, each with a broker user that publishes."""
 SUBSCRIBERS = ("storefront", "payments", "warehouse")
 """The roles that also read events, each with a broker user of its own for that."""
-WAREHOUSE = "main"
-"""The warehouse of all goods, which works by requests."""
+EAST, WEST = WAREHOUSES = ("east", "west")
+"""The warehouses, which work by requests. Each has a client of its own."""
+CARRIERS = ("air", "rail")
+"""Carriers at which the order system books. Others are booked by the warehouses under numbers of their own."""
 CLIENT_USERS = (*PUBLISHERS, *(f"{role}-events" for role in SUBSCRIBERS))
 
 
@@ -15,15 +17,17 @@ CLIENT_USERS = (*PUBLISHERS, *(f"{role}-events" for role in SUBSCRIBERS))
 class ClientJob:
     """What the client does and where it connects.
 
-    `urls` is broker user -> AMQP URL, `gateways` is provider -> URL of the buyers' side of its test gateway. `receipts`
-    and `benefits_log` are the files that it writes (see Receipts and BenefitsLog). `rules` are the shop's price rules
-    (see Rules). `orders` 0 means all baskets of the year; `rate` is orders a second, and 0 means as fast as possible.
-    One buyer places `hasty_orders` orders at once, more than the rate limit allows.
+    `urls` is broker user -> AMQP URL, `gateways` is provider -> URL of the buyers' side of its test gateway, and
+    `carriers_url` that of the carriers. `receipts` and `benefits_log` are the files that it writes (see Receipts and
+    BenefitsLog). `rules` are the shop's price rules (see Rules). `orders` 0 means all baskets of the year; `rate` is
+    orders a second, and 0 means as fast as possible. One buyer places `hasty_orders` orders at once, more than the rate
+    limit allows.
     """
 
     urls: dict[str, str]
     run: str
     gateways: dict[str, str]
+    carriers_url: str
     receipts: str
     benefits_log: str
     rules: dict[str, int]
@@ -44,6 +48,6 @@ def client_queues(run: str) -> dict[str, str]:
     return queues | {"replies": f"client.storefront.demo.{run}.replies"}
 
 
-def instructions_queue(prefix: str) -> str:
+def instructions_queue(prefix: str, warehouse: str) -> str:
     """Return the name of the queue in which the order system puts its instructions for the warehouse."""
-    return f"{prefix}.warehouse.{WAREHOUSE}"
+    return f"{prefix}.warehouse.{warehouse}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from scripts.demo.benefits_check import compare_benefits
+from scripts.demo.carrier_check import compare_waybills
+from scripts.demo.case_check import compare_cases
 from scripts.demo.chaos import kill_and_restart
 from scripts.demo.client_job import CLIENT_USERS, ClientJob
 from scripts.demo.client_process import ClientProcess
@@ -105,6 +107,7 @@ class DemoRun:
             urls={user: environment.urls[user] for user in CLIENT_USERS},
             run=environment.run,
             gateways=dict(self.gateways.urls),
+            carriers_url=self.gateways.carriers_url,
             receipts=str(environment.receipts),
             benefits_log=str(environment.benefits_log),
             rules=RULES,
@@ -169,12 +172,14 @@ class DemoRun:
     async def _result(self) -> RunResult:
         final = self.client.report
         status = await self.status_reader.read()
-        gateways = await self.gateways.read()
+        gateways, carriers = await self.gateways.read(), await self.gateways.read_carriers()
         session = await asyncpg.connect(self.environment.database_url, timeout=10)
         try:
             money = await compare_money(session, self.environment.receipts, gateways)
             dead_letters = await compare_dead_letters(session, final.get("malformed_sent", {}))
             benefits = await compare_benefits(session, self.environment.benefits_log)
+            waybills = await compare_waybills(session, carriers["parcels"])
+            cases = await compare_cases(session, final.get("cases", []))
         finally:
             await session.close(timeout=5)
         audit, statements = await asyncio.gather(
@@ -188,6 +193,9 @@ class DemoRun:
             dead_letters=dead_letters,
             benefits=benefits,
             gateways=gateways,
+            carriers=carriers["habits"],
+            waybills=waybills,
+            cases=cases,
             statements=statements,
             audit=(audit.returncode, audit.stdout + audit.stderr),
             stuck=(*self.stuck, *(f"left over: {what}" for what in status.in_progress() if not self.stuck)),

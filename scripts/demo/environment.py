@@ -19,8 +19,9 @@ from aio_pika.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
+from scripts.demo.after_sales import RETURN_SECONDS
 from scripts.demo.baskets import CNY, USD
-from scripts.demo.client_job import WAREHOUSE, client_queues
+from scripts.demo.client_job import CARRIERS, WAREHOUSES, client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
@@ -67,7 +68,8 @@ class DemoEnvironment:
     @property
     def queues(self) -> list[str]:
         """The full names of all queues of the order system."""
-        return [queue.name for queue in topology(self.names, self.tiers, warehouses=(WAREHOUSE,)).queues]
+        declared = topology(self.names, self.tiers, warehouses=WAREHOUSES, carriers=CARRIERS)
+        return [queue.name for queue in declared.queues]
 
     @property
     def tiers(self) -> tuple[int, ...]:
@@ -83,8 +85,9 @@ class DemoEnvironment:
             OMS_ENCRYPTION_KEYS=self.key,
             OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
-            OMS_FULFILMENT_WAREHOUSES=WAREHOUSE,
+            OMS_FULFILMENT_WAREHOUSES=";".join(WAREHOUSES),
             OMS_ON_SHORTAGE="ask_then_ship",
+            OMS_AFTER_SALE=json.dumps({"return_seconds": RETURN_SECONDS}),
             OMS_SHORTAGE_WINDOW_SECONDS=str(SHORTAGE_WINDOW_SECONDS),
             OMS_SHIPPING_FEE_MINOR_UNITS=in_every_currency(RULES["shipping_fee_cents"]),
             OMS_FREE_SHIPPING_FROM_MINOR_UNITS=in_every_currency(RULES["free_shipping_from_cents"]),
@@ -92,6 +95,7 @@ class DemoEnvironment:
             OMS_RATE_LIMIT_ORDERS=str(RATE_LIMIT_ORDERS),
             OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
             OMS_PAYMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
+            OMS_FULFILMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
             OMS_PAYMENT_GRACE_SECONDS=str(SAME_CLOCK_SECONDS),
             **more,
         )
@@ -130,7 +134,12 @@ def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment
     plugin = os.environ.get("OMS_DELAY") == "plugin"
     asyncio.run(
         declare.declare(
-            environment.urls["topology"], names, environment.tiers, delay_plugin=plugin, warehouses=(WAREHOUSE,)
+            environment.urls["topology"],
+            names,
+            environment.tiers,
+            delay_plugin=plugin,
+            warehouses=WAREHOUSES,
+            carriers=CARRIERS,
         )
     )
     return environment

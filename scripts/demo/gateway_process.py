@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import psutil
 
+from scripts.demo.client_job import CARRIERS
 from scripts.demo.processes import ends_with_parent, python
 
 HABITS = {
@@ -27,6 +28,10 @@ HABITS = {
     "lost": 0.006,
     "refund_processing": 0.2,
     "paid_at_close": 0.4,
+    "carriers.error": 0.05,
+    "carriers.lost": 0.05,
+    "carriers.slow": 0.01,
+    "carriers.refused": 0.05,
 }
 """The probability of each misbehaviour, each time that it is possible."""
 LATE_SECONDS, SLOW_SECONDS, CALL_SECONDS = 12, 6, 4
@@ -48,12 +53,16 @@ class GatewaysDiedError(Exception):
 
 @dataclass
 class GatewayProcess:
-    """The process of all gateways. `environment` configures workers for them; `urls` is provider -> gateway's URL."""
+    """The process of all gateways. `environment` configures workers for them; `urls` is provider -> gateway's URL.
+
+    `carriers_url` is that of the service of the carriers.
+    """
 
     process: asyncio.subprocess.Process
     log: Path
     environment: Mapping[str, str]
     urls: Mapping[str, str]
+    carriers_url: str = ""
     name: str = "gateways"
     restarts: int = 0
     ledgers: Ledgers = field(default_factory=dict)
@@ -96,6 +105,11 @@ class GatewayProcess:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LEDGER_SECONDS)) as session:
             return {name: await _ledger(session, f"{url}/ledger") for name, url in self.urls.items()}
 
+    async def read_carriers(self) -> Mapping[str, Any]:
+        """Return the ledger of the carriers. Raises ClientError, TimeoutError."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LEDGER_SECONDS)) as session:
+            return await _ledger(session, f"{self.carriers_url}/ledger")
+
     async def stop(self) -> None:
         """Stop the process; kill it if it does not end in time."""
         self._stopping = True
@@ -120,7 +134,7 @@ async def _ledger(session: aiohttp.ClientSession, url: str) -> Mapping[str, Any]
 async def running_gateways(
     folder: Path, environment: Mapping[str, str], rotate_after: int
 ) -> AsyncIterator[GatewayProcess]:
-    """Run all four gateways until the block ends. `environment` has the edge's broker. Raises GatewaysDiedError."""
+    """Run all gateways until the block ends. `environment` has the edge's broker. Raises GatewaysDiedError."""
     log, keys = folder / "gateways.log", folder / "gateways"
     habits = [word for name, value in HABITS.items() for word in ("--habit", f"{name}={value}")]
     numbers = {
@@ -132,7 +146,9 @@ async def running_gateways(
     settings = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            *python("-m", "scripts.gateways", "--folder", str(keys), *habits, *settings),
+            *python(
+                "-m", "scripts.gateways", "--folder", str(keys), *habits, *settings, "--carriers", ";".join(CARRIERS)
+            ),
             env=dict(environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -158,7 +174,9 @@ async def _begun(gateways: GatewayProcess) -> None:
     if not line:
         raise GatewaysDiedError(f"the gateways did not start; the end of {gateways.log}:\n{last_words(gateways.log)}")
     answer = json.loads(line)
-    gateways.environment, gateways.urls = answer["environment"], answer["gateways"]
+    gateways.environment, urls = answer["environment"], answer["gateways"]
+    gateways.carriers_url = urls.pop("carriers")
+    gateways.urls = urls
     _same_clock(Path(gateways.environment["OMS_UNIONPAY"].removeprefix("file:")))
 
 

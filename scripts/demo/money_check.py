@@ -31,7 +31,7 @@ PROVIDERS_SQL = """
 WITH ours AS (
         SELECT provider, trade_no AS number, amount, currency, NULL AS state FROM payment_facts WHERE kind = 'captured'
         UNION ALL
-        SELECT provider, refund_no, -amount, currency, state FROM refunds),
+        SELECT provider, refund_no, -amount, currency, state FROM refunds WHERE state <> 'released'),
      receipt_sums AS (SELECT provider, number, sum(amount)::bigint AS amount FROM receipts GROUP BY provider, number),
      compared AS (
         SELECT provider, number,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
-from scripts.demo import payments, placed_orders, queries, warehouse
+from scripts.demo import after_sales, payments, placed_orders, queries, warehouse
+from scripts.demo.after_sales import AfterSales
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.baskets import Basket, Year
 from scripts.demo.benefits_log import BenefitsLog
@@ -16,19 +17,21 @@ from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.buyers import Buyers, Pace
 from scripts.demo.carrier import Carrier
 from scripts.demo.checkout import Rules
-from scripts.demo.client_job import PUBLISHERS, ClientJob, client_queues, instructions_queue
+from scripts.demo.client_job import PUBLISHERS, WAREHOUSES, ClientJob, client_queues, instructions_queue
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
 from scripts.demo.operators import Operators
 from scripts.demo.order_placement import OrderPlacement
 from scripts.demo.order_reads import OrderReads
+from scripts.demo.parcel_bookings import ParcelBookings
 from scripts.demo.parcel_labels import ParcelLabels
 from scripts.demo.payments import Payments
 from scripts.demo.placed_orders import PlacedOrders
 from scripts.demo.queries import Queries
 from scripts.demo.role_links import RoleLinks
 from scripts.demo.stocked_products import StockedProducts
+from scripts.demo.wanted_goods import WantedGoods
 from scripts.demo.warehouse import Warehouse
 
 CHUNK_BASKETS = 50
@@ -42,15 +45,20 @@ class OutsideSystems:
         self.job, self.year = job, year
         self.links = {role: AmqpClient(job.urls[role], f"demo-{role}", job.prefix) for role in PUBLISHERS}
         self.links["replies"] = AmqpClient(job.urls["storefront"], "demo-replies", job.prefix, exchange="queries")
-        self.links["instructions"] = AmqpClient(job.urls["warehouse"], "demo-instructions", job.prefix)
+        for name in WAREHOUSES:
+            self.links[name] = AmqpClient(job.urls["warehouse"], f"demo-warehouse-{name}", job.prefix)
         self.queues = client_queues(job.run)
         self.tasks = BackgroundTasks(group)
         self.outcomes = CommandOutcomes()
         self.role_links = RoleLinks(self.links)
         self.carrier, self.labels = Carrier(self.role_links), ParcelLabels()
-        self.warehouse = Warehouse(self.role_links, self.tasks, self.outcomes, self.carrier, self.labels)
+        about = (self.role_links, self.tasks, self.outcomes, self.carrier, self.labels)
+        self.bookings = ParcelBookings(self.role_links, self.outcomes, browser)
+        self.warehouses = [Warehouse(*about, name=name, bookings=self.bookings) for name in WAREHOUSES]
         self.operators = Operators(self.role_links, self.outcomes, self.tasks)
         self._enter_buyers(self.links["storefront"], browser)
+        wanted = WantedGoods(self.stocked_products)
+        self.after_sales = AfterSales(self.role_links, self.tasks, self.outcomes, wanted)
         self.draining = asyncio.Event()
         self.placed_all = False
         self.started = time.monotonic()
@@ -75,14 +83,12 @@ class OutsideSystems:
         self.malformed_messages = MalformedMessages(self.role_links)
 
     def _listen(self) -> None:
-        self._subscribe("storefront", placed_orders.EVENTS, self.receive)
+        self._subscribe("storefront", (*placed_orders.EVENTS, *after_sales.EVENTS), self.receive)
         self._subscribe("payments", payments.EVENTS, self.payments.receive)
-        self._subscribe("warehouse", warehouse.EVENTS, self.warehouse.receive)
-        self.links["instructions"].listen_to(
-            instructions_queue(self.job.prefix),
-            self.warehouse.receive_instruction,
-            url=self.job.urls["warehouse-events"],
-        )
+        self._subscribe("warehouse", warehouse.EVENTS, self.receive_for_warehouses)
+        for one in self.warehouses:
+            queue = instructions_queue(self.job.prefix, one.name)
+            self.links[one.name].listen_to(queue, one.receive_instruction, url=self.job.urls["warehouse-events"])
         url = self.job.urls["storefront-events"]
         self.links["replies"].listen(self.queues["replies"], (), self.receive_reply, url=url)
 
@@ -93,11 +99,23 @@ class OutsideSystems:
         """Handle an event that the storefront has subscribed to."""
         self.outcomes.receive(received)
         self.benefits_log.receive(received)
+        self.after_sales.receive(received)
+        if received.type in {"after_sale.reshipping.v1", "after_sale.unreturned.v1"}:
+            self.labels.replace(received.body["order_id"], received.body["exchange_order_id"])
         if received.type.startswith("order."):
             self.placed_orders.receive(received)
             self.labels.receive(received)
             self.operators.receive(received)
             self.order_reads.receive(received)
+
+    def receive_for_warehouses(self, received: ReceivedMessage) -> None:
+        """Handle an event that the warehouses have subscribed to: a booking is answered, or a step has counted."""
+        if received.type.startswith("shipment."):
+            self.outcomes.receive(received)
+            self.bookings.receive(received)
+            return
+        for one in self.warehouses:
+            one.receive(received)
 
     def receive_reply(self, received: ReceivedMessage) -> None:
         """Handle an answer to a query, or the stored outcome of a repeated request."""
@@ -145,7 +163,7 @@ class OutsideSystems:
         waiting = (
             len(self.outcomes.open) + len(self.placed_orders.live) + len(self.placement.repeats_owed) + len(self.tasks)
         )
-        owed = len(self.payments.receipts.open) + len(self.payments.receipts.refunds_open)
+        owed = len(self.payments.receipts.open) + len(self.payments.receipts.refunds_open) + self.after_sales.open
         return self.placed_all and waiting + owed == 0
 
     def flush(self) -> None:

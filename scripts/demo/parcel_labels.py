@@ -1,5 +1,6 @@
 """The labels of parcels: each must have the address that the buyer of its order gave last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,12 @@ from scripts.demo.purchase import MOVED, address, household_of
 class ParcelLabels:
     """What buyers gave, from their own orders; and what the warehouse printed, from the queue of its instructions.
 
-    `given` is order id -> household, or MOVED after a change of the address. `printed` is tracking number -> order id
-    and address.
+    `given` is order id -> household, or MOVED after a change of the address. `printed` is tracking number -> the ids of
+    its orders and the address.
     """
 
     given: dict[str, str] = field(default_factory=dict)
-    printed: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    printed: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = field(default_factory=dict)
 
     def receive(self, received: ReceivedMessage) -> None:
         """Handle an event of an order: it is the buyer's, or its address is changed."""
@@ -26,16 +27,21 @@ class ParcelLabels:
         elif received.type == "order.address_changed.v1":
             self.given[order_id] = MOVED
 
-    def print(self, tracking_no: str, order_id: str, on_label: dict[str, Any]) -> None:
-        """Keep the label of a parcel."""
-        self.printed[tracking_no] = order_id, on_label
+    def replace(self, first_order_id: str, order_id: str) -> None:
+        """Expect the goods that replace those of another order at its address, unless that of theirs is changed."""
+        if self.given.get(order_id) != MOVED:
+            self.given[order_id] = self.given[first_order_id]
+
+    def print(self, tracking_no: str, order_ids: Sequence[str], on_label: dict[str, Any]) -> None:
+        """Keep the label of a parcel with goods of these orders."""
+        self.printed[tracking_no] = tuple(order_ids), on_label
 
     def compare(self) -> tuple[int, list[str]]:
         """Return how many labels have the address that the buyer gave, and those that have not."""
         different = [
-            f"parcel {tracking_no} of order {order_id} has another address than its buyer gave"
-            for tracking_no, (order_id, on_label) in self.printed.items()
-            if order_id not in self.given or _filled(on_label) != address(self.given[order_id])
+            f"parcel {tracking_no} of order {', '.join(order_ids)} has another address than its buyer gave"
+            for tracking_no, (order_ids, on_label) in self.printed.items()
+            if any(key not in self.given or _filled(on_label) != address(self.given[key]) for key in order_ids)
         ]
         return len(self.printed) - len(different), different
 

@@ -22,6 +22,8 @@ COURSES = {
     "never pays": 3,
 }
 """How many payments of a hundred take each course."""
+REFUND_FAILS = 0.5
+"""The share of the refunds of after-sale cases that this service refuses at first."""
 
 
 class PaymentService:
@@ -88,13 +90,16 @@ class PaymentService:
         self.did["refunds"] += 1
         slow = random.random() < 0.1
         await asyncio.sleep(random.uniform(2, 6) if slow else random.uniform(0.05, 1))
+        fails = refund["cause"].startswith("case:") and random.random() < REFUND_FAILS
+        self.did["refunds refused"] += fails
         body = {
             "refund_no": refund["refund_no"],
-            "status": "succeeded",
+            "status": "failed" if fails else "succeeded",
             "amount": refund["amount"],
             "currency": refund["currency"],
             "occurred_at": now(),
         }
-        self._receipts.note_refund(refund)
+        if not fails:
+            self._receipts.note_refund(refund)
         for _ in range(2 if random.random() < 0.1 else 1):
             await self._link.send(OutgoingMessage("refund.result.v1", body))

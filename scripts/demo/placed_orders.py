@@ -18,6 +18,8 @@ EVENTS = (
     "payment.started",
     "sku.*",
     "stock.received",
+    "warehouses.*",
+    "settings.*",
     "promotion.*",
     "coupon_template.*",
     "coupon.*",
@@ -36,7 +38,8 @@ CHANCES = {
     "tries to cancel the order of another user": 0.005,
     "deletes a completed order": 0.02,
     "answers to a shortage": 0.7,
-    "cancels the rest after a shortage": 0.4,
+    "cancels the rest after a shortage": 0.6,
+    "cancels it whether or not the order is in question": 0.6,
 }
 
 
@@ -113,14 +116,22 @@ class PlacedOrders:
                 )
                 self._maybe("changes the address", "order.change_address.v1", order_id, user, address=address(MOVED))
             case "order.shortage_recorded.v1" if self._by_chance("answers to a shortage"):
-                decision = "cancel_rest" if self._by_chance("cancels the rest after a shortage") else "ship_rest"
-                self._send_later("order.shortage.decide.v1", user, order_id=order_id, decision=decision)
+                self._answer_shortage(order_id, user)
             case "order.fulfilling.v1":
                 self._maybe("cancels while the warehouse works", "order.cancel.v1", order_id, user, reason="too late")
             case "order.delivered.v1":
                 self._maybe("confirms receipt", "order.confirm_receipt.v1", order_id, user)
             case "order.completed.v1" if self._by_chance("deletes a completed order"):
                 self._send_later("order.delete.v1", user, order_ids=[order_id])
+
+    def _answer_shortage(self, order_id: str, user: str) -> None:
+        """Answer to a shortage. Some buyers cancel the rest instead; if nothing has left, that is refused."""
+        cancels = self._by_chance("cancels the rest after a shortage")
+        if cancels and self._by_chance("cancels it whether or not the order is in question"):
+            self._send_later("order.cancel_rest.v1", user, order_id=order_id)
+            return
+        decision = "cancel_rest" if cancels else "ship_rest"
+        self._send_later("order.shortage.decide.v1", user, order_id=order_id, decision=decision)
 
     def _maybe(self, what: str, type_: str, order_id: str, user: str, **fields: object) -> None:
         if self._by_chance(what):

@@ -19,6 +19,7 @@ PROVIDERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "wechat": ("CNY", ("qr", "jsapi", "h5", "app")),
     "unionpay": ("CNY", ("page", "wap", "app")),
     "paypal": ("USD", ("page",)),
+    "stripe": ("USD", ("page",)),
 }
 """Provider -> the currency that buyers of the demo use it for, and its scenes."""
 APPROVING = frozenset({"paypal"})

@@ -7,9 +7,14 @@ from typing import Any
 
 from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product
+from scripts.demo.catalogue_messages import TRUSTING
 from scripts.demo.checkout import PriceBreakdown, Rules, price_breakdown
 
 COUNTRY = "US"
+HOMES = ({"province": "OH", "city": "Cincinnati", "postcode": "45202"},) * 2 + (
+    {"province": "CA", "city": "Fresno", "postcode": "93650"},
+)
+"""A third of the households live in the west."""
 MOVED = "moved"
 """The household whose address everybody has who moves."""
 
@@ -47,6 +52,7 @@ class Purchase:
             "points": due.points_amount,
             "shipping": due.shipping,
             "tax": 0,
+            "adjustment": 0,
             "payable": due.payable,
         }
 
@@ -63,6 +69,7 @@ class Purchase:
         body = {
             "request_id": request_id,
             "source": "cart",
+            "business_type": TRUSTING if zlib.crc32(request_id.encode()) % 2 else "normal",
             "address": address(self.basket.household),
             "expected_pay_amount": self.due.payable,
         }
@@ -96,12 +103,10 @@ def household_of(user: str) -> str:
 
 def address(household: str) -> dict[str, str]:
     """Return an address that does not exist."""
+    chance = zlib.crc32(household.encode())
     return {
         "receiver": f"Household {household}",
-        "phone": f"+1 555 010 {zlib.crc32(household.encode()) % 10_000:04d}",
+        "phone": f"+1 555 010 {chance % 10_000:04d}",
         "country": COUNTRY,
-        "province": "OH",
-        "city": "Cincinnati",
         "detail": f"{household} Example Street",
-        "postcode": "45202",
-    }
+    } | HOMES[chance % len(HOMES)]

@@ -10,7 +10,7 @@ from scripts.amqp_client import ReceivedMessage
 from scripts.demo.bills import Bill
 
 REMEMBERED_MAX = 50_000  # a repeated event comes soon after the first: older numbers are forgotten
-EVENTS = ("payment.captured", "refund.requested", "refund.succeeded")
+EVENTS = ("payment.captured", "refund.requested", "refund.succeeded", "refund.failed")
 
 
 Number: TypeAlias = tuple[str, str]
@@ -62,6 +62,8 @@ class Receipts:
                 self._captured(body)
             case "refund.requested.v1":
                 self.refunds_open[body["refund_no"]] = body["order_id"]
+            case "refund.failed.v1":
+                self.refunds_open.pop(body["refund_no"], None)
             case "refund.succeeded.v1":
                 self.refunds_open.pop(body["refund_no"], None)
                 self.note_refund(body)

@@ -59,8 +59,12 @@ class Reporter:
             "service": dict(systems.payments.service.did),
             "provider_payments": dict(systems.payments.provider_payments.did + systems.payments.did),
             "carrier": dict(systems.carrier.did),
-            "warehouse": dict(systems.warehouse.did),
+            "warehouses": {one.name: dict(one.did) for one in systems.warehouses},
+            "misled": [text for one in systems.warehouses for text in one.misled][:5],
+            "kinds": self._kinds(),
             "operators": dict(systems.operators.did),
+            "after_sales": dict(systems.after_sales.did),
+            "cases": [case.record() for case in systems.after_sales.cases.values()],
             "reads": dict(systems.order_reads.did),
             "reads_latency": systems.order_reads.latency.all(),
             "unexpected_reads": systems.order_reads.unexpected[:5],
@@ -75,9 +79,11 @@ class Reporter:
         orders = [f"order {key} is {order.state}" for key, order in list(systems.placed_orders.live.items())[:5]]
         repeats = [f"repeat {key} has no reply" for key in list(systems.placement.repeats_owed)[:3]]
         others = (
-            systems.payments.receipts.stuck() + systems.warehouse.stuck() + systems.placed_orders.split_orders.stuck()
+            systems.payments.receipts.stuck() + systems.bookings.stuck() + systems.placed_orders.split_orders.stuck()
         )
-        return systems.outcomes.oldest() + orders + repeats + others
+        return (
+            systems.outcomes.oldest() + orders + repeats + others + systems.after_sales.stuck() + systems.tasks.stuck()
+        )
 
     def _benefits(self) -> dict[str, int]:
         """Return what orders cost less, here and in the data set, and how many were split and merged."""
@@ -89,6 +95,22 @@ class Reporter:
             "split": split_orders["split orders"],
             "parts": split_orders["parts of split orders"],
             "merged": systems.payments.bills.did["merged payments"],
+        }
+
+    def _kinds(self) -> dict[str, int]:
+        """Return how often each kind of shipping occurred."""
+        systems = self._systems
+        did, decided = sum((one.did for one in systems.warehouses), Counter[str]()), systems.outcomes.decided
+        names = ("parcels at carriers", "parcels under own numbers", "parcels with several orders")
+        holds = sum(times for what, times in systems.operators.did.items() if what.startswith("holds"))
+        return {f"orders of the warehouse {one.name}": len(one.order_ids) for one in systems.warehouses} | {
+            "orders split over both warehouses": len(set.intersection(*(one.order_ids for one in systems.warehouses))),
+            "lines without a warehouse": did["lines"],
+            **{name: did[name] for name in names},
+            "orders shipped in parts": did["parcels before the rest"],
+            "shortages": decided["order.shortage.report.v1 -> order.shortage_recorded.v1"],
+            "rests cancelled by their buyers": decided["order.cancel_rest.v1 -> order.rest_cancelled.v1"],
+            "holds": holds,
         }
 
     def _labels(self) -> dict[str, Any]:

@@ -6,12 +6,15 @@ from scripts.amqp_client import AmqpClient, OutgoingMessage
 
 ROLE_OF = {
     "sku.upsert": "catalogue",
+    "warehouses.set": "catalogue",
+    "settings.set": "catalogue",
     "promotion.upsert": "catalogue",
     "coupon_template.upsert": "catalogue",
     "coupon.issue": "marketing",
     "points.grant": "marketing",
     "stock.receive": "warehouse",
     "shipment.book": "warehouse",
+    "shipment.create": "warehouse",
     "fulfilment.accept": "warehouse",
     "fulfilment.pick": "warehouse",
     "fulfilment.pack": "warehouse",
@@ -19,13 +22,19 @@ ROLE_OF = {
     "fulfilment.cancel_accepted": "warehouse",
     "fulfilment.cancel_refused": "warehouse",
     "order.shortage.report": "warehouse",
+    "after_sale.receive": "warehouse",
+    "after_sale.inspect": "warehouse",
+    "after_sale.send_back": "warehouse",
+    "after_sale.review": "operator",
+    "after_sale.close": "operator",
+    "refund.request": "operator",
     "order.hold": "operator",
     "order.release": "operator",
     "shipment.update": "carrier",
     "payment.result": "payments",
     "refund.result": "payments",
 }
-"""Message -> the role that sends it. The storefront sends all others."""
+"""Message -> the role that sends it, if no operator does. The storefront sends all others."""
 
 
 class RoleLinks:
@@ -46,4 +55,6 @@ class RoleLinks:
                 await link.connected()
             self._subscribed = True
         role = ROLE_OF.get(message.type.rsplit(".", 1)[0], "storefront")
+        if not isinstance(message.body, bytes) and (message.body.get("actor") or {}).get("type") == "operator":
+            role = "operator"
         await self._links[role].send(message, signed=signed)

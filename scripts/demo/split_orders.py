@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-TERMS = ("origin", "promotion", "coupon", "points", "shipping", "tax", "payable")
+TERMS = ("origin", "promotion", "coupon", "points", "shipping", "tax", "adjustment", "payable")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.demo.environment import DemoEnvironment
-from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
+from scripts.gateways import alipay_protocol, paypal_protocol, stripe_protocol, unionpay_protocol, wechat_protocol
 from scripts.gateways.alipay_account import SELLER_ID
 from scripts.gateways.paypal_account import MERCHANT_ID as PAYPAL_ID
 from scripts.gateways.unionpay_account import MERCHANT_ID as UNIONPAY_ID
@@ -137,9 +137,23 @@ def _paypal(day: date, lines: Sequence[StatementLine]) -> bytes:
     )
 
 
+def _stripe(day: date, lines: Sequence[StatementLine]) -> bytes:
+    line, decimal = stripe_protocol.BalanceLine, stripe_protocol.decimal
+    return stripe_protocol.report(
+        day,
+        [
+            line("refund", one.refund_no, one.trade_no, decimal(one.amount), one.currency.lower(), one.refund_no)
+            if one.refund_no
+            else line("charge", one.trade_no, one.trade_no, decimal(one.amount), one.currency.lower(), one.out_trade_no)
+            for one in lines
+        ],
+    )
+
+
 WRITERS: Mapping[str, Callable[[date, Sequence[StatementLine]], bytes]] = {
     "alipay": _alipay,
     "wechat": _wechat,
     "unionpay": _unionpay,
     "paypal": _paypal,
+    "stripe": _stripe,
 }

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product, Year
-from scripts.demo.catalogue_messages import promotion_upsert
-from scripts.demo.client_job import WAREHOUSE
+from scripts.demo.catalogue_messages import promotion_upsert, trust_buyers
 from scripts.demo.command_outcomes import CommandOutcomes
+from scripts.demo.goods_places import lists_of_regions, own_list, places_of
 from scripts.demo.role_links import RoleLinks
 
 SCARCE_ONE_IN = 60
@@ -28,6 +28,7 @@ class StockedProducts:
         self._slots = {"stock.receive.v1": asyncio.Semaphore(RECEIPTS_OPEN_MAX)}
         self._other_slots = asyncio.Semaphore(OPEN_MAX)
         now = datetime.now(UTC)
+        self._lists = [*lists_of_regions(), trust_buyers()]
         self._starts_at, self._ends_at = now - timedelta(days=1), now + timedelta(days=1)
 
     async def stock_up(self, baskets: Iterable[Basket]) -> None:
@@ -37,7 +38,9 @@ class StockedProducts:
         for product in map(self._year.product, sorted(wanted)):
             self.products[product.sku_id] = product
             promotion = promotion_upsert(product, self._starts_at, self._ends_at)
-            messages += [sku_upsert(product), stock_receive(product), *([promotion] if promotion else [])]
+            own = own_list(product.sku_id)
+            messages += [sku_upsert(product), *stock_receipts(product), *filter(None, (promotion, own))]
+        messages, self._lists = messages + self._lists, []  # several chunks are stocked side by side
         await asyncio.gather(*map(self._send, messages))
 
     async def _send(self, message: OutgoingMessage) -> None:
@@ -71,9 +74,12 @@ def sku_upsert(product: Product) -> OutgoingMessage:
     )
 
 
-def stock_receive(product: Product) -> OutgoingMessage:
-    """Return a stock.receive with enough units for the year, or with two of a scarce product."""
+def stock_receipts(product: Product) -> list[OutgoingMessage]:
+    """Return a stock.receive for each of its warehouses: enough units for the year, or two of a scarce product."""
     scarce = zlib.crc32(product.sku_id.encode()) % SCARCE_ONE_IN == 0
-    qty = 2 if scarce else product.demand_units + 10
-    note = {"ref": f"opening-{product.sku_id}", "sku_id": product.sku_id, "warehouse": WAREHOUSE, "qty": qty}
-    return OutgoingMessage("stock.receive.v1", note)
+    note = {
+        "ref": f"opening-{product.sku_id}",
+        "sku_id": product.sku_id,
+        "qty": 2 if scarce else product.demand_units + 10,
+    }
+    return [OutgoingMessage("stock.receive.v1", note | {"warehouse": place}) for place in places_of(product.sku_id)]

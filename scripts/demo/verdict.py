@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.demo.after_sales import KINDS
 from scripts.demo.benefits_check import BenefitsComparison
+from scripts.demo.case_check import CaseComparison
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.statement_check import StatementComparison
 from scripts.demo.system_status import SystemStatus
 
+ALL_KINDS_FROM_ORDERS = 1_000
+"""Shorter runs may miss a kind by chance."""
 TAMPERED = ("forged", "reserialised")
 
 
@@ -25,7 +29,10 @@ class Check:
 
 @dataclass(frozen=True)
 class RunResult:
-    """All data of the summary and the verdict."""
+    """All data of the summary and the verdict.
+
+    `carriers` is habit -> how often the carriers misbehaved, `waybills` what `compare_waybills` returned.
+    """
 
     final: dict[str, Any]
     status: SystemStatus
@@ -33,6 +40,9 @@ class RunResult:
     dead_letters: DeadLetterComparison
     benefits: BenefitsComparison
     gateways: Mapping[str, Mapping[str, Any]]
+    carriers: Mapping[str, int]
+    waybills: tuple[int, list[str]]
+    cases: CaseComparison
     statements: StatementComparison
     audit: tuple[int, str]
     stuck: tuple[str, ...]
@@ -42,7 +52,7 @@ class RunResult:
 
 def checks(result: RunResult) -> list[Check]:
     """Return all checks. The demo exits with 0 if every one holds."""
-    of_buyers = [*_commands(result), *_money(result), *_amounts(result), *_goods(result)]
+    of_buyers = [*_commands(result), *_money(result), *_amounts(result), *_goods(result), *_cases(result)]
     return [*of_buyers, *_dead_letters(result), _audit(result)]
 
 
@@ -95,11 +105,34 @@ def _goods(result: RunResult) -> list[Check]:
     final = result.final
     labels, reads = final.get("labels", {}), sum(final.get("reads", {}).values())
     different, equal = labels.get("unequal", 0), labels.get("equal", 0)
+    requests = {name: did.get("requests", 0) for name, did in final.get("warehouses", {}).items()}
+    counts = ", ".join(f"{name} {count:,}" for name, count in requests.items())
     name = "every parcel has the address that its buyer gave"
     return [
         Check(name, not different, f"{equal:,} equal, {different:,} not", tuple(labels.get("examples", ()))),
+        _none("each warehouse gets its own instructions alone", final.get("misled", []), counts),
+        _none("carriers know the parcels that we booked", result.waybills[1], f"{result.waybills[0]:,} parcels"),
+        _kinds(final),
         _none("buyers read what they know", final.get("unexpected_reads", []), f"{reads:,} reads"),
     ]
+
+
+def _cases(result: RunResult) -> list[Check]:
+    """Check that each case, its units and its money are where the demo's people left them."""
+    found, enough = result.cases, result.final.get("ordered", 0) >= ALL_KINDS_FROM_ORDERS
+    absent = [kind for kind in KINDS if kind not in found.kinds] if enough else []
+    return [
+        _none("units and money of cases are where they should be", found.differences, found.summary),
+        Check("every kind of case occurred", not absent, f"{len(found.kinds)} of {len(KINDS)}", tuple(absent)),
+    ]
+
+
+def _kinds(final: Mapping[str, Any]) -> Check:
+    """Check that a long run has shown every kind of shipping."""
+    kinds, ordered = final.get("kinds", {}), final.get("ordered", 0)
+    absent = [kind for kind, count in kinds.items() if not count] if ordered >= ALL_KINDS_FROM_ORDERS else []
+    shown = f"{sum(map(bool, kinds.values()))} of {len(kinds)}"
+    return Check("every kind of shipping occurred", not absent, shown, tuple(absent))
 
 
 def _dead_letters(result: RunResult) -> list[Check]:

@@ -4,24 +4,33 @@ from pathlib import Path
 
 from messages.base import Message, MessageKind
 from messages.roles import ANYONE, Role
-from messages.topology import TAKEN, TO_CARRIERS, Names, carrier_calls_queue
+from messages.topology import (
+    BUYER_NOTIFICATIONS,
+    TAKEN,
+    Names,
+    carrier_calls_queue,
+    messages_of,
+    notification_calls_queue,
+)
 from scripts.readmes.markdown import table
-from workers.routes import ROUTES, with_carriers
+from workers.routes import ROUTES, with_carriers, with_media
 from workers.runtime.route import RawRoute, Route
 
 NAMES = Names()
 UP = "../"
 """From the folder of the README that shows the map to the root."""
 ANY_CARRIER = "<carrier>"
+ANY_MEDIUM = "<medium>"
 
 
 def message_map() -> str:
     """One row per message that a queue takes, then the queues for messages that could not be handled."""
-    routes = {route.queue: route for route in with_carriers(ROUTES, [ANY_CARRIER])}
+    routes = {route.queue: route for route in with_media(with_carriers(ROUTES, [ANY_CARRIER]), [ANY_MEDIUM])}
+    some = (carrier_calls_queue(ANY_CARRIER), BUYER_NOTIFICATIONS, notification_calls_queue(ANY_MEDIUM))
     rows = [
         (f"`{model.TYPE}`", came_from(model, queue), f"`{NAMES.queue(shown(queue))}`", link(routes[queue]), who(model))
-        for queue, models in {**TAKEN, carrier_calls_queue(ANY_CARRIER): TO_CARRIERS}.items()
-        for model in models
+        for queue in (*TAKEN, *some)
+        for model in messages_of(queue)
     ]
     rows = list(dict.fromkeys(rows))
     return table(("message", "from", "queue", "handled in", "who may send it"), [*rows, *leftovers()])
@@ -30,7 +39,7 @@ def message_map() -> str:
 def shown(queue: str) -> str:
     """One name for the queues of a kind: `provider-calls.alipay` and its like."""
     kind, dot, name = queue.partition(".")
-    return f"{kind}.{ANY_CARRIER if name == ANY_CARRIER else '<provider>'}" if dot else kind
+    return f"{kind}.{name if name in (ANY_CARRIER, ANY_MEDIUM) else '<provider>'}" if dot else kind
 
 
 def came_from(model: type[Message], queue: str) -> str:
@@ -55,6 +64,6 @@ def link(route: Route) -> str:
 
 def who(model: type[Message]) -> str:
     """The roles whose users may send this message, in the order in which messages/roles.py has them."""
-    if model.KIND is MessageKind.INTERNAL:
+    if model.KIND in (MessageKind.INTERNAL, MessageKind.EVENT):
         return "our own users"
     return "anyone" if model.SENDERS == ANYONE else ", ".join(f"`{role}`" for role in Role if role in model.SENDERS)

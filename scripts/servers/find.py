@@ -39,6 +39,7 @@ class Servers:
 
     def close(self, keep: bool = False) -> None:
         """Stop what was started for us, unless `keep`."""
+        self.postgres.disconnect()
         self._close(keep)
 
     def __enter__(self) -> "Servers":

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from messages.topology import Names, topology
 from scripts.servers.roles import TAGS, Permission, user_name
 
 
@@ -81,10 +82,23 @@ class Management:
         self.call("POST", "/definitions", {"users": users})
 
     def allow(self, vhost: str, prefix: str, allowed: Mapping[str, Permission]) -> None:
-        """Give users their permissions in a virtual host, all in one request. Other users keep theirs."""
+        """Give users their permissions in a virtual host. Other users keep theirs.
+
+        The exchanges whose keys are limited are declared first, as the topology declares them: RabbitMQ 4.3 refuses a
+        permission on the keys of an exchange that does not exist.
+        """
         granted, topics = [], []
         for user, one in allowed.items():
             who = {"user": user_name(prefix, user), "vhost": vhost}
             granted.append(who | {"configure": one.configure, "write": one.write, "read": one.read})
             topics += [who | {"exchange": name, "write": keys, "read": ".*"} for name, keys in one.topics.items()]
+        limited = {topic["exchange"] for topic in topics}
+        exchanges = [
+            {"name": one.name, "vhost": vhost, "type": one.type, "durable": True, "arguments": one.arguments}
+            | {"auto_delete": False, "internal": False}
+            for one in topology(Names(prefix), tiers=()).exchanges
+            if one.name in limited
+        ]
+        if exchanges:
+            self.call("POST", "/definitions", {"exchanges": exchanges})
         self.call("POST", "/definitions", {"permissions": granted, "topic_permissions": topics})

@@ -1,6 +1,6 @@
 """A PostgreSQL server, wherever it runs: its administrator's URL creates and drops databases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -9,12 +9,13 @@ from psycopg import sql
 from scripts.servers.lifecycle import Lifecycle
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresServer:
     """One server. The user of `admin_url` may create databases."""
 
     admin_url: str
     lifecycle: Lifecycle
+    _session: psycopg.Connection | None = field(default=None, init=False, repr=False, compare=False)
 
     def url_of(self, database: str) -> str:
         """Return the administrator's URL with another database."""
@@ -51,9 +52,26 @@ class PostgresServer:
         """See Lifecycle."""
         self.lifecycle.restart()
 
+    def disconnect(self) -> None:
+        """Close the session in which databases are created and dropped, if there is one."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
     def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.admin_url, autocommit=True) as connection:
-            connection.execute(statement)
+        """Execute it in a session that stays open, because tests create and drop thousands of databases."""
+        try:
+            self._connected().execute(statement)
+        except psycopg.OperationalError:
+            if self._session is None or not self._session.broken:
+                raise
+            self.disconnect()  # the server was stopped or killed since the last statement
+            self._connected().execute(statement)
+
+    def _connected(self) -> psycopg.Connection:
+        if self._session is None:
+            self._session = psycopg.connect(self.admin_url, autocommit=True)
+        return self._session
 
 
 def answers(url: str) -> bool:

@@ -10,13 +10,13 @@ one user could bind `oms.events` to `oms.commands`.
                         can neither declare nor bind one. Its replies come to such a queue, or by direct reply-to.
     oms-<role>-events   subscribes. It declares queues `client.<role>.*`, binds them to `oms.events`, and reads the
                         replies that the other user asks for there. It writes to no exchange of ours. That of the
-                        warehouse also reads what we send to warehouses, in the queues `oms.warehouse.*`.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from messages.event_history import EVENT_HISTORY
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role, may_send
 from messages.topology import Names
@@ -61,7 +61,7 @@ def permissions(prefix: str = "oms") -> dict[str, Permission]:
             read=NOTHING,
         ),
         "topology": Permission(everything_of_ours, everything_of_ours, everything_of_ours),
-        "oncall": Permission(NOTHING, NOTHING, NOTHING),
+        "oncall": Permission(NOTHING, NOTHING, read=rf"^{ours}\.{EVENT_HISTORY}$"),
     }
 
 

@@ -50,7 +50,7 @@ def test_the_demo_passes_on_given_servers(servers: Servers) -> None:
     assert summary["client"]["benefits"]["promotions_cents"] > 0
     assert summary["client"]["labels"]["equal"] >= 10
     assert summary["client"]["reads"]["order.get"] >= 10
-    assert set(summary["gateways"]) == {"alipay", "wechat", "unionpay", "paypal"}
+    assert set(summary["gateways"]) == {"alipay", "wechat", "unionpay", "paypal", "stripe"}
     assert sum(did["captures"] for did in summary["gateways"].values()) >= 10
     assert set(summary["kept_cents"]) == {"CNY", "USD"}
 

@@ -131,6 +131,7 @@ async def test_a_refund_is_paid_once_and_recorded_for_its_order(file: Path) -> N
     async with asyncio.TaskGroup() as group:
         shop = ShopHarness(group, file)
         refund = {"refund_no": "R1", "order_id": "11", "amount": 300, "currency": "USD", "provider": "demo-pay"}
+        refund["cause"] = "operator:r1"
         await shop.receive("refund.requested.v1", **refund)
         assert shop.payments.receipts.stuck()
         await shop.receive("refund.succeeded.v1", **refund)

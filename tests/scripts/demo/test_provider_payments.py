@@ -176,8 +176,11 @@ async def test_a_provider_may_refuse_a_payment_only_because_it_is_too_late(
     assert (len(harness.receipts.open), len(harness.unexpected_answers)) == (status == 200, unexpected_answers)
 
 
-async def test_at_paypal_buyers_approve_and_the_capture_is_reported_later(course: Course, file: Path) -> None:
+async def test_at_paypal_buyers_approve_and_the_capture_is_reported_later(
+    course: Course, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     course("pays")
+    monkeypatch.delitem(PROVIDERS, "stripe")
     async with asyncio.TaskGroup() as group:
         harness = BuyersHarness(group, file)
         await harness.pay(Bill("USD", "u", {"1": 500, "2": 30}, "9"))

@@ -13,8 +13,10 @@ import pytest
 from rich.console import Console
 
 from scripts.amqp_client import ReceivedMessage
+from scripts.demo.after_sales import KINDS
 from scripts.demo.benefits_check import BenefitsComparison, compare_benefits
 from scripts.demo.benefits_log import BenefitsLog
+from scripts.demo.case_check import CaseComparison
 from scripts.demo.demo_run import Standstill
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.statement_check import StatementComparison
@@ -39,6 +41,9 @@ GOOD = RunResult(
     dead_letters=DeadLetterComparison([], [], []),
     benefits=BenefitsComparison([], [], []),
     gateways={"wechat": LEDGER},
+    carriers={"lost": 1},
+    waybills=(1, []),
+    cases=CaseComparison(dict.fromkeys(KINDS, 1), 0, 0, []),
     statements=StatementComparison(),
     audit=(0, "clean"),
     stuck=(),
@@ -75,6 +80,15 @@ def test_the_summary_shows_what_every_gateway_did(capsys: pytest.CaptureFixture[
         ),
         ("the providers' ledgers agree with ours", replace(GOOD, money=MoneyComparison({}, [], ["alipay T"]))),
         ("orders cost what the checkout computes", replace(GOOD, final=GOOD.final | {"unexpected_answers": ["s"]})),
+        (
+            "each warehouse gets its own instructions alone",
+            replace(GOOD, final=GOOD.final | {"misled": ["east got"]}),
+        ),
+        ("carriers know the parcels that we booked", replace(GOOD, waybills=(1, ["air W1: ours None"]))),
+        (
+            "every kind of shipping occurred",
+            replace(GOOD, final=GOOD.final | {"ordered": 1_000, "kinds": {"holds": 0}}),
+        ),
         (
             "every parcel has the address that its buyer gave",
             replace(GOOD, final=GOOD.final | {"labels": {"unequal": 1}}),
