@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from messages.base import MessageKind, Part
 from messages.registry import MODELS
-from messages.topology import TAKEN, TO_CARRIERS
+from messages.topology import TAKEN, TO_CARRIERS, TO_MEDIA
 from tests.golden.examples import EXAMPLES, example, raw
 from tests.golden.shape import breaks, shape
 
@@ -35,11 +35,11 @@ def test_every_message_has_an_example_and_every_example_a_message() -> None:
     assert set(EXAMPLES) == set(MODELS)
 
 
-@pytest.mark.parametrize("type_", MODELS)
-def test_an_example_reads_and_is_written_as_it_was(type_: str) -> None:
-    message = MODELS[type_].model_validate_json(raw(type_))
-    assert orjson.loads(message.model_dump_json()) == example(type_)
-    assert MODELS[type_].model_validate_json(message.model_dump_json()) == message
+def test_an_example_reads_and_is_written_as_it_was() -> None:
+    for type_, model in MODELS.items():
+        message = model.model_validate_json(raw(type_))
+        assert orjson.loads(message.model_dump_json()) == example(type_), type_
+        assert model.model_validate_json(message.model_dump_json()) == message, type_
 
 
 def unset(part: BaseModel, path: str = "") -> Iterator[str]:
@@ -53,26 +53,30 @@ def unset(part: BaseModel, path: str = "") -> Iterator[str]:
                 yield from unset(inner, f"{path}{name}.")
 
 
-@pytest.mark.parametrize("type_", MODELS)
-def test_an_example_shows_every_field(type_: str) -> None:
-    assert list(unset(MODELS[type_].model_validate_json(raw(type_)))) == []
+def test_an_example_shows_every_field() -> None:
+    hidden = {type_: list(unset(model.model_validate_json(raw(type_)))) for type_, model in MODELS.items()}
+    assert {type_: fields for type_, fields in hidden.items() if fields} == {}
 
 
-@pytest.mark.parametrize("type_", MODELS)
-def test_an_unknown_field_is_refused(type_: str) -> None:
-    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
-        MODELS[type_].model_validate_json(orjson.dumps(example(type_) | {"surprise": 1}))
+def why_refused(type_: str, body: dict[str, Any]) -> str:
+    """What the error says; empty if the message is read."""
+    try:
+        MODELS[type_].model_validate_json(orjson.dumps(body))
+    except ValidationError as error:
+        return str(error)
+    return ""
 
 
-@pytest.mark.parametrize(("type_", "field"), [(t, f) for t, model in MODELS.items() for f in model.model_fields])
-def test_a_required_field_cannot_be_left_out_and_an_optional_one_can(type_: str, field: str) -> None:
-    model = MODELS[type_]
-    body = orjson.dumps({key: value for key, value in example(type_).items() if key != field})
-    if model.model_fields[field].is_required():
-        with pytest.raises(ValidationError, match="Field required"):
-            model.model_validate_json(body)
-    else:
-        model.model_validate_json(body)
+def test_an_unknown_field_is_refused() -> None:
+    answers = {type_: why_refused(type_, example(type_) | {"surprise": 1}) for type_ in MODELS}
+    assert {type_: why for type_, why in answers.items() if "Extra inputs are not permitted" not in why} == {}
+
+
+def test_a_required_field_cannot_be_left_out_and_an_optional_one_can() -> None:
+    for type_, model in MODELS.items():
+        for field, about in model.model_fields.items():
+            why = why_refused(type_, {key: value for key, value in example(type_).items() if key != field})
+            assert (f"{field}\n  Field required" in why) if about.is_required() else not why, f"{type_}: {field}: {why}"
 
 
 def test_no_approved_shape_has_changed_incompatibly() -> None:
@@ -85,7 +89,7 @@ def test_the_approved_list_is_current() -> None:
 
 def test_every_type_has_a_version_and_only_the_types_our_queues_take_come_to_us() -> None:
     assert all(type_.rsplit(".v", 1)[1].isdigit() for type_ in MODELS)
-    taken = {model.TYPE for models in (*TAKEN.values(), TO_CARRIERS) for model in models}
+    taken = {model.TYPE for models in (*TAKEN.values(), TO_CARRIERS, TO_MEDIA) for model in models}
     assert {
         type_
         for type_, model in MODELS.items()
@@ -101,13 +105,13 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
         for name in known["fields"]
         if {part.strip("[]") for part in name.split(".")} & personal
     }
-    assert carrying == {"order.create.v1", "order.change_address.v1", *MASKED, *INSTRUCTIONS}
+    assert carrying == {"order.create.v1", "order.change_address.v1", "contact.set.v1", *MASKED, *INSTRUCTIONS}
 
 
-MASKED = {"order.previewed.v1", "order.described.v1"}
+MASKED = {"order.previewed.v1", "order.described.v1", "contact.listed.v1"}
 """Messages that show their buyer's addresses, masked."""
 
-INSTRUCTIONS = {"fulfilment.requested.v1"}
+INSTRUCTIONS = {"fulfilment.requested.v1", "fulfilment.send_back.v1"}
 """Messages that only their warehouse reads, in a queue of its own, and that are stored encrypted until then."""
 
 
@@ -152,7 +156,7 @@ def test_the_verdicts_and_statuses_of_the_wire_are_those_the_requirements_name()
         return set(get_args(MODELS[type_].model_fields[field].annotation))
 
     assert allowed("payment.result.v1", "kind") == {"captured", "failed"}
-    assert allowed("payment.captured.v1", "verdict") == {"kept", "late", "duplicate", "mismatch"}
+    assert allowed("payment.captured.v1", "verdict") == {"kept", "late", "duplicate", "mismatch", "waiting"}
     assert allowed("refund.result.v1", "status") == {"succeeded", "failed"}
     assert allowed("shipment.update.v1", "status") == {
         "outbound",
