@@ -5,7 +5,8 @@ Broker["worker"] is the AMQP URL of the user `oms-worker`; Broker.names carries 
 
 from dataclasses import dataclass
 
-from messages.topology import Names, tiers_seconds
+from messages.topology import QUEUES, Names, tiers_seconds, topology
+from outbox import wire
 from scripts.servers.find import Servers
 from scripts.servers.roles import Permission
 
@@ -16,6 +17,31 @@ def upstream(prefix: str) -> Permission:
     """A user of a shop's own making, with wide permissions: what it may send is for us alone to decide."""
     mine = r"client\.(upstream|storefront)\..*|amq\.gen.*"
     return Permission(rf"^({mine})$", rf"^({prefix}\.(commands|queries)|{mine})$", rf"^({prefix}\.events|{mine})$")
+
+
+async def declare_some(broker: "Broker", tiers_seconds: tuple[int, ...], *queues: str) -> None:
+    """Declare all exchanges, but of the queues only these, with their dead letters, and the tiers.
+
+    Most tests use two or three of the queues, and declaring all of them takes longer than such a test.
+    """
+    wanted = topology(broker.names, tiers_seconds)
+    named = {name(queue) for queue in queues for name in (broker.names.queue, broker.names.dlq)}
+    work = {name(queue) for queue in QUEUES for name in (broker.names.queue, broker.names.dlq)}
+    kept = [queue for queue in wanted.queues if queue.name in named or queue.name not in work]
+    names = {queue.name for queue in kept}
+    connection = await wire.connect(broker["topology"], name="test")
+    try:
+        channel = await connection.channel(publisher_confirms=False)
+        for exchange in wanted.exchanges:
+            await channel.declare_exchange(exchange.name, exchange.type, durable=True, arguments=exchange.arguments)
+        for queue in kept:
+            await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+        for binding in wanted.bindings:
+            if binding.queue in names:
+                target = await channel.get_queue(binding.queue, ensure=False)
+                await target.bind(binding.exchange, binding.routing_key)
+    finally:
+        await wire.close(connection)
 
 
 def new_broker(servers: Servers, vhost: str, prefix: str) -> "Broker":

@@ -23,6 +23,7 @@ from tests.bench import (
     flash,
     growth_commands,
     latency_commands,
+    list_commands,
     measure,
     page_commands,
     query_commands,
@@ -43,6 +44,7 @@ cost_commands.add(app)
 growth_commands.add(app)
 latency_commands.add(app)
 page_commands.add(app)
+list_commands.add(app)
 query_commands.add(app)
 REFERENCE = "bare-packed"
 

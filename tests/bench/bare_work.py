@@ -132,10 +132,10 @@ async def reserve(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[
         await tx.execute(
             SQL["stock.save"], ids, ids, ["reserved"] * len(ids),
             [sku for sku, _ in places], [house for _, house in places],
-            [counters[place][0] for place in places], [counters[place][1] for place in places],
+            [counters[place][0] for place in places], [counters[place][1] for place in places], [0] * len(places),
             [key for key, _ in ledger], [line["sku_id"] for _, line in ledger],
             [line["warehouse"] for _, line in ledger], ["reserve"] * len(ledger), [""] * len(ledger),
-            [line["qty"] for _, line in ledger],
+            [line["qty"] for _, line in ledger], [1] * len(ids),
         )  # fmt: skip
     done = [{"group_id": key} for key in ids]
     return pack(f"{PREFIX}.internal", "stock.reserved", "stock.reserved.v1", done, packed=packed)
@@ -162,6 +162,7 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
             ids, [2] * count, [10] * count, ["placing"] * count, ["awaiting_payment"] * count,
             ["system"] * count, ["oms"] * count, ["stock.reserved.v1"] * count, ["bare"] * count, ["reserved"] * count,
             intents, ids, [row["payable_amount"] for row in rows], [row["currency"] for row in rows], expires,
+            ["order"] * count,
         )  # fmt: skip
         assert len(saved) == count
         await tx.execute(SQL["timers.change"], ["saga"] * count, ids, ["payment"] * count, ids, expires, expires)

@@ -49,11 +49,13 @@ RUNNING = """
     python -m tests.bench page --from tests/bench/results.json --remarks why.md
                                                         the same, with a text on what holds missed aims back
     python -m tests.bench rates -o rates.json           one part of it; also latency, cost, growth and memory
+    python -m tests.bench queries --writes-per-second 50 -o questions.json
+                                                        questions alone and beside new orders
     python -m tests.bench --help
 
 The plots need matplotlib, which nothing else here does: `pip install --group bench` (pip 25.1 or newer). The other
 frameworks take part if the Python that `OMS_BENCH_PEERS` names has them, in an environment of its own: `pip install
 "faststream[rabbit]" celery dramatiq pika "psycopg[binary]" asyncpg orjson uvloop cryptography structlog psutil pydantic
-pydantic-settings`. `growth` and `memory` take longer than a sitting: their files join the page with `--from`, which may
-be repeated.
+pydantic-settings`. `growth` and `memory` take longer than a sitting, and `queries` is measured apart: their files join
+the page with `--from`, which may be repeated.
 """

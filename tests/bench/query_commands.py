@@ -3,8 +3,9 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,11 @@ from messages.base import Actor, Query
 from messages.envelope import Envelope
 from messages.order_queries import OrderGet, OrderHistory, OrderList, OrderTrack
 from messages.roles import Role
+from scripts.servers.find import private_servers
+from tests.bench import figures, page, questions
+from tests.bench.contenders import contenders
+from tests.bench.questions import QuestionRun
+from tests.bench.sitting import about
 from workers.handlers import queries
 from workers.runtime.batch import Batch
 from workers.runtime.process import transaction
@@ -86,22 +92,54 @@ def _median(times: Sequence[AnswerTimes]) -> AnswerTimes:
     return sorted(times, key=lambda one: one.p50_ms)[len(times) // 2]
 
 
+def beside_writes(plan: dict[str, Any], output: Path | None) -> None:
+    """Measure questions alone and beside new orders, show the medians, and write all runs."""
+    console = Console(width=130)
+
+    def show(run: QuestionRun) -> None:
+        beside = f"beside {run.writes_per_second:.0f} orders/s" if run.writes_per_second else "alone"
+        console.print(f"{run.kind} {beside}: {run.questions_per_second:.0f}/s, p99 {run.p99_ms:.0f} ms")
+
+    measured_on = about()  # its load is that before the measurement
+    with private_servers(durable=True) as servers:
+        measured = questions.measure(servers, contenders(2, 2)["deployed"], show=show, **plan)
+        runs = uvloop.run(measured)
+    found = {"questions": measured_on | {"plan": plan, "runs": [asdict(run) for run in runs]}}
+    console.print(page.questions_section(found["questions"]), markup=False, highlight=False)
+    if output is not None:
+        figures.write(output, found)
+
+
 def add(app: typer.Typer) -> None:
     """Add the command to those of the bench."""
 
     @app.command(name="queries")
-    def measure_queries(
-        url: Annotated[str, typer.Option(help="The database, with orders in it: `growth --fill-only` makes one.")],
+    def measure_queries(  # noqa: PLR0917 (Typer passes them by name)
+        url: Annotated[str, typer.Option(help="The database, with orders in it: `growth --fill-only` makes one.")] = "",
         orders: Annotated[
             int, typer.Option(min=20, help="How many of the newest orders the queries are about.")
         ] = 1000,
+        writes_per_second: Annotated[
+            float, typer.Option(min=0, help="Measure on servers of its own, alone and beside so many new orders.")
+        ] = 0,
+        seconds: Annotated[float, typer.Option(min=1, help="How long each kind of question is measured.")] = 6,
+        rounds: Annotated[int, typer.Option(min=1, help="How often, in turn; the table shows medians.")] = 3,
+        clients: Annotated[int, typer.Option(min=1, help="Clients that put one question after the other.")] = 8,
+        output: Annotated[Path | None, typer.Option("-o", help="Write all runs as JSON to this file.")] = None,
     ) -> None:
-        """Measure answers about orders with and without answers in memory. It changes nothing.
+        """Measure answers about orders: in one process with and without memory, or through workers beside new orders.
 
         \b
-        Example:
+        Examples:
           python -m tests.bench queries --url postgresql://postgres@127.0.0.1:5432/oms
+          python -m tests.bench queries --writes-per-second 50 -o questions.json
         """
+        if bool(url) == bool(writes_per_second):
+            raise typer.BadParameter("give one of the two: a database, or new orders per second", param_hint="--url")
+        if writes_per_second:
+            plan = {"writes_per_second": writes_per_second, "seconds": seconds, "rounds": rounds, "clients": clients}
+            beside_writes(plan, output)
+            return
         table = Table("query", "in a batch", "p50 / p99 ms", "from memory", "of it", title="Milliseconds per query")
         for name, size, off, on in uvloop.run(run(url, orders)):
             shown = [f"{one.p50_ms:.2f} / {one.p99_ms:.2f}" for one in (off, on)]

@@ -68,7 +68,7 @@ class Sitting:
 
     def run(self) -> None:
         """Measure everything, as far as the time goes."""
-        self.results["about"] = about(self.plan)
+        self.results["about"] = about() | {"plan": asdict(self.plan)}
         rounds = [step for number in range(self.plan.rounds) for step in self.round(number)]
         costs = self._costs()
         self._left = [*costs, *rounds]
@@ -173,8 +173,8 @@ class Sitting:
         return self._servers
 
 
-def about(plan: Plan) -> dict[str, Any]:
-    """When, on what and how a sitting measures."""
+def about() -> dict[str, Any]:
+    """When and on what it is measured."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -185,7 +185,6 @@ def about(plan: Plan) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 2),
-        "plan": asdict(plan),
     }
 
 

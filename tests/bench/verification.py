@@ -16,7 +16,7 @@ from typing import Any
 
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback
-from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
+from tests.providers import alipay_builders, paypal_builders, stripe_builders, unionpay_builders, wechat_builders
 from workers.providers.port import Notification, PaymentReport, Provider
 from workers.services.payment_notifications import VERIFIED_PER_TURN, Callback, verify, verify_all
 
@@ -57,9 +57,9 @@ class Stall:
 
 
 def subjects() -> dict[str, Subject]:
-    """The four providers."""
+    """The providers."""
     alipay, wechat, unionpay = alipay_builders.provider(), wechat_builders.provider(), unionpay_builders.provider()
-    paypal = paypal_builders.provider()
+    paypal, stripe = paypal_builders.provider(), stripe_builders.provider()
     return {
         "alipay": Subject(
             alipay,
@@ -84,6 +84,11 @@ def subjects() -> dict[str, Subject]:
                 "PAYMENT.CAPTURE.COMPLETED", paypal_builders.capture(custom_id=f"P{n:020d}")
             ),
             lambda: paypal.start(replace(paypal_builders.ATTEMPT, reference=None), paypal_builders.AT),
+        ),
+        "stripe": Subject(
+            stripe,
+            lambda n: stripe_builders.succeeded(stripe_builders.intent(metadata={"out_trade_no": f"P{n:020d}"})),
+            lambda: stripe.start(stripe_builders.ATTEMPT, stripe_builders.AT),
         ),
     }
 

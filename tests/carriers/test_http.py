@@ -6,20 +6,20 @@ import orjson
 import pytest
 
 from messages.orders import Address
-from messages.shipments import ShipmentBookLine
 from workers.carriers.http import HttpCarrier
 from workers.carriers.port import (
     CarrierRefusal,
     Consignment,
     ConsignmentBooked,
     ConsignmentCancelled,
+    ConsignmentLine,
     ParcelHistory,
 )
 from workers.providers.port import HttpResponse, UnknownOutcome
 
 CARRIER = HttpCarrier("sf", "https://ship.test/v1/", "s3cret")
 ADDRESS = Address(receiver="Wang Fang", phone="13812345678", country="CN", detail="Nanjing Road 1")
-CONSIGNMENT = Consignment("W7", "20261128", "main", [ShipmentBookLine(sku_id="s1", qty=2)], ADDRESS)
+CONSIGNMENT = Consignment("W7", ["20261128"], "main", [ConsignmentLine("20261128", "s1", 2)], ADDRESS)
 EVENT = {"event_id": "E1", "status": "delivered", "occurred_at": "2026-11-28T09:30:00Z", "place": "Hangzhou"}
 
 
@@ -34,9 +34,9 @@ def test_the_requests_name_the_parcel_by_our_number() -> None:
     assert [one.method for one in (book, track, cancel)] == ["PUT", "GET", "DELETE"]
     assert {one.headers["authorization"] for one in (book, track, cancel)} == {"Bearer s3cret"}
     assert orjson.loads(book.body) == {
-        "order_no": "20261128",
+        "order_nos": ["20261128"],
         "warehouse": "main",
-        "lines": [{"sku_id": "s1", "qty": 2}],
+        "lines": [{"order_no": "20261128", "sku_id": "s1", "qty": 2}],
         "ship_to": ADDRESS.model_dump(exclude_none=True),
     }
     assert (track.body, cancel.body) == (b"", b"")

@@ -14,14 +14,16 @@ from uuid import uuid4
 import asyncpg
 import orjson
 
-from db.pool import open_pool
-from scripts.commands.audit import check
+from db.pool import Pool, open_pool
+from scripts.commands.audit import Finding, check
 from tests.chaos.deployment import PRICE, SKU, STOCK, STOCKED, WAIT_SECONDS, Deployment
 from tests.chaos.history import SOLD, Units
 from tests.e2e.upstream import now, order_body
 
 FATES = 4
 PAID, CANCELLED, OPEN, RACED = range(FATES)
+AUDIT_SECONDS = 20.0
+UNPUBLISHED = "what is announced is published"  # as the audit names it
 BOOKS = """SELECT json_build_object(
     'states', (SELECT coalesce(json_object_agg(id::text, json_build_array(state, version)), '{}')
                FROM orders WHERE version > 1),
@@ -135,12 +137,25 @@ def _capture(order_id: int) -> dict[str, Any]:
 
 
 async def assert_audit_is_clean(deployment: Deployment) -> None:
-    """Assert that no invariant is violated now that no work is under way."""
+    """Assert that no invariant is violated once no work is under way.
+
+    A command that the broker delivers again is answered at any moment, and its answer waits in the outbox for a moment.
+    So only what is not published gets time.
+    """
     pool = await open_pool(deployment.database_url, application_name="audit", max_size=1)
-    async with pool.acquire() as tx:
-        broken = [finding for finding in await check(tx, drained=True) if finding.violations]
+    broken = await _broken(pool)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(AUDIT_SECONDS):
+            while broken and {finding.invariant for finding in broken} == {UNPUBLISHED}:
+                await asyncio.sleep(0.2)
+                broken = await _broken(pool)
     await pool.close()
     assert not broken, broken
+
+
+async def _broken(pool: Pool) -> list[Finding]:
+    async with pool.acquire() as tx:
+        return [finding for finding in await check(tx, drained=True) if finding.violations]
 
 
 async def assert_history_holds(deployment: Deployment) -> None:

@@ -4,6 +4,8 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from db.pool import open_pool
@@ -17,15 +19,20 @@ from messages.payments import PaymentResult
 from messages.refunds import RefundRequest
 from messages.rests import OrderCancelRest, ShortageDecide, ShortageReport, ShortLine
 from messages.risk import RiskResult
+from messages.timers import TimerDue
+from tests.db.audit_after_sale_fixtures import add_cases
+from tests.db.audit_authorization_fixtures import add_authorizations
+from tests.db.audit_exchange_fixtures import add_exchanges
 from tests.db.audit_fulfilment_fixtures import hand_over
-from tests.db.audit_payment_fixtures import add_attempts, add_statements
+from tests.db.audit_payment_fixtures import add_attempts, add_disputes, add_statements
+from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.refund_builders import refund_result
 from workers import shop
-from workers.domain.shop import Policy, Shop
+from workers.domain.shop import OnLatePayment, Policy, Shop
 
 RULES = Shop(
     policy=Policy(rate_limit_orders=0), tax_rates_basis_points={"books": 600}, shipping_fee_minor_units={"CNY": 7}
@@ -58,6 +65,8 @@ async def build(url: str) -> None:
         plain,
         split,
         merged,
+        adjusted,
+        paid_late,
         coupons,
         points,
         limited,
@@ -66,6 +75,8 @@ async def build(url: str) -> None:
         risk_checked,
         numbered,
         add_attempts,
+        add_authorizations,
+        add_exchanges,
     ):
         await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state <> 'failed'"):
@@ -73,7 +84,9 @@ async def build(url: str) -> None:
     await hand_over(harness, RULES)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state = 'requested'"):
         await harness.handle(refund_result(dict(row)), trusted=True)
+    await add_cases(harness)
     await add_statements(harness)
+    await add_disputes(harness)
     await pool.execute(NO_GUARDS)
     await pool.close()
 
@@ -81,14 +94,14 @@ async def build(url: str) -> None:
 async def fill_catalogue(harness: HandlerHarness) -> None:
     """Fill the catalogue: s1, s2, another seller's book that earns points, promotions, coupons, business types."""
     book_of_acme = {"seller_id": "acme", "tax_class": "books", "gift_points": 10, "gift_growth": 5}
-    await harness.fill_stock(qty=50)
-    await harness.handle(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"))
-    await harness.handle(*(receive(name, 50) for name in ("b1", "f1", "p1")))
+    await harness.fill_stock(qty=80)
+    await harness.handle(sku("b1", price=900).model_copy(update=book_of_acme), sku("f1"), sku("p1"), sku("f2"))
+    await harness.handle(*(receive(name, 50) for name in ("b1", "f1", "p1")), receive("f2", 1))
     await harness.handle(
         promotion("flash", kind="flash", scope_id="spu-f1", prices={"f1": 300}, quantity=6),
         promotion("club", scope_id="spu-p1", prices={"p1": 450}, per_user_limit=3),
     )
-    await harness.handle(template(), *(coupon(f"c{n}") for n in range(1, 9)), grant(3000))
+    await harness.handle(template(), *(coupon(f"c{n}") for n in range(1, 11)), grant(3000))
     await harness.handle(
         settings("seckill", deduct_on="create"),
         settings("group_buy", deduct_on="ship", on_shortage="ask_then_cancel"),
@@ -236,6 +249,49 @@ async def merge(harness: HandlerHarness, *order_ids: int) -> Any:
         return whole.model_copy(update={"intent_id": int(event["intent_id"])})
 
     return paid
+
+
+async def adjusted(harness: HandlerHarness) -> None:
+    """Orders whose price was changed: one waits, merged with another; a split one is paid and partly cancelled."""
+    one, two = await place_order(harness, ("s1", 2), ("s2", 1)), await place_order(harness, ("s2", 1))
+    await merge(harness, one, two)
+    parted = await place_order(harness, ("s1", 1), ("b1", 1))
+    wanted = [
+        adjustment(one, "w1", discount=101, shipping=3),
+        adjustment(one, "w2", lines={2: -50}),
+        adjustment(two, "w3", discount=-1),
+        adjustment(parted, "w4", discount=77, shipping=0),
+    ]
+    await harness.handle(*wanted, trusted=True)
+    await pay(harness, parted)
+    await cancel_all(harness, (await children(harness, parted))[0])
+    free = await place_order(harness, ("s1", 1))
+    await harness.handle(adjustment(free, "w5", discount=500, shipping=0), trusted=True)
+
+
+async def paid_late(harness: HandlerHarness) -> None:
+    """Orders that timed out and were paid then: reinstated, whole and split, and one without its goods."""
+    shop.configure(replace(RULES, policy=replace(RULES.policy, on_late_payment=OnLatePayment.REINSTATE_IF_STOCK)))
+    whole, parted = (
+        await place_order(harness, ("s1", 1), coupon_id="c10", use_points=100),
+        await place_order(harness, ("s1", 1), ("b1", 1)),
+    )
+    lacking = await place_order(harness, ("f2", 1), use_points=100, coupon_id="c9")
+    await time_out(harness, whole, parted, lacking)
+    await place_order(harness, ("f2", 1))
+    await pay(harness, whole)
+    await pay(harness, parted)
+    await pay(harness, lacking, "lacking")
+    shop.configure(RULES)
+
+
+async def time_out(harness: HandlerHarness, *order_ids: int) -> None:
+    """Let the payment timers of these orders fire."""
+    late = "UPDATE timers SET due_at = now() - interval '1 s' WHERE kind = 'payment' AND key = ANY($1::bigint[])"
+    await harness.pool.execute(late, order_ids)
+    await harness.mark_progress()
+    due = datetime.now(UTC)
+    await harness.handle(*(TimerDue(kind="payment", key=key, due_at=due) for key in order_ids))
 
 
 async def in_question(harness: HandlerHarness) -> None:

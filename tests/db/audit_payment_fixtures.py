@@ -1,7 +1,7 @@
 """Payments in the audit's database: attempts at Alipay that end in every way, and statements that list them."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 from messages.base import Message
 from messages.orders import OrderMerge
 from messages.providers import ProviderQuery, ProviderStart
+from messages.refunds import RefundObserved
 from tests.handlers.alipay_payments import MERCHANT, notified, start
 from tests.handlers.builders import cancel, create, user
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.refund_builders import dispute, evidence
 from tests.handlers.statement_builders import configure_fake_statements, reconcile, statement_of
 from workers import providers
 from workers.handlers.provider_calls import START_TRIES, take_answers
@@ -107,3 +109,28 @@ async def add_statements(harness: HandlerHarness) -> None:
     )
     assert [event["matched"] for event in harness.events_of("payment.reconciled")] == [1, 1]
     providers.configure({})
+
+
+async def add_disputes(harness: HandlerHarness) -> None:
+    """Disputes: open with evidence, lost, won, lost beside a closed one; each of the last three with its reversal."""
+    for number, states in {"D1": ("opened",), "D2": ("lost",), "D3": ("won",), "D4": ("lost", "closed")}.items():
+        order_id = await place_order(harness)
+        await harness.pay(order_id)
+        about: dict[str, Any] = {"trade_no": f"t-{order_id}", "amount": 100}
+        await harness.handle(dispute(dispute_no=number, due_at=datetime.now(UTC) + timedelta(days=9), **about))
+        await harness.handle(evidence(f"{number}-1", dispute_no=number), trusted=True)
+        for place, state in enumerate(states):
+            if state == "opened":
+                continue
+            reversal = RefundObserved(
+                refund_no=f"{number}-{place}",
+                status="succeeded",
+                amount=100,
+                currency="CNY",
+                occurred_at=AT,
+                provider="alipay",
+                trade_no=about["trade_no"],
+                reversal=True,
+            )
+            await harness.handle(reversal)
+            await harness.handle(dispute(state, days=1, dispute_no=f"{number}{'b' * place}", **about))

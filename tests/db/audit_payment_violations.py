@@ -34,6 +34,12 @@ ATTEMPTS = [
     ),
     ("refunds", "UPDATE refunds SET state = 'unknown' WHERE trade_no = 'late-1'"),
     ("refunds", "UPDATE refunds SET state = 'requested' WHERE trade_no = 'ok-2'"),
+    ("replaced_refunds", "UPDATE refunds SET replaces = 'R404' WHERE trade_no = 'ok-2'"),
+    ("replaced_refunds", "UPDATE refunds SET replaces = refund_no WHERE trade_no = 'late-1'"),
+    ("lost_disputes", "UPDATE payment_disputes SET amount = 99 WHERE dispute_no = 'D2'"),
+    ("lost_disputes", "DELETE FROM refunds WHERE cause LIKE 'reversal:alipay:D2%'"),
+    ("dispute_timers", "UPDATE timers SET due_at = now() - interval '2 min' WHERE kind = 'dispute'"),
+    ("won_disputes", "DELETE FROM payment_disputes WHERE state = 'won'"),
     ("refunds_ended", "UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-2'"),
     ("statements", "DELETE FROM refunds WHERE trade_no = 'ok-2'"),
     ("statements", "DELETE FROM reconciliations WHERE rows = 1"),
@@ -53,6 +59,13 @@ TIMERS = [
     "INSERT INTO timers SELECT 'refund', id, now(), now() FROM refunds",
     "INSERT INTO timers VALUES ('refund', 7, now(), now())",
     "UPDATE timers SET kind = 'refund' WHERE kind = 'attempt'",
+    *(
+        f"INSERT INTO timers SELECT 'dispute', id, now(), now() FROM payment_disputes WHERE state = '{state}'"
+        for state in ("won", "lost", "closed")
+    ),
+    "INSERT INTO timers VALUES ('dispute', 42, now(), now())",
+    "UPDATE payment_disputes SET due_at = NULL WHERE state = 'opened'",
+    "UPDATE payment_disputes SET state = 'lost' WHERE state = 'opened'",
 ]
 PAYMENTS = [
     *((f"audit_payments.{statement}", sql) for statement, sql in ATTEMPTS),

@@ -1,11 +1,18 @@
 """For each invariant of the audit, SQL that breaks it by one change."""
 
+from tests.db.audit_after_sale_violations import CASES, FIRST_OF_CASES
+from tests.db.audit_authorization_violations import AUTHORIZATIONS, FIRST
+from tests.db.audit_clause_violations import CLAUSES
+from tests.db.audit_late_violations import PRICES_AND_LATE_PAYMENTS
+from tests.db.audit_order_violations import EXCHANGES, HOLDS, SHORTAGES
 from tests.db.audit_payment_violations import PAYMENTS
 
 OUTBOX = (
     "INSERT INTO outbox (shard, stream, message_id, destination, routing_key, correlation_id, headers, must_route, "
 )
 VIOLATIONS = {
+    **FIRST,
+    **FIRST_OF_CASES,
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
     "audit.stock_holds": (
@@ -16,6 +23,10 @@ VIOLATIONS = {
     ),
     "audit.refunds_within_captures": ("UPDATE refunds SET amount = amount + 1 WHERE trade_no = 'late-1'", ":late-1$"),
     "audit.money_goes_back": ("DELETE FROM refunds WHERE trade_no = 'late-1'", r"^\d+ \w+:late-1$"),
+    "audit.reinstatements": (
+        "UPDATE payment_facts SET verdict = 'waiting' WHERE trade_no = 'late-1'",
+        r"^\d+ (none|refunded)$",
+    ),
     "audit.money_is_back": ("UPDATE refunds SET state = 'failed' WHERE trade_no = 'late-1'", ":late-1$"),
     "audit.stock_follows_orders": (
         "UPDATE orders SET updated_at = updated_at - interval '2 min';"
@@ -31,6 +42,10 @@ VIOLATIONS = {
     "audit.paid_orders": ("UPDATE payment_facts SET verdict = 'failed' WHERE verdict = 'kept'", "completed$"),
     "audit.money_totals": ("UPDATE orders SET captured_amount = 1 WHERE state = 'completed'", r"^\d+$"),
     "audit.line_totals": ("UPDATE order_items SET payable_amount = payable_amount - 1 WHERE line_no = 2", r"^\d+$"),
+    "audit.adjustments": (
+        "UPDATE order_adjustments SET amount = amount + 1 WHERE line_no = 2",
+        r"^\d+(#2| version \d+)$",
+    ),
     "audit.taxes": (
         "UPDATE order_items SET tax_amount = tax_amount + 1, payable_amount = payable_amount + 1 WHERE tax_amount > 0",
         r"^\d+ line \d, tax \d+, half_up$",
@@ -39,6 +54,7 @@ VIOLATIONS = {
         "UPDATE orders SET state = 'paid' WHERE kind = 'split_child' AND state = 'awaiting_payment'",
         r"^\d+ paid of \d+ awaiting_payment$",
     ),
+    "audit.exchanges": ("DELETE FROM exchange_orders WHERE state = 'reserved'", r"^\d+ placing$"),
     "audit_benefits.coupons": ("UPDATE coupons SET state = 'issued', order_id = NULL WHERE coupon_id = 'c1'", "^c1$"),
     "audit_benefits.points": ("UPDATE points_accounts SET balance = balance + 1", "^u1$"),
     "audit_benefits.earned": (
@@ -114,8 +130,20 @@ VIOLATIONS = {
         "UPDATE refunds SET state = 'excess', excess_amount = 1 WHERE trade_no = 'ok-2'",
         r"^\d+ \w+:ok-2$",
     ),
+    "audit_payments.replaced_refunds": (
+        "UPDATE refunds SET replaces = 'R404' WHERE trade_no = 'ok-2'", r"^R\d+ for R404$"),
     "audit_payments.refunds": ("UPDATE refunds SET state = 'submitted' WHERE trade_no = 'ok-2'", r"^R\d+ submitted$"),
     "audit_payments.refunds_ended": ("UPDATE refunds SET state = 'requested'", r"^R\d+ requested$"),
+    "audit_payments.lost_disputes": (
+        "UPDATE payment_disputes SET amount = 101, recorded_at = now() - interval '2 min' WHERE dispute_no = 'D2'",
+        r"^alipay:t-\d+ 101 CNY lost, 100 reversed$",
+    ),
+    "audit_payments.won_disputes": (
+        "UPDATE refunds SET state = 'succeeded' WHERE state = 'returned'",
+        r"^R\d+ of alipay:D3$",
+    ),
+    "audit_payments.dispute_timers": ("DELETE FROM timers WHERE kind = 'dispute'", r"^alipay:D"),
+    "audit_payments.evidence": ("UPDATE dispute_evidence SET number = 2", r"^\d+ of 2$"),
     "audit_payments.statements": ("DELETE FROM payment_facts WHERE trade_no = 'ok-1'", "^alipay capture ok-1$"),
     "audit.outbox_age": (
         OUTBOX + "type, body, created_at) VALUES (1, 's', 'm', 'events', 'k', 'c', '{}', false, "
@@ -133,6 +161,7 @@ OTHERS = [
     ("audit.user_keys", "UPDATE user_keys SET user_id = 'u9' WHERE user_id = 'u1'"),
     ("audit.user_keys", "INSERT INTO user_keys SELECT key_id || 'x', user_id, shop_key_id, wrapped FROM user_keys"),
     ("audit.stock_ledger", "DELETE FROM stock WHERE sku_id = 's1'"),
+    ("audit.stock_ledger", "UPDATE stock SET quarantined = 1 WHERE sku_id = 's1'"),
     ("audit.stock_ledger", "INSERT INTO stock VALUES ('s9', 'main', 1, 0)"),
     ("audit.stock_holds", "UPDATE stock_ledger SET qty = qty + 1 WHERE op = 'restock'"),
     ("audit.stock_holds", "DELETE FROM stock_ledger WHERE op = 'reserve'"),
@@ -167,10 +196,7 @@ OTHERS = [
         "UPDATE dropped_units SET at = at - interval '2 min', ref = 'x' WHERE kind = 'cancelled'",
     ),
     ("audit.parcels", "UPDATE shipment_items SET line_no = 7"),
-    (
-        "audit.parcels",
-        "UPDATE order_items SET short_qty = 1, refunded_qty = 1 WHERE qty = 1",
-    ),
+    ("audit.parcels", "UPDATE order_items SET short_qty = 1, refunded_qty = 1 WHERE qty = 1"),
     ("audit.parcels", "UPDATE shipment_items SET withdrawn = true"),
     ("audit.parcels", APART),
     ("audit.times", "UPDATE orders SET completed_at = NULL WHERE state = 'completed'"),
@@ -392,29 +418,18 @@ REST = [
         "INSERT INTO timers SELECT 'receipt', id, now(), now() FROM orders WHERE state = 'split'",
     ),
 ]
-HOLDS = (
-    "UPDATE orders SET held = true WHERE id = (SELECT min(id) FROM orders WHERE state = 'paid' AND NOT held)",
-    "UPDATE orders SET held = false WHERE held AND state = 'awaiting_payment'",
-    "UPDATE order_holds SET released_at = NULL, released_by = NULL WHERE released_at IS NOT NULL AND order_id NOT IN"
-    " (SELECT id FROM orders WHERE held)",
-    "UPDATE orders SET state = 'completed' WHERE held AND state = 'paid'",
-    "UPDATE order_holds SET held_since = placed_at + interval '1 s'",
-)
-SHORTAGES = (
-    ("audit.deadlines", "DELETE FROM timers WHERE kind = 'shortage'"),
-    (
-        "audit.timers",
-        "UPDATE orders SET state = 'cancelled' WHERE id IN (SELECT key FROM timers WHERE kind = 'shortage')",
-    ),
-    ("audit.timers", "UPDATE timers SET due_at = now() - interval '9 min' WHERE kind = 'shortage'"),
-)
 MORE = [
+    *(("audit.exchanges", sql) for sql in EXCHANGES),
     *SHORTAGES,
     *(("audit.holds", sql) for sql in HOLDS),
     *OTHERS,
     *MONEY,
     *REST,
     *PAYMENTS,
+    *AUTHORIZATIONS,
+    *PRICES_AND_LATE_PAYMENTS,
+    *CASES,
+    *CLAUSES,
     *(("audit.families", sql) for sql in FAMILIES),
     *(("audit.line_totals", sql) for sql in TOTALS),
     *(("audit.stock_follows_orders", sql) for sql in HOLDERS),

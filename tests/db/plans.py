@@ -10,7 +10,17 @@ from db.statements import SQL
 
 LOCK = re.compile(r"^LOCK ", re.MULTILINE)  # has no plan
 COSTS = re.compile(r"\s+\(cost=.*?\)$", re.MULTILINE)
-READS_ALL = ("audit", "audit_benefits", "audit_fulfilments", "audit_payments", "keys", "repairs")
+READS_ALL = (
+    "audit",
+    "audit_after_sales",
+    "audit_authorizations",
+    "audit_benefits",
+    "audit_fulfilments",
+    "audit_payments",
+    "keys",
+    "repairs",
+    "case_repairs",
+)
 """Families of statements that a person runs and that look at everything."""
 LISTS = {
     *("dead_letters.list", "dead_letters.count", "dead_letters.values", "outbox.list_held", "outbox.count_held"),

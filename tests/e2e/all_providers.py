@@ -1,4 +1,4 @@
-"""The running system with the gateways of all four providers, and a check that all books agree in the end.
+"""The running system with the gateways of all providers, and a check that all books agree in the end.
 
 `run` gives each provider the same scenario at the same time and then asserts that the books agree.
 """

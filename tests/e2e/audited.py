@@ -10,7 +10,8 @@ from scripts.commands.audit import Finding, check
 def audited(database_url: str) -> Iterator[str]:
     """Lend the database; then assert that every invariant of a live system holds in it."""
     yield database_url
-    assert asyncio.run(violated(database_url)) == []
+    found = asyncio.run(violated(database_url))
+    assert found == [], found
 
 
 async def violated(database_url: str) -> list[Finding]:

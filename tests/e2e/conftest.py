@@ -87,7 +87,7 @@ async def _live(
 async def all_providers(
     module_broker: Broker, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[AllProviders]:
-    """A running system and the gateways of four providers."""
+    """A running system and the gateways of all providers."""
     await declare.declare(module_broker["topology"], module_broker.names, TIERS_SECONDS)
     opened: asyncio.Future[AllProviders] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()

@@ -7,10 +7,11 @@ merchant at that gateway; PAYING lists the scenarios and the event that each ann
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.base import Message
+from messages.disputes import DisputeDue, DisputeSubmitEvidence
 from messages.payments import DisputeObserved, PaymentCallback, PaymentObserved
 from messages.providers import (
     ProviderCapture,
@@ -25,7 +26,7 @@ from messages.refunds import RefundObserved
 from messages.timers import TimerDue
 from scripts.gateways.paypal import PayPalGateway
 from tests.e2e.scenarios import unique
-from tests.handlers.builders import cancel, create, sku
+from tests.handlers.builders import OPERATOR, cancel, create, sku
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import callback, run_provider_calls, start, take_calls
 from tests.scripts.gateways.merchant import WAIT_SECONDS, Merchant
@@ -263,7 +264,7 @@ async def paid_captures(payments: PaymentHarness, n: int) -> list[tuple[str, str
     return [(number, trade_no) for number, trade_no in rows]
 
 
-async def disputes(payments: PaymentHarness, n: int) -> Sequence[Message]:
+async def disputes(payments: PaymentHarness, n: int) -> Sequence[DisputeObserved]:
     """Observed disputes of n captured payments."""
     return [
         DisputeObserved(
@@ -277,6 +278,39 @@ async def disputes(payments: PaymentHarness, n: int) -> Sequence[Message]:
         )
         for _, trade_no in await paid_captures(payments, n)
     ]
+
+
+async def evidence(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Evidence against n disputes that were opened."""
+    opened = await disputes(payments, n)
+    await payments.harness.handle(*opened)
+    return [
+        DisputeSubmitEvidence(
+            request_id="e1",
+            actor=OPERATOR,
+            provider=one.provider,
+            dispute_no=one.dispute_no,
+            evidence=("proof/1",),
+            description="signed by the buyer",
+        )
+        for one in opened
+    ]
+
+
+async def disputes_to_answer(payments: PaymentHarness, n: int) -> Sequence[DisputeDue]:
+    """What wakes the handler of n disputes that have to be answered soon."""
+    due_at = datetime.now(UTC) + timedelta(days=9)
+    before = await payments.harness.pool.fetchval("SELECT coalesce(max(id), 0) FROM payment_disputes")
+    opened = await disputes(payments, n)
+    await payments.harness.handle(*(one.model_copy(update={"due_at": due_at}) for one in opened))
+    await payments.harness.make_timers_due("dispute")
+    rows = await payments.harness.rows("SELECT id FROM payment_disputes WHERE id > $1 ORDER BY id", before)
+    return [DisputeDue(dispute_id=key) for (key,) in rows]
+
+
+async def dispute_timers(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    found, at = await disputes_to_answer(payments, n), datetime.now(UTC)
+    return [TimerDue(kind="dispute", key=one.dispute_id, due_at=at) for one in found]
 
 
 async def dispute_queries(payments: PaymentHarness, n: int) -> Sequence[Message]:
@@ -360,6 +394,9 @@ PAYING: dict[str, Scenario] = {
     "provider.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
     "provider.dispute_query": Scenario("paypal", dispute_queries, "dispute.observed.v1"),
     "dispute.observed opened": Scenario("paypal", disputes, "payment.disputed.v1"),
+    "dispute.submit_evidence": Scenario("paypal", evidence, "dispute.evidence_submitted.v1"),
+    "dispute.due": Scenario("paypal", disputes_to_answer, "alert.raised.v1"),
+    "timer.due dispute": Scenario("paypal", dispute_timers, "dispute.due.v1"),
     "refund.observed foreign": Scenario("paypal", foreign_refunds, "refund.succeeded.v1"),
     "provider.certificates": Scenario("wechat", unknown_serials, None),
     "refund.observed succeeded": Scenario("wechat", refund_observed("succeeded"), "refund.succeeded.v1"),

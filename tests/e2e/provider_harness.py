@@ -23,7 +23,7 @@ from scripts.gateways.notifier import Copy, Write
 from tests.e2e.system import wait_until
 from tests.e2e.upstream import Upstream
 
-SCENES = {"wechat": "qr", "alipay": "page", "unionpay": "page", "paypal": "page"}
+SCENES = {"wechat": "qr", "alipay": "page", "unionpay": "page", "paypal": "page", "stripe": "page"}
 CURRENCIES = {"paypal": "USD"}
 PRICE = 500
 PAYABLE = 2 * PRICE
@@ -162,7 +162,7 @@ class Purchase:
         await self.provider.upstream.wait_for_events("order.cancelled", order_id=self.order_id)
 
     async def dispute(self, amount: int, **more: Any) -> None:
-        """The buyer disputes this amount at PayPal; with `outcome` PayPal resolves the dispute."""
+        """The buyer disputes this amount; with `outcome` the provider resolves the dispute."""
         await self._post("/buyer/dispute", amount, **more)
 
     async def refund_at_page(self, amount: int, **more: Any) -> dict[str, Any]:

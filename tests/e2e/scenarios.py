@@ -34,6 +34,7 @@ from messages.stock import (
 )
 from messages.subjects import SubjectErase
 from messages.timers import TimerDue
+from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, member, promotion, revision_reset, settings, template
 from tests.handlers.harness import HandlerHarness
@@ -409,6 +410,7 @@ SCENARIOS: dict[str, Arrange] = {
     "order.confirm_receipt": per(delivered, lambda key: OrderConfirmReceipt(
         request_id=unique(), actor=user(), order_id=key)),
     "order.delete": per(cancelled, lambda key: OrderDelete(request_id=unique(), actor=user(), order_ids=(key,))),
+    "order.amount.adjust": per(placed, lambda key: adjustment(key, unique(), discount=1)),
     "order.hold": per(placed, lambda key: hold(key, unique())),
     "order.hold once more": per(held_orders, lambda key: hold(key, unique())),
     "order.release": per(held_orders, lambda key: release(key, unique())),

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from prometheus_client import REGISTRY
 
 from tests.e2e.system import (
     SKU,
@@ -20,6 +19,7 @@ from tests.e2e.system import (
     stock_reserve,
 )
 from tests.e2e.upstream import wait_for
+from tests.metric_values import metric_value
 from workers.runtime.settings import RuntimeSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -160,7 +160,7 @@ async def take_many(system: RunningSystem, queue: str) -> None:
 
 def batches(queue: str) -> float:
     """The number of transactions of a queue in this process."""
-    return REGISTRY.get_sample_value("oms_message_processing_seconds_count", {"queue": queue}) or 0.0
+    return metric_value("oms_message_processing_seconds_count", queue=queue)
 
 
 async def between_neighbours(system: RunningSystem, bad: Bad, body: bytes, **properties: Any) -> list[str]:

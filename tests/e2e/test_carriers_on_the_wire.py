@@ -7,14 +7,13 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from prometheus_client import REGISTRY
-
 from db.pool import Pool
 from scripts.gateways.carrier import BookedParcel, CarrierService, happen
 from scripts.gateways.habits import Habits
 from tests.broker import TIERS_SECONDS, Broker
 from tests.e2e.system import wait_until
 from tests.e2e.upstream import Upstream, running_system, settings, wait_for
+from tests.metric_values import metric_value
 from workers import carriers
 from workers.carriers.http import HttpCarrier
 from workers.routes import ROUTES, with_carriers
@@ -93,12 +92,49 @@ async def test_a_parcel_is_booked_at_its_carrier_with_the_buyers_address_and_shi
     assert booked["order_id"] == order_id
     assert booked["tracking_no"] == parcel.tracking_no == shop.replies[0]["tracking_no"]
     assert booked["ship_time"] == parcel.ship_time.isoformat().replace("+00:00", "Z")
-    assert parcel.requested["lines"] == [{"sku_id": "s1", "qty": 2}]
+    assert [(line["sku_id"], line["qty"]) for line in parcel.requested["lines"]] == [("s1", 2)]
     address = {"receiver": "Wang Fang", "phone": "13812345678", "country": "CN", "detail": "Nanjing Road 1"}
     assert parcel.requested["ship_to"].items() >= address.items()
     kept = await pool.fetchval("SELECT count(*) FROM waybills w WHERE to_jsonb(w)::text ~ 'Nanjing|13812345678'")
     assert kept == 0
     assert "Nanjing" not in str(shop.events)
+
+
+async def test_a_carrier_gets_all_units_and_the_numbers_of_all_orders(
+    declared_broker: Broker, database_url: str, pool: Pool
+) -> None:
+    service = CarrierService(token=TOKEN)
+    async with shop_with_carriers(declared_broker, database_url, service) as (shop, payments):
+        ids = [await paid(shop, payments, qty) for qty in (2, 1)]
+        await create(shop, ids[0], order_ids=ids[1:])
+        await shop.wait_for_events("shipment.booked", 2)
+    numbers = [await pool.fetchval("SELECT order_no FROM orders WHERE id = $1", int(key)) for key in ids]
+    requested = the_parcel(service).requested
+    assert (requested["order_nos"], requested["warehouse"]) == (numbers, "main")
+    lines = [{"order_no": number, "sku_id": "s1", "qty": qty} for number, qty in zip(numbers, (2, 1), strict=True)]
+    assert requested["lines"] == lines
+
+
+async def test_no_order_of_a_shared_parcel_changes_its_address_while_the_carrier_books(
+    declared_broker: Broker, database_url: str, pool: Pool
+) -> None:
+    """Nor is the parcel booked for orders that are cancelled meanwhile."""
+    service = CarrierService(Habits(error=1.0), token=TOKEN)
+    async with shop_with_carriers(declared_broker, database_url, service) as (shop, payments):
+        ids = [await paid(shop, payments) for _ in range(2)]
+        await create(shop, ids[0], order_ids=ids[1:])
+        await wait_for(lambda: service.dice.did["error"] > 0, "an error")
+        address = {"receiver": "Li Lei", "phone": "13912345678", "country": "CN", "detail": "Beijing Road 2"}
+        for name, more in (("change_address", {"address": address}), ("cancel", {})):
+            for order_id in ids:
+                about = {"request_id": uuid4().hex, "actor": {"type": "user", "id": "u1"}, "order_id": order_id}
+                await shop.publish(f"order.{name}", about | more)
+        await shop.wait_for_events("order.cancelled", 2)
+        rejected = await shop.wait_for_events("command.rejected", 2)
+        service.dice.habits = Habits()
+        await wait_until(partial(closed, pool, 1), "the end of the waybill")
+    assert [one["code"] for one in rejected] == ["ORDER_ADDRESS_LOCKED"] * 2
+    assert the_parcel(service).cancelled
 
 
 async def test_a_lost_answer_and_an_error_book_nothing_twice(
@@ -167,7 +203,7 @@ async def test_a_carrier_that_is_away_keeps_only_its_own_calls_waiting(
 
 def waits(carrier: str) -> bool:
     """Whether the worker of its calls is paused."""
-    return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": f"carrier-calls.{carrier}"}) == 1
+    return metric_value("oms_consumer_paused", queue=f"carrier-calls.{carrier}") == 1
 
 
 async def test_a_parcel_is_followed_by_polls_until_it_has_arrived(
@@ -231,7 +267,7 @@ async def test_a_parcel_that_is_not_used_is_cancelled_at_its_carrier(
     assert await pool.fetchval("SELECT count(*) FROM timers WHERE kind = 'waybill'") == 0
 
 
-async def closed(pool: Pool) -> bool:
+async def closed(pool: Pool, wanted: int = 3) -> bool:
     """Whether no waybill waits to be cancelled any more."""
     count: int = await pool.fetchval("SELECT count(*) FROM waybills WHERE state ~ 'cancelled'")
-    return count == 3
+    return count == wanted

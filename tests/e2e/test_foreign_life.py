@@ -1,4 +1,6 @@
-"""The life of an order from an empty system, by clients that import nothing of ours, each with the user of its role."""
+"""The life of an order from an empty system, by clients that import nothing of ours, each with the user of its
+role (S0-48, S3-07).
+"""
 
 import asyncio
 import subprocess

@@ -1,6 +1,7 @@
 """Money that a provider gives back by itself is in our books: announced, alerted, and never given back again."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -9,6 +10,9 @@ from tests.e2e.provider_harness import PAYABLE, ProviderHarness, Purchase
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BACK = 400
+DISPUTING = ("paypal", "stripe")
+"""The providers that report disputes. Stripe withdraws the disputed money at once, PayPal by a reversal of its own."""
+WON = {"paypal": "RESOLVED_SELLER_FAVOUR", "stripe": "won"}
 
 
 async def alert_of(purchase: Purchase) -> dict[str, Any]:
@@ -47,16 +51,16 @@ async def test_copies_of_its_notification_change_nothing_and_all_of_it_leaves_no
     await all_providers.run(scenario, doubled=1.0)
 
 
-async def test_a_reversal_of_paypal_is_in_the_books_as_one(all_providers: AllProviders) -> None:
+async def test_a_reversal_is_in_the_books_as_one(all_providers: AllProviders) -> None:
     async def scenario(provider: ProviderHarness) -> None:
         purchase = await provider.paid_purchase()
         made = await purchase.refund_at_page(BACK, reversal=True)
-        assert (await purchase.wait_for_refund())["cause"] == f"reversal:paypal:{made['refund_no']}"
+        assert (await purchase.wait_for_refund())["cause"] == f"reversal:{provider.name}:{made['refund_no']}"
         assert "took back" in (await alert_of(purchase))["content"]
         await purchase.cancel()
         await purchase.wait_for_refund(amount=PAYABLE - BACK)
 
-    await all_providers.run(scenario, ["paypal"])
+    await all_providers.run(scenario, DISPUTING)
 
 
 async def test_a_dispute_is_announced_and_the_money_that_a_won_one_brings_back_can_be_refunded(
@@ -70,12 +74,49 @@ async def test_a_dispute_is_announced_and_the_money_that_a_won_one_brings_back_c
         assert (opened["state"], opened["amount"]) == ("opened", BACK)
         [alert] = await upstream.wait_for_events("alert.raised", order_id=order_id, code="PAY_DISPUTED")
         assert alert["level"] == "HIGH"
-        await purchase.refund_at_page(BACK, reversal=True)
+        if provider.name != "stripe":
+            await purchase.refund_at_page(BACK, reversal=True)
         reversal = await purchase.wait_for_refund()
-        await purchase.dispute(BACK, outcome="RESOLVED_SELLER_FAVOUR")
+        await purchase.dispute(BACK, outcome=WON[provider.name])
         [returned] = await upstream.wait_for_events("refund.returned", order_id=order_id)
         assert (returned["refund_no"], returned["amount"]) == (reversal["refund_no"], BACK)
         await purchase.cancel()
         await purchase.wait_for_refund(amount=PAYABLE)
 
-    await all_providers.run(scenario, ["paypal"])
+    await all_providers.run(scenario, DISPUTING)
+
+
+async def test_operators_find_a_dispute_and_record_once_what_they_submitted_against_it(
+    all_providers: AllProviders,
+) -> None:
+    actor = {"type": "operator", "id": "ops-7"}
+
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        upstream, operator, order_id = provider.upstream, provider.operator, purchase.order_id
+        await purchase.dispute(BACK)
+        [opened] = await upstream.wait_for_events("payment.disputed", order_id=order_id)
+        dispute_no = opened["dispute_no"]
+        named = {"actor": actor, "provider": provider.name, "dispute_no": dispute_no}
+        proof = {"evidence": ["proof/1.pdf"], "description": "signed by Ada, 13812345678"}
+        first, second = ({"request_id": uuid4().hex} for _ in range(2))
+        for submission in (named | first | proof, named | first | proof, named | second | {"evidence": ["a", "b"]}):
+            await operator.publish("dispute.submit_evidence", submission)
+        await operator.publish("dispute.submit_evidence", named | second | proof)
+        recorded = await upstream.wait_for_events("dispute.evidence_submitted", 2, dispute_no=dispute_no)
+        assert [(event["number"], event["references"]) for event in recorded] == [(1, 1), (2, 2)]
+        assert "proof/1" not in str(recorded)
+        assert "1381" not in str(recorded)
+        await upstream.wait_for_events("command.rejected", code="IDEMPOTENCY_CONFLICT")
+
+        listed = await operator.ask("dispute.list", {"actor": actor, "order": order_id})
+        assert listed["answer"] == "dispute.listed.v1"
+        assert [(one["dispute_no"], one["state"], one["submissions"]) for one in listed["disputes"]] == [
+            (dispute_no, "opened", 2)
+        ]
+        described = await operator.ask("dispute.get", {"actor": actor, "dispute_no": dispute_no})
+        [shown] = described["disputes"]
+        assert [one["references"] for one in shown["evidence"]] == [["proof/1.pdf"], ["a", "b"]]
+        assert "13812345678" not in str(described)
+
+    await all_providers.run(scenario, ("stripe",))

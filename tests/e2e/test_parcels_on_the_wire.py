@@ -78,5 +78,5 @@ async def test_one_parcel_delivers_two_orders_and_its_return_is_announced(
         back = await shop.wait_for_events("shipment.updated", 2, status="returned")
         alerts = await shop.wait_for_events("alert.raised", 2)
     assert {(one["order_id"], one["after_delivery"]) for one in back} == {(first, True), (second, True)}
-    assert {(one["level"], one["code"]) for one in alerts} == {("HIGH", "LOGISTICS_AFTER_DELIVERY")}
+    assert {(one["level"], one["code"]) for one in alerts} == {("LOW", "LOGISTICS_AFTER_DELIVERY")}
     assert await states(pool) == {"delivered": 2}

@@ -138,6 +138,9 @@ def _texts(order_id: str, paid_id: str, refund_no: str) -> dict[str, tuple[str, 
     requested = {"request_id": uuid4().hex, "actor": operator, "reason": SAYS}
     money = {"amount": PRICE, "currency": "CNY", "occurred_at": now, "reason": SAYS}
     payment = {"order_id": order_id, "provider": "alipay", "trade_no": "t1", "kind": "failed"}
+    case = {"request_id": uuid4().hex, "actor": {"type": "user", "id": "u1"}, "order_id": paid_id}
+    one_case = case | {"case_id": "1"}
+    reviewed = one_case | {"actor": operator}
     entry = {"kind": "sku", "id": SKU, "revision": 0}
     return {
         "payment.result": ("payments", payment | money),
@@ -146,6 +149,19 @@ def _texts(order_id: str, paid_id: str, refund_no: str) -> dict[str, tuple[str, 
         "refund.request": ("operator", requested | {"order_id": paid_id, "amount": PRICE}),
         "order.hold": ("operator", requested | {"order_id": paid_id, "reason_code": "ADDRESS_UNCLEAR"}),
         "order.release": ("operator", requested | {"order_id": paid_id}),
+        "order.amount.adjust": (
+            "operator",
+            requested | {"order_id": order_id, "discount": 1, "reason_code": "GOODWILL"},
+        ),
+        "after_sale.apply": ("upstream", case | {"type": "refund_only", "reason_code": "quality", "description": SAYS}),
+        "after_sale.reopen": ("upstream", one_case | {"description": SAYS}),
+        "after_sale.review": ("operator", reviewed | {"decision": "approve", "note": SAYS}),
+        "after_sale.close": ("operator", reviewed | {"reason_code": "GIVEN_UP", "note": SAYS}),
+        "dispute.submit_evidence": (
+            "operator",
+            {k: requested[k] for k in ("request_id", "actor")}
+            | {"provider": "alipay", "dispute_no": "D1", "evidence": ["photo-1"], "description": SAYS},
+        ),
         "points.grant": ("upstream", {"request_id": "g1", "user_id": "u1", "points": 5, "reason": SAYS}),
         "stock.adjust": (
             "upstream",
@@ -154,6 +170,24 @@ def _texts(order_id: str, paid_id: str, refund_no: str) -> dict[str, tuple[str, 
         "revision.reset": ("upstream", {"request_id": "v1", "reason": SAYS} | entry),
         "order.cancel": ("upstream", requested | {"order_id": order_id, "actor": {"type": "user", "id": "u1"}}),
     }
+
+
+LATER = (
+    "order.hold",
+    "order.release",
+    "refund.result",
+    "risk.result",
+    "points.grant",
+    "stock.adjust",
+    "revision.reset",
+    "after_sale.apply",
+    "after_sale.reopen",
+    "after_sale.review",
+    "after_sale.close",
+    "dispute.submit_evidence",
+    "order.cancel",
+)
+"""The messages with free texts that follow the refund, in their order."""
 
 
 async def test_what_people_write_in_messages_is_in_clear_nowhere(deployment: Deployment) -> None:
@@ -181,20 +215,18 @@ async def test_what_people_write_in_messages_is_in_clear_nowhere(deployment: Dep
             await deployment.publish(texts[type_][0], [(type_, texts[type_][1])])
         await deployment.wait_until("SELECT count(*) = 1 FROM refunds")
         texts = _texts(order_id, paid_id, await deployment.query("SELECT refund_no FROM refunds"))
-        for type_ in (
-            "order.hold",
-            "order.release",
-            "refund.result",
-            "risk.result",
-            "points.grant",
-            "stock.adjust",
-            "revision.reset",
-            "order.cancel",
-        ):
+        await deployment.publish(
+            texts["order.amount.adjust"][0], [("order.amount.adjust", texts["order.amount.adjust"][1])]
+        )
+        await deployment.wait_until(
+            "SELECT EXISTS (SELECT FROM free_texts WHERE type = 'order.amount.adjust')",
+            what="the adjustment, before order.cancel",
+        )
+        for type_ in LATER:
             await deployment.publish(texts[type_][0], [(type_, texts[type_][1])])
         await deployment.wait_until("SELECT count(*) = 1 FROM orders WHERE state = 'cancelled'")
-        kept = "SELECT count(*) = 8 AND (SELECT count(*) FROM revision_resets) = 1 FROM free_texts"
-        await deployment.wait_until(kept, what="all texts but the risk check's, which the shop did not want")
+        kept = "SELECT count(*) = 9 AND (SELECT count(*) FROM revision_resets) = 1 FROM free_texts"
+        await deployment.wait_until(kept, what="all texts but those of messages that were rejected")
         await deployment.wait_until("SELECT count(*) = 0 FROM outbox")
         assert set(await deployment.stop()) == {0}
         await nothing_is_in_the_database(deployment)
@@ -202,7 +234,7 @@ async def test_what_people_write_in_messages_is_in_clear_nowhere(deployment: Dep
     assert list(traces("the logs", deployment.logs())) == []
     pool = await open_pool(deployment.database_url, application_name="tests", max_size=1)
     for row in await pool.fetch("SELECT * FROM free_texts LEFT JOIN user_keys USING (key_id)"):
-        aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"])
+        aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"], row["sender"])
         assert cipher.current().decrypt(row["key_id"], row["ciphertext"], aad, cipher.Wrapped.of(row)).decode() == SAYS
     await pool.close()
 

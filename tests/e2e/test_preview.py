@@ -10,7 +10,7 @@ import pika
 import pytest
 
 from tests.e2e.system import SKU, RunningSystem
-from tests.e2e.upstream import order_body
+from tests.e2e.upstream import order_body, user
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,6 +97,31 @@ async def test_pika_reads_the_order_that_it_placed(system: RunningSystem) -> Non
     assert [step["state"] for step in history["steps"]] == ["placing", "awaiting_payment"]
     assert [order["order_id"] for order in listed["orders"]] == [created["order_id"]]
     assert denied["code"] == "ORDER_NOT_FOUND"
+
+
+def ask_for_a_forecast(system: RunningSystem, role: str) -> tuple[str, dict[str, Any]]:
+    checkout = Checkout(system.broker[role])
+    body = {
+        "actor": {"type": "operator", "id": "ops-1"},
+        "series": [110, 120],
+        "alpha": "0.5",
+        "first_forecast": "100",
+        "horizon": 1,
+    }
+    key, exchange = "plan.forecast", system.broker.names.queries
+    about, answer = checkout.request(exchange, key, body, user_id=user(system.broker[role]))
+    checkout.close()
+    return about.type, answer
+
+
+async def test_the_catalogue_gets_a_plan(system: RunningSystem) -> None:
+    type_, shown = await asyncio.to_thread(ask_for_a_forecast, system, "catalogue")
+    assert type_ == "plan.forecast_shown.v1"
+    assert [point["forecast"] for point in (*shown["history"], *shown["forecast"])] == [
+        "100.0000",
+        "105.0000",
+        "112.5000",
+    ]
 
 
 def send_wrong_question(system: RunningSystem, body: Any, key: str, role: str, **properties: Any) -> dict[str, Any]:

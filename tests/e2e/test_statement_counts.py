@@ -1,6 +1,6 @@
-"""The work of a batch is a fixed number of statements: fifty messages cost as many as one.
+"""The work of a batch is a fixed number of statements: many messages cost as many as one.
 
-Each of the fifty announces the same as its neighbours, under its own correlation and causation ids.
+Each of the many announces the same as its neighbours, under its own correlation and causation ids.
 """
 
 from collections import Counter
@@ -25,9 +25,13 @@ from messages.topology import QUEUES, Names
 from messages.user_roles import Trust
 from outbox.insertion import AAD
 from scripts.gateways.carrier import CarrierService
+from tests.e2e.after_sale_scenarios import AFTER_SALES
+from tests.e2e.authorization_scenarios import AUTHORIZING
 from tests.e2e.carrier_scenarios import CALLS, CARRIERS
 from tests.e2e.fulfilment_scenarios import FULFILMENT
-from tests.e2e.payment_scenarios import PAYING, PaymentHarness, Scenario
+from tests.e2e.notification_scenarios import CONTACTS
+from tests.e2e.payment_scenarios import PAYING as AT_ONCE
+from tests.e2e.payment_scenarios import PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS as OTHERS
 from tests.e2e.scenarios import issues, placed, reserves, unique
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
@@ -46,8 +50,9 @@ from workers.runtime.route import Route
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
-SCENARIOS = OTHERS | FULFILMENT | CARRIERS
-MANY = 50
+PAYING = AT_ONCE | AUTHORIZING
+SCENARIOS = OTHERS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
+MANY = 12
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")
 CHAINED = {
@@ -158,7 +163,7 @@ def test_there_is_a_scenario_for_every_message_that_a_queue_takes() -> None:
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))
-async def test_fifty_messages_take_as_many_statements_as_one(
+async def test_many_messages_take_as_many_statements_as_one(
     name: str, harness: HandlerHarness, database_url: str
 ) -> None:
     await harness.fill_stock(qty=10_000)
@@ -166,7 +171,7 @@ async def test_fifty_messages_take_as_many_statements_as_one(
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name.split(" ")[0] in CHAINED])
-async def test_a_chain_takes_as_many_statements_for_fifty_messages_as_for_one(
+async def test_a_chain_takes_as_many_statements_for_many_messages_as_for_one(
     name: str, harness: HandlerHarness, database_url: str
 ) -> None:
     await harness.fill_stock(qty=10_000)
@@ -182,7 +187,7 @@ async def test_a_chain_takes_as_many_statements_for_fifty_messages_as_for_one(
 
 
 @pytest.mark.parametrize("name", list(PAYING))
-async def test_fifty_payments_take_as_many_statements_as_one(
+async def test_many_payments_take_as_many_statements_as_one(
     name: str, harness: HandlerHarness, database_url: str
 ) -> None:
     scenario = PAYING[name]
@@ -196,7 +201,7 @@ async def test_fifty_payments_take_as_many_statements_as_one(
 
 
 @pytest.mark.parametrize("name", list(CALLS))
-async def test_fifty_calls_to_a_carrier_take_as_many_statements_as_one(
+async def test_many_calls_to_a_carrier_take_as_many_statements_as_one(
     name: str, harness: HandlerHarness, database_url: str
 ) -> None:
     await harness.fill_stock(qty=10_000)
@@ -235,7 +240,7 @@ async def compare(
     arrange: Callable[[int], Awaitable[Sequence[Message]]],
     scenario: Scenario | None = None,
 ) -> None:
-    """The statements of one message, and of fifty. With a scenario, each message announces what it shall."""
+    """The statements of one message, and of many. With a scenario, each message announces what it shall."""
     provider = scenario.provider if scenario else ""
     taken: list[list[str]] = []
     async with counting(harness, database_url) as pool:
@@ -257,7 +262,7 @@ async def compare(
     assert 3 < len(taken[1]) < 30, "something was counted"
 
 
-async def test_a_pack_of_fifty_takes_as_many_statements_as_one(harness: HandlerHarness, database_url: str) -> None:
+async def test_a_pack_of_many_takes_as_many_statements_as_one(harness: HandlerHarness, database_url: str) -> None:
     await harness.fill_stock(qty=10_000)
     taken = []
     async with counting(harness, database_url) as pool:
@@ -267,7 +272,7 @@ async def test_a_pack_of_fifty_takes_as_many_statements_as_one(harness: HandlerH
     assert taken[2] == taken[1]
 
 
-async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(harness: HandlerHarness, database_url: str) -> None:
+async def test_many_dead_letters_are_kept_and_replayed_as_one_is(harness: HandlerHarness, database_url: str) -> None:
     taken = []
     async with counting(harness, database_url) as pool:
         for n in (1, 1, MANY):
@@ -290,7 +295,7 @@ async def test_fifty_dead_letters_are_kept_and_replayed_as_one_is(harness: Handl
 
 
 @pytest.mark.parametrize("queue", [route.queue for route in ROUTES if route.every])
-async def test_chores_take_as_many_statements_for_fifty_as_for_one(
+async def test_chores_take_as_many_statements_for_many_as_for_one(
     queue: str, harness: HandlerHarness, database_url: str
 ) -> None:
     await harness.fill_stock(qty=10_000)

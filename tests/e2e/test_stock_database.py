@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,11 @@ from tests.e2e.audited import audited
 from tests.e2e.upstream import Upstream, running_system, states, wait_for_value
 
 SOLD = "SELECT on_hand::text || ' ' || locked FROM stock"
+KEPT_APART = "SELECT on_hand::text || ' ' || quarantined FROM stock"
+IN_QUARANTINE = {"sku_id": "s1", "warehouse": "main", "reason_code": "checked"}
 ORDERS = 4
+BUYER, OPERATOR = {"type": "user", "id": "u1"}, {"type": "operator", "id": "ops-7"}
+WAREHOUSE = {"type": "system", "id": "main"}
 
 
 @pytest.fixture
@@ -28,6 +33,24 @@ async def stock_pool(stock_database_url: str) -> AsyncIterator[Pool]:
     opened = await open_pool(stock_database_url, application_name="tests", max_size=2)
     yield opened
     opened.terminate()
+
+
+async def come_back(shop: Upstream, order_id: str, disposition: str) -> None:
+    """Both units of a paid order arrive, come back by a case, and are inspected."""
+    await shop.ship(order_id, "T1", "outbound", "delivered")
+    await shop.wait_for_events("order.delivered")
+    application = {"type": "return_refund", "reason_code": "quality", "order_id": order_id}
+    await shop.publish("after_sale.apply", application | {"request_id": "a1", "actor": BUYER})
+    [applied] = await shop.wait_for_events("after_sale.requested")
+    case = {"order_id": order_id, "case_id": applied["case_id"]}
+    steps: tuple[tuple[str, dict[str, str], dict[str, Any], str], ...] = (
+        ("review", OPERATOR, {"decision": "approve"}, "return_awaited"),
+        ("receive", WAREHOUSE, {}, "return_received"),
+        ("inspect", WAREHOUSE, {"lines": [{"line_no": 1, "qty": 2, "disposition": disposition}]}, "inspect_passed"),
+    )
+    for step, actor, fields, event in steps:
+        await shop.publish(f"after_sale.{step}", case | {"request_id": step, "actor": actor} | fields)
+        await shop.wait_for_events(f"after_sale.{event}")
 
 
 async def test_orders_are_placed_paid_and_cancelled_with_stock_on_another_database(
@@ -52,9 +75,19 @@ async def test_orders_are_placed_paid_and_cancelled_with_stock_on_another_databa
         await shop.publish("order.cancel", cancel)
         await shop.wait_for_events("order.cancelled", order_id=placed[1]["order_id"])
         await wait_for_value(stock_pool, SOLD, f"{received - 2} {2 * (ORDERS - 2)}")
+        await come_back(shop, placed[0]["order_id"], "quarantine")
+        await wait_for_value(stock_pool, KEPT_APART, f"{received - 2} 2")
+        await shop.publish(
+            "stock.end_quarantine", IN_QUARANTINE | {"request_id": "q1", "qty": 1, "outcome": "sellable"}
+        )
+        await shop.publish(
+            "stock.end_quarantine", IN_QUARANTINE | {"request_id": "q2", "qty": 1, "outcome": "written_off"}
+        )
+        await shop.wait_for_events("stock.quarantine_ended", 2)
+        assert await stock_pool.fetchval(KEPT_APART) == f"{received - 1} 0"
         for database in (pool, stock_pool):
             await wait_for_value(database, "SELECT count(*) FROM outbox", 0)
-    assert await states(pool) == {"paid": 1, "cancelled": 1, "awaiting_payment": ORDERS - 2}
+    assert await states(pool) == {"delivered": 1, "cancelled": 1, "awaiting_payment": ORDERS - 2}
     assert await pool.fetchval("SELECT string_agg(DISTINCT warehouse, ' ') FROM order_items") == "main"
     assert await pool.fetchval("SELECT count(*) FROM stock_ledger") == 0
     assert await stock_pool.fetchval("SELECT count(*) FROM orders") == 0

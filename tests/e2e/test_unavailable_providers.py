@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 
 from tests.broker import Broker
 from tests.e2e.all_providers import ALL, AllProviders, running_providers
 from tests.e2e.provider_harness import ProviderHarness, Purchase
 from tests.e2e.upstream import wait_for
+from tests.metric_values import metric_value
 
 PAIRS = [("wechat", "paypal"), ("alipay", "unionpay")]
 
@@ -49,7 +49,7 @@ async def test_a_provider_that_is_away_keeps_only_its_own_calls_waiting(
 
 def waits(provider: str) -> bool:
     """Whether the worker of its calls is paused."""
-    return REGISTRY.get_sample_value("oms_consumer_paused", {"queue": f"provider-calls.{provider}"}) == 1
+    return metric_value("oms_consumer_paused", queue=f"provider-calls.{provider}") == 1
 
 
 async def test_a_certificate_that_is_not_known_is_fetched_and_believed(

@@ -156,6 +156,28 @@ class Upstream:
         await exchange.publish(message, key or type_)
         return message_id
 
+    async def ask(self, type_: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a query as the client's own role, and wait for its answer, whose type is `answer`."""
+        correlation_id, own = uuid4().hex, user(self.broker[self.role])
+        message = aio_pika.Message(
+            orjson.dumps(body),
+            message_id=uuid4().hex,
+            type=f"{type_}.v1",
+            content_type="application/json",
+            user_id=own,
+            correlation_id=correlation_id,
+            reply_to=self.inbox,
+        )
+        exchange = await (await self.channel(self.role)).get_exchange(self.broker.names.queries, ensure=False)
+        await exchange.publish(message, type_)
+
+        def answers() -> list[dict[str, Any]]:
+            return [reply for reply in self.replies if reply["properties"].correlation_id == correlation_id]
+
+        await wait_for(lambda: bool(answers()), f"an answer to {type_}")
+        [reply] = answers()
+        return reply | {"answer": reply["properties"].message_type}
+
     def events_of(self, event: str, **fields: Any) -> list[dict[str, Any]]:
         """The events of this type with these fields."""
         return [e for e in self.events if e["event"] == event and fields.items() <= e.items()]

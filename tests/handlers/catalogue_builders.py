@@ -56,8 +56,8 @@ def grant(points: int = 1000, user_id: str = "u1", request_id: str = "g1") -> Po
     return PointsGrant(request_id=request_id, user_id=user_id, points=points, reason="welcome")
 
 
-def member(level: str = "gold", user_id: str = "u1", revision: int = 1) -> MemberUpsert:
-    return MemberUpsert(user_id=user_id, revision=revision, level=level)
+def member(level: str = "gold", user_id: str = "u1", revision: int = 1, *, blocked: bool = False) -> MemberUpsert:
+    return MemberUpsert(user_id=user_id, revision=revision, level=level, blocked=blocked)
 
 
 def settings(business_type: str = "normal", *, revision: int = 1, **policy: Any) -> SettingsSet:

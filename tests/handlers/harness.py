@@ -24,19 +24,21 @@ from messages.orders import OrderCreate
 from messages.payments import ProgressMark
 from messages.registry import MODELS
 from messages.roles import Role
-from messages.topology import QUEUES, TO_CARRIERS
+from messages.topology import BUYER_NOTIFICATIONS, BUYERS_NOTIFIED, QUEUES, TO_CARRIERS, TO_MEDIA
 from outbox.insertion import AAD
 from tests.handlers.builders import book, captured, create, receive, sku, update
 from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.handlers import timeouts
-from workers.routes import ROUTES
+from workers.routes import ROUTES, signing, with_media
 from workers.runtime.batch import Batch
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 QUEUE_OF = {model.TYPE: queue for queue, models in QUEUES.items() for model in models}
 QUEUE_OF |= {model.TYPE: "carrier-calls.sf" for model in TO_CARRIERS}
-HANDLERS = {route.queue: route.handler for route in ROUTES}
+QUEUE_OF |= {model.TYPE: BUYER_NOTIFICATIONS for model in BUYERS_NOTIFIED}
+QUEUE_OF |= {model.TYPE: "notification-calls.email" for model in TO_MEDIA}
+HANDLERS = {route.queue: route.handler for route in signing(with_media(ROUTES, ["email"]))}
 
 
 @dataclass
@@ -50,6 +52,7 @@ class HandlerHarness:
     provider_calls: list[tuple[str, Message]] = field(default_factory=list)
     instructions: list[Message] = field(default_factory=list)
     carrier_calls: list[Message] = field(default_factory=list)
+    notification_calls: list[Message] = field(default_factory=list)
     count: int = 0
 
     def envelope(
@@ -79,8 +82,11 @@ class HandlerHarness:
             return await self.run_handler(tx, items)
 
     async def run_handler(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> Batch[Any]:
+        """Run the handler of the queue that takes these messages. One queue is one batch, so they must share it."""
+        queues = sorted({QUEUE_OF[item.body.TYPE] for item in items})
+        assert len(queues) == 1, f"no batch holds messages of several queues: handle those of {queues} one by one"
         batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"))
-        await HANDLERS[QUEUE_OF[items[0].body.TYPE]](tx, batch)
+        await HANDLERS[queues[0]](tx, batch)
         return batch
 
     async def handle(
@@ -150,6 +156,8 @@ class HandlerHarness:
                 self.instructions += messages
             elif row["routing_key"].startswith("carrier-calls."):
                 self.carrier_calls += messages
+            elif row["routing_key"].startswith("notification-calls."):
+                self.notification_calls += messages
             elif row["destination"] == "queue" and row["routing_key"].startswith("provider-calls."):
                 self.provider_calls += [(row["routing_key"].partition(".")[2], message) for message in messages]
             else:

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from db.pool import Pool
 from messages.benefits import PointsGrant
 from messages.orders import Address, OrderConfirmReceipt
 from messages.refunds import RefundRequest, RefundResult
+from messages.user_roles import Trust
 from tests.handlers.alipay_payments import notified, start
 from tests.handlers.builders import OPERATOR, cancel, create, user
 from tests.handlers.harness import HandlerHarness
@@ -105,7 +107,7 @@ async def die(harness: HandlerHarness, body: bytes, correlation_id: str | None =
             message_id=f"dead-{hash(body)}", message_type="stock.receive.v1", correlation_id=correlation_id
         )
         taken = RawDelivery.taken("order-creation.dlq", Delivery(1, "oms.dlx", "oms.stock", body, properties, {}))
-        await dead_letters.keep(tx, [handler.letter(taken, frozenset())])
+        await dead_letters.keep(tx, [handler.letter(taken, Trust(frozenset()), datetime.now(UTC))])
 
 
 async def as_before_user_keys(harness: HandlerHarness) -> None:

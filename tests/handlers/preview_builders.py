@@ -71,7 +71,7 @@ CATALOGUE: Sequence[Message] = (
     promotion("p-pot", "flash", "spu", "spu-pot", prices={"pot": 15_000}, quantity=3, per_user_limit=2),
 )
 BENEFITS: Sequence[Message] = (
-    MemberUpsert(user_id="u1", revision=1, level="gold"),
+    MemberUpsert(user_id="u1", revision=1, level="gold", blocked=False),
     PointsGrant(request_id="g1", user_id="u1", points=5_050, reason="welcome"),
     template("t-all", 1_999, min_amount=3_000),
     template("t-food", 500, scope="category", scope_ids=("food",)),

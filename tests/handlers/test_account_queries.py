@@ -75,7 +75,7 @@ SYSTEM = Actor(type="system", id="wms")
 
 @pytest.mark.parametrize(
     ("actor", "expected"),
-    [(user(), (7, None, None)), (OPERATOR, (7, 10, 3))],
+    [(user(), (7, None, None, None)), (OPERATOR, (7, 10, 3, 0))],
     ids=["a buyer sees what can be bought", "an operator sees what is locked"],
 )
 async def test_stock_is_shown_by_warehouse(harness: HandlerHarness, actor: Actor, expected: tuple[Any, ...]) -> None:
@@ -84,7 +84,7 @@ async def test_stock_is_shown_by_warehouse(harness: HandlerHarness, actor: Actor
     await harness.place_order(("s1", 3))
     found = await answer(harness, StockGet(actor=actor, sku_ids=("s1", "unknown", "s1")), StockShown)
     [main, north] = found.stock
-    assert (main.available, main.on_hand, main.locked) == expected
+    assert (main.available, main.on_hand, main.locked, main.quarantined) == expected
     assert (main.warehouse, north.warehouse, north.available) == ("main", "north", 4)
 
 

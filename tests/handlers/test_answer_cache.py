@@ -11,9 +11,11 @@ from messages.order_queries import OrderDescribed, OrderGet, OrderHistory, Order
 from messages.orders import OrderChangeAddress, OrderDelete
 from messages.subjects import SubjectErase
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.case_builders import apply, last, review
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.querying import ask
+from tests.handlers.refund_builders import dispute, evidence
 from workers import shop
 from workers.domain.shop import Policy, Shop
 from workers.services import answer_cache
@@ -77,6 +79,10 @@ LIFE: dict[str, Step] = {
     "delivered": lambda h, o: h.handle(update(o, "T1", "delivered")),
     "completed": lambda h, o: h.make_timers_due("receipt"),
     "swept": lambda h, _: h.sweep("receipt"),
+    "disputed": lambda h, _: h.handle(dispute()),
+    "evidence submitted": lambda h, _: h.handle(evidence(), trusted=True),
+    "case opened": lambda h, o: h.handle(apply(o, (1, 1), type="return_refund")),
+    "case reviewed": lambda h, o: h.handle(review(last(h)), trusted=True),
     "deleted": lambda h, o: h.handle(OrderDelete(request_id="d1", actor=user(), order_ids=(o,))),
 }
 
@@ -98,12 +104,23 @@ async def test_an_answer_from_memory_is_the_answer_of_now_after_every_step(harne
     assert changed > len(LIFE) - 3  # each step but few shows in an answer, so the test could see it missed
 
 
+DISPUTED = (
+    "dispute_id IN (SELECT d.id FROM payment_disputes d JOIN payment_facts f USING (trade_no)"
+    " WHERE f.order_id = $1) AND $1"
+)
 KEYS = {
     "orders": "id",
     "order_items": "order_id",
     "payment_facts": "order_id = $1 AND verdict <> 'kept' AND $1",
     "payment_attempts": "order_id",
+    "payment_authorizations": "order_id",
     "refunds": "order_id",
+    "payment_disputes": "trade_no IN (SELECT trade_no FROM payment_facts WHERE order_id = $1) AND $1",
+    "dispute_evidence": DISPUTED,
+    "after_sales": "order_id",
+    "after_sale_lines": "case_id IN (SELECT id FROM after_sales WHERE order_id = $1) AND $1",
+    "after_sale_send_backs": "case_id IN (SELECT id FROM after_sales WHERE order_id = $1) AND $1",
+    "after_sale_steps": "case_id IN (SELECT id FROM after_sales WHERE order_id = $1) AND $1",
     "shipment_items": "order_id",
     "shipments": "id IN (SELECT shipment_id FROM shipment_items WHERE order_id = $1) AND $1",
     "shipment_facts": "shipment_id IN (SELECT shipment_id FROM shipment_items WHERE order_id = $1) AND $1",
@@ -120,16 +137,29 @@ INSERT INTO payment_attempts (id, out_trade_no, intent_id, order_id, provider, s
 SELECT 1, 'o1', intent_id, id, 'alipay', 'page', 1500, 'CNY', 'closed', '{a,b}', 'k', '', now(), now()
 FROM orders WHERE id = $1
 """
+SEND_BACK = """
+INSERT INTO after_sale_send_backs (case_id, line_no, warehouse, qty, requested_at, cause_type, cause_id)
+SELECT id, 1, 'main', 1, now(), 't', 'c' FROM after_sales WHERE order_id = $1
+"""
+AUTHORIZATION = """
+INSERT INTO payment_authorizations (attempt_id, order_id, provider, authorization_no, amount, currency, verdict, state,
+    authorized_at, expire_at)
+VALUES (1, $1, 'paypal', 'a1', 1500, 'CNY', 'kept', 'voided', now(), now())
+"""
 
 
 async def test_a_change_of_any_row_that_an_answer_shows_changes_the_stamp(harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=100)
     order_id = await harness.place_order(("s1", 2), ("s2", 1))
-    for name in ("held", "released", "paid", "paid twice", "accepted", "booked", "outbound"):
+    for name in ("held", "released", "paid", "paid twice", "accepted", "booked", "outbound", "case opened"):
         await LIFE[name](harness, order_id)
+    await harness.handle(dispute())
+    await harness.handle(evidence(), trusted=True)
     async with harness.pool.acquire() as tx:
         await tx.execute("SET session_replication_role = replica")  # some rows refuse a change, which this needs
         await tx.execute(ATTEMPT, order_id)
+        await tx.execute(AUTHORIZATION, order_id)
+        await tx.execute(SEND_BACK, order_id)
         unnoticed = []
         for table, key in KEYS.items():
             before = await order_lists.stamps(tx, [order_id])
@@ -212,6 +242,19 @@ async def test_an_answer_from_memory_takes_few_statements(harness: HandlerHarnes
     await ask(harness, *queries_about(order_id), statements=first)
     await ask(harness, *queries_about(order_id), statements=second)
     assert len(second) == 2 < len(first)
+
+
+async def test_an_answer_from_memory_is_not_kept_again(
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.fill_stock()
+    first, second = await harness.place_order(("s1", 1)), await harness.place_order(("s1", 1))
+    await ask(harness, *queries_about(first))
+    kept = list[AnswerKey]()
+    monkeypatch.setattr(AnswerCache, "put", lambda _, key, *__: kept.append(key))
+    await ask(harness, *queries_about(first, second))
+    assert {key.order_id for key in kept} == {second}
+    assert len(kept) == len(queries_about(second))
 
 
 def test_the_memory_is_bounded_and_keeps_what_was_used_last() -> None:

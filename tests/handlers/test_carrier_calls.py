@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messages.base import Message
-from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack, WaybillAnswered
+from messages.carriers import CarrierBook, CarrierCancel, CarrierTrack
 from messages.envelope import Envelope
 from messages.explanations import OrderExplain, OrderExplained
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt
@@ -18,6 +18,7 @@ from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, u
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from tests.handlers.querying import ask
+from tests.handlers.waybill_builders import SHOP, WAREHOUSE, answer, create, failures, waybill_states
 from workers import shop
 from workers.carriers.port import (
     CarrierRefusal,
@@ -26,15 +27,13 @@ from workers.carriers.port import (
     ParcelHistory,
     TrackedEvent,
 )
-from workers.domain.shop import Policy, Shop
+from workers.handlers import timeouts
 from workers.handlers.carrier_calls import CarrierDecision, decide
 from workers.providers.port import UnknownOutcome
 from workers.services import repairs
 from workers.store.waybills import Waybill, WaybillState
 
 AT = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
-WAREHOUSE = frozenset({Role.WAREHOUSE})
-SHOP = Shop(policy=Policy(rate_limit_orders=0), carriers={"sf": "push", "ups": "poll"})
 WAYBILL = Waybill(7, 1, ("s", "r"), ParcelPlan(order_id=1, carrier="sf"), WaybillState.BOOKED, "SF1")
 EVENTS = [TrackedEvent(f"E{n}", "in_transit", AT.replace(hour=20 - n), None) for n in (1, 2, 3, 2)]
 
@@ -81,30 +80,10 @@ def carriers(harness: HandlerHarness) -> HandlerHarness:
     return harness
 
 
-async def create(harness: HandlerHarness, order_id: int, request_id: str = "p-1", **more: Any) -> None:
-    body = ShipmentCreate(request_id=request_id, order_id=order_id, **{"carrier": "sf"} | more)
-    await harness.handle(body, roles=WAREHOUSE, reply_to="client.wms.a")
-
-
-async def answer(harness: HandlerHarness, tracking_no: str | None = "SF1", **more: Any) -> WaybillAnswered:
-    """The carrier's answer to the newest request."""
-    [(key, plan)] = await harness.rows("SELECT id, plan::text FROM waybills ORDER BY id DESC LIMIT 1")
-    parsed = ParcelPlan.model_validate_json(plan)
-    return WaybillAnswered(**vars(parsed), waybill_id=key, tracking_no=tracking_no, **more)
-
-
 async def awaited(harness: HandlerHarness, order_id: int) -> list[tuple[str, str | None]]:
     [reply] = await ask(harness, OrderExplain(actor=OPERATOR, order=str(order_id)))
     assert isinstance(reply, OrderExplained)
     return [(one.what, one.name) for one in reply.awaits]
-
-
-async def waybill_states(harness: HandlerHarness) -> list[str]:
-    return [state for (state,) in await harness.rows("SELECT state FROM waybills ORDER BY id")]
-
-
-def failures(harness: HandlerHarness) -> list[tuple[str, str | None]]:
-    return [(e["code"], e["details"].get("field")) for e in harness.events_of("shipment.booking_failed")]
 
 
 async def test_two_copies_of_a_request_book_one_parcel(carriers: HandlerHarness) -> None:
@@ -167,6 +146,30 @@ async def test_an_address_that_a_carrier_has_stays_until_it_refuses(carriers: Ha
     assert len(carriers.events_of("order.address_changed")) == 1
 
 
+@pytest.mark.parametrize("named", ["all units", "lines"])
+async def test_each_order_of_a_shared_parcel_keeps_the_address_that_its_carrier_has(
+    carriers: HandlerHarness, named: str
+) -> None:
+    await carriers.fill_stock()
+    first, second, third = [await carriers.place_another_paid_order(("s1", 1)) for _ in range(3)]
+    lines = (ShipmentBookLine(sku_id="s1", qty=1), ShipmentBookLine(sku_id="s1", qty=1, order_id=second))
+    await create(carriers, first, **({"lines": lines} if named == "lines" else {"order_ids": (second,)}))
+
+    async def change(request_id: str, *orders: int) -> list[str]:
+        """The codes with which these changes of an address are rejected."""
+        before = len(carriers.rejections())
+        for key in orders:
+            body = OrderChangeAddress(request_id=request_id, actor=user(), order_id=key, address=ADDRESS)
+            await carriers.handle(body)
+        return [code for code, _ in carriers.rejections()[before:]]
+
+    assert await change("a1", first, second) == ["ORDER_ADDRESS_LOCKED"] * 2
+    assert await change("a1", third) == [], "no parcel is to hold its goods"
+    assert await awaited(carriers, second) == [("booking", "sf")]
+    await carriers.handle(await answer(carriers, None, refusal="FULL"))
+    assert await change("a2", second, first) == []
+
+
 async def test_the_same_answer_again_changes_nothing(carriers: HandlerHarness) -> None:
     await carriers.fill_stock()
     order_id = await carriers.place_paid_order(("s1", 2))
@@ -222,6 +225,20 @@ async def test_several_orders_share_a_parcel_of_a_carrier_or_none_is_booked(carr
     assert await waybill_states(carriers) == ["unused"]
 
 
+async def test_the_plan_of_all_units_names_them_and_the_warehouse_when_it_is_made(carriers: HandlerHarness) -> None:
+    await carriers.fill_stock()
+    first = await carriers.place_paid_order(("s1", 2), ("s2", 1))
+    second = await carriers.place_another_paid_order(("s2", 1))
+    await carriers.handle(book(first, "T1", ("s1", 1)))
+    await create(carriers, first, order_ids=(second,))
+    answered = await answer(carriers)
+    lines = [(line.order_id, line.sku_id, line.qty) for line in answered.lines]
+    assert lines == [(first, "s1", 1), (first, "s2", 1), (second, "s2", 1)]
+    assert answered.warehouse == "main"
+    await carriers.handle(answered)
+    assert await carriers.rows("SELECT carrier, warehouse FROM shipments ORDER BY id") == [("sf", "main")] * 2
+
+
 @pytest.mark.parametrize(("state", "code"), [("held", "ORDER_HELD"), ("unpaid", "ORDER_STATE_INVALID")])
 async def test_an_order_that_may_not_ship_is_not_booked(carriers: HandlerHarness, state: str, code: str) -> None:
     await carriers.fill_stock()
@@ -267,6 +284,36 @@ async def test_carriers_that_push_are_not_polled_and_ended_parcels_no_more(carri
     await carriers.handle(delivered)
     await carriers.sweep("waybill")
     assert len(carriers.carrier_calls) == 1
+    assert await carriers.rows("SELECT count(*) FROM timers WHERE kind = 'waybill'") == [(0,)]
+
+
+async def test_parcels_that_are_under_way_follow_their_carrier_from_push_to_poll_and_back(
+    carriers: HandlerHarness,
+) -> None:
+    await carriers.fill_stock()
+    under_way, arrived = [await carriers.place_another_paid_order(("s1", 1)) for _ in range(2)]
+    for order_id, number in ((arrived, "SF0"), (under_way, "SF1")):
+        await create(carriers, order_id)
+        await carriers.handle(await answer(carriers, number))
+    await carriers.handle(update(arrived, "SF0", "delivered"))
+    carriers.carrier_calls.clear()
+
+    async def polls(mode: str) -> int:
+        """How many parcels are polled in this mode."""
+        shop.configure(replace(SHOP, carriers={"sf": mode}))
+        async with carriers.pool.acquire() as tx, tx.transaction():
+            assert [owed.what.split()[:2] for owed in await repairs.plan(tx, shop.current(), None, 0)] == [
+                ["timer", "waybill"]
+            ] * (mode == "poll")
+            await timeouts.follow_parcels(tx)
+        carriers.carrier_calls.clear()
+        await carriers.sweep("waybill")
+        assert all(isinstance(call, CarrierTrack) for call in carriers.carrier_calls)
+        return len(carriers.carrier_calls)
+
+    assert [await polls(mode) for mode in ("push", "poll", "push", "poll")] == [0, 1, 0, 1]
+    await carriers.handle(update(under_way, "SF1", "delivered"))
+    await carriers.sweep("waybill")
     assert await carriers.rows("SELECT count(*) FROM timers WHERE kind = 'waybill'") == [(0,)]
 
 

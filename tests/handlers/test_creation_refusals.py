@@ -7,9 +7,10 @@ import pytest
 
 import outbox
 from messages.base import Message
+from messages.benefits import MemberUpsert
 from messages.orders import CreateLine, ExpectedAmount, OrderCreate, PaymentChoice
 from messages.promotions import ReductionStep
-from tests.handlers.builders import create, receive, sku
+from tests.handlers.builders import create, receive, sku, user
 from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, member, promotion, template
 from tests.handlers.harness import HandlerHarness
 from workers import shop
@@ -179,6 +180,31 @@ async def test_each_wrong_order_is_refused_with_its_code_and_what_is_at_fault_an
         name: refusal for name, (_, refusal) in WRONG.items()
     }
     await holds_nothing(harness)
+
+
+USERS: dict[str, tuple[bool, MemberUpsert | None, str | None]] = {
+    # does the shop sell to members only; the newest about the user -> why the user's order is refused
+    "nobody": (False, None, None),
+    "nobody, in a shop for members": (True, None, "unknown"),
+    "a member, in a shop for members": (True, member(revision=3), None),
+    "a blocked member": (False, member(revision=3, blocked=True), "blocked"),
+    "a member who is blocked no more": (False, member(revision=3), None),
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+async def test_users_whom_the_shop_does_not_know_or_has_blocked_place_no_orders(
+    harness: HandlerHarness, name: str
+) -> None:
+    members_only, newest, why = USERS[name]
+    shop.configure(Shop(members_only=members_only, policy=Policy(rate_limit_orders=0)))
+    user_id = "u9" if newest is None else newest.user_id
+    if newest is not None:
+        await harness.handle(member(revision=2, blocked=True), newest)
+    await harness.handle(order(0, {"user_id": user_id, "actor": user(user_id)}))
+    refused = [] if why is None else [("USER_INVALID", {"field": "user_id", "why": why})]
+    assert harness.rejections() == refused
+    assert await harness.states() == ([] if refused else ["awaiting_payment"])
 
 
 async def test_wrong_orders_in_one_batch_hold_nothing_from_the_right_one_among_them(harness: HandlerHarness) -> None:

@@ -1,5 +1,6 @@
 """Buyers' disputes: recorded once, announced and alerted; a won one brings the reversed money back into the books."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.handlers.builders import cancel, create
 from tests.handlers.catalogue_builders import grant
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.refund_builders import AT, dispute, refund_result, request_refund
+from workers.services.disputes import returned_by
+from workers.store.disputes import GoneRefund
 
 
 def reversal(amount: int = 400, number: str = "F1", **changes: Any) -> RefundObserved:
@@ -88,9 +91,11 @@ async def test_a_won_dispute_returns_its_reversal_and_the_money_can_be_refunded_
         "reversal:alipay:F1",
     )
     assert (await refunds(harness), await refunded(harness)) == ([("returned", 400, 0)], 0)
-    assert alerts(harness)[-1] == ("payment disputed: won", "LOW")
+    assert alerts(harness)[-1] == ("payment disputed: won", "HIGH")
     await harness.handle(reversal())
     assert await refunds(harness) == [("returned", 400, 0)], "a copy of the old notification"
+    await harness.handle(refund_result(returned), refund_result(returned, "failed"), trusted=True)
+    assert await refunds(harness) == [("returned", 400, 0)], "a late copy of its result, under our number"
     await harness.handle(cancel(order_id))
     [requested] = harness.events_of("refund.requested")
     assert requested["amount"] == 1000
@@ -147,3 +152,53 @@ async def test_points_follow_the_reversed_money_and_its_return(harness: HandlerH
     await harness.handle(dispute("won", trade_no=trade_no))
     assert await harness.rows("SELECT balance FROM points_accounts") == [(800,)]
     assert await violations(harness) == []
+
+
+async def test_the_alert_says_until_when_to_answer(harness: HandlerHarness, order_id: int) -> None:
+    """A new date is news, the same one is none."""
+    first, later = AT + timedelta(days=10), AT + timedelta(days=20)
+    await harness.handle(*(dispute().model_copy(update={"due_at": at}) for at in (first, first, later)))
+    assert [event["due_at"][:10] for event in harness.events_of("payment.disputed")] == [
+        str(at.date()) for at in (first, later)
+    ]
+    assert first.isoformat(timespec="minutes") in harness.events_of("alert.raised")[0]["content"]
+
+
+async def test_a_reversal_after_its_dispute_was_won_is_a_refund_that_counts(
+    harness: HandlerHarness, order_id: int
+) -> None:
+    await harness.handle(dispute(), dispute("won", days=1))
+    assert await refunds(harness) == []
+    await harness.handle(reversal(occurred_at=AT + timedelta(days=2)))
+    assert (await refunds(harness), await refunded(harness)) == ([("succeeded", 400, 0)], 400)
+    await harness.handle(dispute("won", days=1))
+    assert await refunded(harness) == 400, "the same report is no news"
+
+
+async def test_two_disputes_that_are_won_at_once_take_back_one_reversal_each(
+    harness: HandlerHarness, order_id: int
+) -> None:
+    """What comes back makes room for what another refund took above the capture, once for each."""
+    await harness.handle(reversal(400, "F1"), reversal(400, "F2"), reversal(800, "F3", reversal=False))
+    assert await refunds(harness) == [("succeeded", 400, 0), ("succeeded", 400, 0), ("excess", 800, 600)]
+    won = (dispute("won"), dispute("won", dispute_no="D2"), dispute("won", dispute_no="D3"))
+    await harness.handle_batch([harness.envelope(one) for one in won])
+    await harness.relay()
+    assert await refunds(harness) == [("returned", 400, 0), ("returned", 400, 0), ("succeeded", 800, 0)]
+    assert (await refunded(harness), len(harness.events_of("refund.returned"))) == (800, 2)
+
+
+async def test_a_won_dispute_without_a_reversal_owes_nothing_to_the_buyer_of_a_cancelled_order(
+    harness: HandlerHarness, order_id: int
+) -> None:
+    await harness.handle(cancel(order_id))
+    await harness.handle(dispute("won"))
+    assert alerts(harness)[-1] == ("payment disputed: won", "HIGH")
+
+
+@pytest.mark.parametrize(
+    ("state", "trade_no", "ids"), [("won", "t1", [1]), ("lost", "t1", []), ("closed", "t1", []), ("won", "t2", [])]
+)
+def test_only_a_won_dispute_brings_back_reversals_of_its_capture(state: str, trade_no: str, ids: list[int]) -> None:
+    gone = GoneRefund(1, "R1", 7, "alipay", "t1", "reversal:alipay:F1", 400, 0, "CNY")
+    assert [refund.id for refund in returned_by(dispute(state, trade_no=trade_no), [gone])] == ids

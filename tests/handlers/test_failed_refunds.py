@@ -1,5 +1,6 @@
 """What follows a refund follows the refunds that succeeded or are under way, once, however one replaces another."""
 
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -184,3 +185,19 @@ async def points_of_a_thing(harness: HandlerHarness) -> int:
     """The minor units that points paid of one of the four things; the order has three cheap things beside them."""
     [(points, qty)] = await harness.rows("SELECT points_amount, qty FROM order_items WHERE sku_id = 's1'")
     return int(points // qty)
+
+
+async def test_a_refund_that_came_back_after_its_success_is_alerted_and_still_counts(harness: HandlerHarness) -> None:
+    """An older failure, after which the refund was requested again, says nothing of it."""
+    order_id = await harness.create_order(create(("s1", 10)))
+    await harness.pay(order_id)
+    requested = await request(harness, order_id, 500)
+    await harness.handle(refund_result(requested), trusted=True)
+    await harness.handle(refund_result(requested, "failed"), trusted=True)
+    assert harness.events_of("alert.raised") == []
+    days_later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    await harness.handle(refund_result(requested, "failed", occurred_at=days_later), trusted=True)
+    [alert] = harness.events_of("alert.raised")
+    assert (alert["title"], alert["level"], alert["order_id"]) == ("refund came back", "HIGH", str(order_id))
+    assert harness.events_of("refund.failed") == []
+    await audit_is_clean(harness)

@@ -1,9 +1,7 @@
-"""Orders are handed over to warehouses, which work on them and answer cancellations."""
+"""Orders are handed over to warehouses, which work on them and answer cancellations (S1-18)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -24,6 +22,7 @@ from messages.orders import CreateLine, OrderChangeAddress
 from messages.rests import ShortageDecide, ShortageReport, ShortLine
 from messages.roles import Role
 from tests.handlers.builders import ADDRESS, book, cancel, create, receive, sku, update, user
+from tests.handlers.fulfilment_builders import cancel_no, fact, hand_overs, instructions
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from workers import shop
@@ -37,23 +36,6 @@ def warehouses(harness: HandlerHarness) -> Iterator[None]:
     shop.configure(Shop(policy=Policy(rate_limit_orders=0), fulfilment_warehouses=WAREHOUSES))
     yield
     shop.configure(Shop())
-
-
-def fact(kind: type[FulfilmentFact], order_id: int, number: int = 1, warehouse: str = "main", **more: Any) -> Any:
-    return kind(order_id=order_id, warehouse=warehouse, number=number, occurred_at=datetime.now(UTC), **more)
-
-
-def instructions(harness: HandlerHarness) -> list[tuple[str, str, int]]:
-    """(what, warehouse, number) of every instruction."""
-    return [(m.routing_key().partition(".")[2], m.warehouse, m.number) for m in harness.instructions]  # type: ignore[attr-defined]
-
-
-def cancel_no(harness: HandlerHarness) -> int:
-    return int(harness.instructions[-1].cancel_no)  # type: ignore[attr-defined]
-
-
-async def hand_overs(harness: HandlerHarness) -> list[tuple[Any, ...]]:
-    return await harness.rows("SELECT warehouse, state, number FROM fulfilments ORDER BY warehouse")
 
 
 async def fulfilling(harness: HandlerHarness) -> int:

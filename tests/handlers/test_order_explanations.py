@@ -7,10 +7,16 @@ import pytest
 
 from messages.base import QueryRejected
 from messages.explanations import OrderAsOf, OrderExplain, OrderExplained, OrderShownAsOf
+from messages.fulfilments import FulfilmentAccept, FulfilmentPack
 from messages.holds import OrderHold
+from messages.order_queries import PaymentDescribed, PaymentGet
 from tests.handlers.builders import OPERATOR, book, captured, create, receive, sku, update, user
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold, release
 from tests.handlers.querying import ask
+from tests.handlers.refund_builders import refund_result, request_refund
+from workers import shop
+from workers.domain.shop import Policy, Shop
 from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
@@ -62,6 +68,37 @@ async def test_a_held_order_says_so_first(harness: HandlerHarness) -> None:
     assert (mine[0].what, mine[0].ref, mine[0].since) == ("release", None, None)
 
 
+async def test_a_warehouse_that_a_hold_stopped_waits_for_the_release(harness: HandlerHarness) -> None:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0), fulfilment_warehouses={"main": frozenset()}))
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    about: dict[str, Any] = {"order_id": order_id, "warehouse": "main", "occurred_at": datetime.now(UTC)}
+    assert waits(await explain(harness, order_id)) == [("acceptance", "warehouse", None)]
+    await harness.handle(hold(order_id), trusted=True)
+    withdrawn = (await explain(harness, order_id)).awaits
+    assert [(one.what, one.whom, one.name) for one in withdrawn] == [
+        ("release", "operator", None),
+        ("resumption", "operator", "main"),
+    ]
+    [(request_back,)] = await harness.rows("SELECT updated_at FROM fulfilments")
+    assert withdrawn[1].since == request_back
+    await harness.handle(release(order_id), trusted=True)
+    await harness.handle(FulfilmentAccept(**about, number=2))
+    assert waits(await explain(harness, order_id)) == [("hand_over", "warehouse", None)]
+    await harness.handle(hold(order_id, "h2"), trusted=True)
+    await harness.handle(FulfilmentPack(**about, number=2))
+    stopped = (await explain(harness, order_id)).awaits
+    assert [(one.what, one.whom, one.name) for one in stopped] == [
+        ("release", "operator", None),
+        ("resumption", "operator", "main"),
+    ]
+    assert stopped[1].since == stopped[0].since, "what the warehouse reported since then began before the hold"
+    mine = (await explain(harness, order_id, actor=user())).awaits
+    assert [(one.what, one.since) for one in mine] == [("release", None), ("resumption", None)]
+    await harness.handle(release(order_id, "f2"), trusted=True)
+    assert waits(await explain(harness, order_id)) == [("hand_over", "warehouse", None)]
+
+
 async def test_a_split_order_waits_for_its_children(harness: HandlerHarness) -> None:
     await harness.handle(sku("tea", seller_id="acme"), sku("cup", seller_id="bolt"), trusted=True)
     await harness.handle(receive("tea", 5), receive("cup", 5))
@@ -97,6 +134,51 @@ async def test_an_operator_sees_what_died_of_an_order_and_a_buyer_does_not(harne
     assert [names[one.dead_letter_id] for one in seen.died] == ["names the order", "of its conversation"]
     assert {(one.queue, one.reason, one.decision) for one in seen.died} == {("stock", "invalid", "open")}
     assert (await explain(harness, order_id, actor=user())).died == ()
+
+
+async def test_an_order_shows_the_newest_fifty_dead_letters_of_its_conversation_and_all_that_name_it(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 1))
+    [(conversation,)] = await harness.rows("SELECT conversation_id FROM orders WHERE id = $1", order_id)
+    about_it = [letter(f"about {n}", f'{{"order_id": "{order_id}", "n": {n}}}'.encode(), "other") for n in range(3)]
+    async with harness.pool.acquire() as tx:
+        await dead_letters.keep(tx, about_it)
+        for n in range(60):
+            await dead_letters.keep(tx, [letter(f"{n}", b"{}", conversation)])
+        rows = await tx.fetch("SELECT id, message_id FROM dead_letters")
+    names = {row["id"]: row["message_id"] for row in rows}
+    shown = [names[one.dead_letter_id] for one in (await explain(harness, order_id)).died]
+    assert sorted(shown) == sorted([*(str(n) for n in range(10, 60)), "about 0", "about 1", "about 2"])
+
+
+async def test_money_in_another_currency_is_no_money_of_the_order(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 1))
+    await harness.handle(captured(order_id, 500, "usd", currency="USD"), trusted=True)
+    [requested] = harness.events_of("refund.requested")
+    await harness.handle(refund_result(requested), trusted=True)
+    assert await money_shown(harness, order_id) == [(0, 0), (0, 0)]
+    await harness.handle(captured(order_id, 500, "cny"), trusted=True)
+    assert await money_shown(harness, order_id) == [(500, 0), (500, 0)]
+    await harness.handle(request_refund(order_id, "a", 200), trusted=True)
+    await harness.handle(refund_result(harness.events_of("refund.requested")[-1]), trusted=True)
+    assert await money_shown(harness, order_id) == [(500, 200), (500, 200)]
+    [reply] = await ask(harness, PaymentGet(actor=user(), order=str(order_id)))
+    assert isinstance(reply, PaymentDescribed)
+    assert [(one.amount.minor, one.amount.currency) for one in reply.payments] == [(500, "USD"), (500, "CNY")]
+    assert [(one.amount.minor, one.amount.currency) for one in reply.refunds] == [(500, "USD"), (200, "CNY")]
+
+
+async def money_shown(harness: HandlerHarness, order_id: int) -> list[tuple[int, int]]:
+    """(captured, refunded) as payment.get and as order.as_of show them now."""
+    names: dict[str, Any] = {"actor": user(), "order": str(order_id)}
+    now, then = await ask(harness, PaymentGet(**names), OrderAsOf(**names, at=datetime.now(UTC)))
+    assert isinstance(now, PaymentDescribed), now
+    assert isinstance(then, OrderShownAsOf), then
+    assert {one.currency for reply in (now, then) for one in (reply.captured, reply.refunded)} == {"CNY"}
+    return [(reply.captured.minor, reply.refunded.minor) for reply in (now, then)]
 
 
 async def test_an_order_is_shown_as_it_was(harness: HandlerHarness) -> None:

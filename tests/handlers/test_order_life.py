@@ -1,4 +1,4 @@
-"""The whole life of an order, handler by handler, on a real database."""
+"""The whole life of an order, handler by handler, on a real database (S0-30, S1-01, S1-03, S3-01, S3-45)."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ import pytest
 from messages.base import Actor
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderDelete
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, sku, update, user
+from tests.handlers.folded_events import event_differences
 from tests.handlers.harness import HandlerHarness
 from workers.handlers import timeouts
 
@@ -57,7 +58,7 @@ async def test_an_order_without_enough_stock_is_rejected_and_holds_nothing(harne
     assert (await harness.stock("s1"), await harness.stock("s2")) == ((3, 0), (3, 0))
     [event] = harness.events_of("order.rejected")
     assert event["code"] == "INVENTORY_INSUFFICIENT"
-    assert event["details"]["short"] == [{"sku_id": "s2", "warehouse": "main", "want": 4, "have": 3}]
+    assert event["details"]["short"] == [{"sku_id": "s2", "warehouse": "main", "want": 4, "have": 3, "elsewhere": 0}]
 
 
 async def test_a_free_order_announces_created_then_paid(harness: HandlerHarness) -> None:
@@ -222,3 +223,14 @@ async def test_a_timer_that_fired_a_thousand_times_fires_again_within_minutes(ha
     async with harness.pool.acquire() as tx, tx.transaction():
         await timeouts.sweep(tx)
     assert await harness.pool.fetchval("SELECT wake_at - now() FROM timers") < timedelta(minutes=6)
+
+
+async def test_events_and_tables_that_differ_are_found(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 1))
+    assert await event_differences(harness) == []
+    await harness.pool.execute("UPDATE orders SET refunded_amount = 1")
+    assert await event_differences(harness) == [f"{order_id}: refunded_amount is 1, by the events 0"]
+    await harness.deliver(order_id)
+    del harness.events[[event["type"] for event in harness.events].index("order.shipped.v1")]
+    assert f"{order_id}: events 3 to 3 are missing" in await event_differences(harness)

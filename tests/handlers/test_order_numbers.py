@@ -61,7 +61,8 @@ async def test_an_order_is_numbered_by_day_channel_and_sequence_once_it_is_accep
 
 
 @pytest.mark.parametrize(
-    ("method", "pay_type"), [(None, "00"), ("alipay", "01"), ("wechat", "02"), ("paypal", "00"), ("unionpay", "00")]
+    ("method", "pay_type"),
+    [(None, "00"), ("alipay", "01"), ("wechat", "02"), ("paypal", "00"), ("unionpay", "00"), ("stripe", "00")],
 )
 async def test_an_issued_number_shows_how_it_will_be_paid(
     harness: HandlerHarness, method: str | None, pay_type: str

@@ -1,4 +1,4 @@
-"""Queries about orders: what each asker sees, page by page, and what nobody else sees."""
+"""Queries about orders: what each asker sees, page by page, and what nobody else sees (S4-26)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,11 +8,11 @@ import pytest
 
 from messages.base import Actor, Query, QueryRejected
 from messages.explanations import OrderAsOf, OrderExplain
+from messages.order_history import OrderHistoryListed
 from messages.order_queries import (
     OrderDescribed,
     OrderGet,
     OrderHistory,
-    OrderHistoryListed,
     OrderList,
     OrderListed,
     OrderTrack,

@@ -9,6 +9,7 @@ from messages.base import Message
 from messages.rests import OrderCancelRest, ShortageDecide, ShortageReport, ShortLine
 from scripts.commands.audit import findings
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, update, user
+from tests.handlers.folded_events import event_differences
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from workers import shop
@@ -82,3 +83,4 @@ async def test_every_history_ends_and_the_books_agree(
     async with harness.pool.acquire() as tx, tx.transaction():
         found = await findings(tx, drained=False, grace_seconds=0)
     assert [(one.id, one.invariant, one.first) for one in found if one.violations] == []
+    assert await event_differences(harness) == []

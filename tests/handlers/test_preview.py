@@ -16,6 +16,7 @@ from messages.orders import Address, CreateLine
 from messages.queries import OrderPreview, OrderPreviewed
 from messages.roles import FOR_BUYERS, Role
 from tests.handlers.builders import ADDRESS, OPERATOR, cancel, create, receive, user
+from tests.handlers.catalogue_builders import member
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.preview_builders import BENEFITS, CATALOGUE, FROM, SHOP, TO
 from workers import shop
@@ -256,6 +257,13 @@ async def test_a_preview_of_a_refused_order_has_the_reason_and_all_other_fields(
     await harness.handle(body)
     [rejected] = [event for event in harness.events_of("command.rejected") if event["code"] != "RISK_RATE_LIMITED"]
     assert (rejected["code"], rejected["details"]) == (previewed.refusal.code, previewed.refusal.details)
+
+
+async def test_a_preview_says_that_the_user_may_place_no_orders(harness: HandlerHarness) -> None:
+    await harness.handle(member(revision=2, blocked=True), trusted=True)
+    shown = await answer_to(harness.pool, preview(("s1", 1)))
+    assert shown.refusal is not None
+    assert (shown.refusal.code, shown.refusal.details) == ("USER_INVALID", {"field": "user_id", "why": "blocked"})
 
 
 async def test_what_a_business_type_does_not_take_is_not_offered(harness: HandlerHarness) -> None:

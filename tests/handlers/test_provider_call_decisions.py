@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from messages.envelope import Envelope
 from messages.providers import (
+    ProviderAuthorizationCapture,
+    ProviderAuthorizationRenew,
+    ProviderAuthorizationVoid,
     ProviderCapture,
     ProviderClose,
     ProviderQuery,
@@ -44,7 +48,7 @@ def reported(status: ReportedPayment) -> PaymentReport:
     return PaymentReport("P7", "t7", status, 1000, "CNY", NOW)
 
 
-CAPTURED, FAILED, CLOSED, PENDING = map(reported, ReportedPayment)
+AUTHORIZED, CAPTURED, FAILED, CLOSED, PENDING = map(reported, ReportedPayment)
 
 
 def decision(body: Any, answer: Any, state: str = "created", over: int = 0, tries: int = 0) -> CallDecision:
@@ -121,6 +125,7 @@ def test_a_start_is_answered_once_by_what_the_provider_answered(
     assert effects(decision(ProviderStart(attempt_id=7), answer, state, tries=tries)) == expected
 
 
+TAKE = partial(ProviderAuthorizationCapture, number=1)
 LONG = 86_400  # so long ago that the window has ended by any clock
 CALLS = [
     (ProviderQuery, CAPTURED, "requested", 0, Effects(announced=("payment.observed",))),
@@ -147,6 +152,22 @@ CALLS = [
     (ProviderClose, NO_ANSWER, "closing", 0, Effects(retried=True)),
     (ProviderClose, None, "closed", 0, Effects(stops=True)),
     (ProviderClose, None, "closing", 0, Effects()),
+    (ProviderQuery, AUTHORIZED, "requested", 0, Effects(announced=("payment.observed",))),
+    (ProviderCapture, AUTHORIZED, "requested", 0, Effects(announced=("payment.observed",))),
+    (ProviderClose, AUTHORIZED, "closing", 0, Effects(announced=("payment.observed",))),
+    (ProviderQuery, AUTHORIZED, "closed", 0, Effects(announced=("payment.observed",), stops=True)),
+    (ProviderQuery, AUTHORIZED, "captured", 0, Effects(stops=True)),
+    *(
+        (ProviderQuery, answer, "authorized", 0, Effects(announced=("authorization.observed",)))
+        for answer in (AUTHORIZED, CAPTURED, FAILED, CLOSED, PENDING)
+    ),
+    (ProviderQuery, NO_ANSWER, "authorized", 0, Effects()),
+    (TAKE, CAPTURED, "authorized", 0, Effects(announced=("authorization.observed",))),
+    (TAKE, REFUSAL, "authorized", 0, Effects(announced=("authorization.observed",))),
+    (TAKE, NO_ANSWER, "authorized", 0, Effects()),
+    (ProviderAuthorizationVoid, CLOSED, "authorized", 0, Effects(announced=("authorization.observed",))),
+    (ProviderAuthorizationVoid, REFUSAL, "authorized", 0, Effects()),
+    (ProviderAuthorizationRenew, REFUSAL, "authorized", 0, Effects(announced=("authorization.observed",))),
 ]
 
 

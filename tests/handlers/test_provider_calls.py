@@ -197,7 +197,7 @@ async def test_the_next_call_depends_on_the_state_of_the_attempt(
     provider: Any = Captures() if captures else Closes()
     for message, expected in questions.items():
         item = open_attempt.harness.envelope(message(attempt_id=open_attempt.attempt_id))
-        made = request_for(provider, item, found, {})
+        made = request_for(provider, item, found, {}, {})
         assert (made is None) == (expected is None), message
         if made is not None:
             sent = made.build(AT)

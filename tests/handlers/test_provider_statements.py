@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from scripts.gateways import alipay_protocol, paypal_protocol, unionpay_protocol, wechat_protocol
+from scripts.gateways import alipay_protocol, paypal_protocol, stripe_protocol, unionpay_protocol, wechat_protocol
 from scripts.gateways.paypal_protocol import SettlementLine
+from scripts.gateways.stripe_protocol import BalanceLine
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import DAY, NOON, pay_order_at, reconcile, refund_order_at
-from tests.providers import alipay_builders, paypal_builders, unionpay_builders, wechat_builders
+from tests.providers import alipay_builders, paypal_builders, stripe_builders, unionpay_builders, wechat_builders
 from workers.providers import configure
 from workers.providers.port import Provider
 
@@ -76,12 +77,22 @@ def paypal(books: Books) -> bytes:
     )
 
 
+def stripe(books: Books) -> bytes:
+    return stripe_protocol.report(
+        DAY,
+        [
+            BalanceLine("charge", TRADE_NO, TRADE_NO, stripe_protocol.decimal(books.amount), "cny", books.paid),
+            BalanceLine("refund", "re_9X1", TRADE_NO, stripe_protocol.decimal(300), "cny", books.back),
+        ],
+    )
+
+
 STATEMENTS: Mapping[str, Callable[[Books], bytes]] = {
-    "alipay": alipay, "wechat": wechat, "unionpay": unionpay, "paypal": paypal,
+    "alipay": alipay, "wechat": wechat, "unionpay": unionpay, "paypal": paypal, "stripe": stripe,
 }  # fmt: skip
 PROVIDERS: Mapping[str, Callable[[], Provider]] = {
     "alipay": alipay_builders.provider, "wechat": wechat_builders.provider, "unionpay": unionpay_builders.provider,
-    "paypal": paypal_builders.provider,
+    "paypal": paypal_builders.provider, "stripe": stripe_builders.provider,
 }  # fmt: skip
 
 

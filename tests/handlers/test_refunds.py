@@ -1,8 +1,11 @@
 """Refunds: each succeeds once, a failed one can be requested again, and no more goes back than was captured."""
 
+from messages.explanations import OrderExplain, OrderExplained
+from messages.order_queries import OrderDescribed, OrderGet
 from messages.refunds import RefundRequest
 from tests.handlers.builders import OPERATOR, cancel, captured, user
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.querying import ask
 from tests.handlers.refund_builders import refund_result, request_refund
 from workers.store import refunds
 
@@ -126,6 +129,96 @@ async def test_what_a_failed_refund_did_not_give_back_can_go_back_by_another_but
     await harness.handle(refund("e", refund_no=failed["refund_no"]), refund("f"), trusted=True)
     assert [r["refund_no"] for r in harness.events_of("refund.requested")[2:]] == [failed["refund_no"]]
     assert [r["code"] for r in harness.events_of("command.rejected")[2:]] == ["PAY_REFUND_EXCEEDS"]
+
+
+async def two_failed_refunds(harness: HandlerHarness) -> tuple[int, str, str]:
+    """Place and pay an order of 1000, of which two refunds of 500 failed; return their numbers."""
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.handle(request_refund(order_id, "a", 500), request_refund(order_id, "b", 500), trusted=True)
+    first, second = harness.events_of("refund.requested")
+    await harness.handle(refund_result(first, "failed"), refund_result(second, "failed"), trusted=True)
+    return order_id, first["refund_no"], second["refund_no"]
+
+
+async def again_awaited(harness: HandlerHarness, order_id: int) -> list[str | None]:
+    """The refunds that wait for an operator, as order.explain shows them."""
+    [reply] = await ask(harness, OrderExplain(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(reply, OrderExplained)
+    return [one.ref for one in reply.awaits if one.what == "refund_again"]
+
+
+async def test_a_refund_that_replaces_a_failed_one_says_which_of_two_equal_ones(harness: HandlerHarness) -> None:
+    order_id, first, second = await two_failed_refunds(harness)
+    assert await again_awaited(harness, order_id) == [first, second]
+    await harness.handle(request_refund(order_id, "c", 500, replaces=second), trusted=True)
+    other = harness.events_of("refund.requested")[-1]
+    assert (other["replaces"], other["refund_no"] in {first, second}) == (second, False)
+    assert await again_awaited(harness, order_id) == [first]
+    [shown] = await ask(harness, OrderGet(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(shown, OrderDescribed)
+    assert [(one.refund_no, one.replaces) for one in shown.refunds] == [
+        (first, None),
+        (second, None),
+        (other["refund_no"], second),
+    ]
+    await harness.handle(refund_result(other), trusted=True)
+    assert await again_awaited(harness, order_id) == [first]
+    await harness.handle(request_refund(order_id, "d", 500), trusted=True)
+    assert await again_awaited(harness, order_id) == [], "nothing is left of the capture"
+
+
+async def test_a_refund_is_replaced_once_and_then_its_replacement_is_the_one_to_request_again(
+    harness: HandlerHarness,
+) -> None:
+    order_id, first, second = await two_failed_refunds(harness)
+    twice = [request_refund(order_id, name, 500, replaces=first) for name in ("c", "d")]
+    await harness.handle(*twice, request_refund(order_id, "e", 500, first), trusted=True)
+    other = harness.events_of("refund.requested")[-1]
+    assert harness.rejections() == [("REFUND_NOT_ALLOWED", {})] * 2, "the other refund has no number yet"
+    await harness.handle(refund_result(other, "failed"), trusted=True)
+    assert await again_awaited(harness, order_id) == [second, other["refund_no"]]
+    await harness.handle(request_refund(order_id, "f", 500, first), trusted=True)
+    assert harness.rejections()[-1] == ("REFUND_NOT_ALLOWED", {"replaced_by": other["refund_no"]})
+    await harness.handle(request_refund(order_id, "g", 500, other["refund_no"]), trusted=True)
+    await harness.handle(request_refund(order_id, "h", 500, second), trusted=True)
+    assert await again_awaited(harness, order_id) == []
+    assert len(harness.rejections()) == 3
+
+
+async def test_what_cannot_be_replaced_is_refused(harness: HandlerHarness) -> None:
+    order_id, first, second = await two_failed_refunds(harness)
+    other = await harness.place_another_paid_order(("s1", 1))
+    await harness.handle(request_refund(order_id, "c", 500, second), trusted=True)
+    wrong = [
+        request_refund(order_id, "d", 499, replaces=first),
+        request_refund(order_id, "e", 500, replaces=second),
+        request_refund(order_id, "f", 500, replaces="R1"),
+        request_refund(other, "g", 500, replaces=first),
+        request_refund(order_id, "h", 500, first, replaces=first),
+    ]
+    await harness.handle(*wrong, trusted=True)
+    assert [code for code, _ in harness.rejections()] == [*["REFUND_NOT_ALLOWED"] * 4, "ORDER_PARAM_INVALID"]
+    await harness.handle(request_refund(order_id, "i", 500, replaces=first, actor=user()), trusted=True)
+    assert harness.rejections()[-1][0] == "AUTH_FORBIDDEN"
+
+
+async def test_a_failed_refund_of_a_late_payment_can_be_replaced(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(cancel(order_id))
+    await harness.handle(captured(order_id, 1000), trusted=True)
+    [late] = harness.events_of("refund.requested")
+    await harness.handle(refund_result(late, "failed"), trusted=True)
+    await harness.handle(request_refund(order_id, "a", replaces=late["refund_no"]), trusted=True)
+    other = harness.events_of("refund.requested")[-1]
+    assert (other["replaces"], other["trade_no"]) == (late["refund_no"], late["trade_no"])
+    assert await again_awaited(harness, order_id) == []
+    await harness.handle(refund_result(other), trusted=True)
+    assert await harness.rows("SELECT state, replaces FROM refunds ORDER BY id") == [
+        ("failed", None),
+        ("succeeded", late["refund_no"]),
+    ]
 
 
 async def test_refunds_without_an_end_are_counted_and_the_oldest_has_its_age(harness: HandlerHarness) -> None:

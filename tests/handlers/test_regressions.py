@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate
+from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.catalogue_builders import coupon, grant, promotion, template
 from tests.handlers.harness import HandlerHarness
@@ -110,6 +111,17 @@ async def test_mall_9_every_cancellation_returns_stock_coupon_points_and_money(
     await harness.handle(cancel(order_id, actor=OPERATOR if by_operator else user()), trusted=by_operator)
     assert await everything(harness) == FREE
     assert [refund["amount"] for refund in harness.events_of("refund.requested")] == ([500] if paid else [])
+
+
+async def test_mall_9_a_changed_price_is_what_the_buyer_pays(harness: HandlerHarness) -> None:
+    """There updateMoneyInfo changes the discount and the freight, and the buyer pays what the order cost before."""
+    order_id = await harness.create_order(with_everything())
+    await harness.handle(adjustment(order_id, discount=150), trusted=True)
+    await harness.handle(captured(order_id, 500, "old"), captured(order_id, 350, "new"), trusted=True)
+    assert await harness.states() == ["paid"]
+    assert [(refund["trade_no"], refund["amount"]) for refund in harness.events_of("refund.requested")] == [
+        ("old", 500)
+    ]
 
 
 @pytest.mark.parametrize("state", ["shipped", "delivered", "completed"])

@@ -35,7 +35,7 @@ async def test_what_happens_to_a_parcel_after_its_delivery_is_announced_and_move
     [moved] = harness.events_of("shipment.updated")
     assert (moved["previous"], moved["status"], moved["after_delivery"]) == ("delivered", status, True)
     [alert] = harness.events_of("alert.raised")
-    assert (alert["level"], alert["code"], alert["order_id"]) == ("HIGH", "LOGISTICS_AFTER_DELIVERY", str(order_id))
+    assert (alert["level"], alert["code"], alert["order_id"]) == ("LOW", "LOGISTICS_AFTER_DELIVERY", str(order_id))
     assert await harness.rows(FACTS) == [(status, False)]
     assert await harness.states() == ["delivered"]
     assert harness.events_of("refund.requested") == []
@@ -58,7 +58,7 @@ async def test_a_return_is_announced_from_its_beginning_to_its_end_also_after_co
     assert await harness.states() == ["completed"]
     await harness.handle(later(order_id, "returning", 4), later(order_id, "returned", 5), later(order_id, "refused", 3))
     assert [one["status"] for one in harness.events_of("shipment.updated")] == ["returning", "returned"]
-    assert [one["level"] for one in harness.events_of("alert.raised")] == ["HIGH", "HIGH"]
+    assert [one["level"] for one in harness.events_of("alert.raised")] == ["LOW", "LOW"]
     assert await harness.rows("SELECT state FROM shipments") == [("returned",)]
 
 
@@ -86,5 +86,5 @@ async def test_a_parcel_that_was_lost_and_found_delivers_its_order_and_can_be_lo
     assert await harness.states() == ["delivered"]
     await harness.handle(later(order_id, "loss_confirmed", 9))
     assert len(harness.events_of("refund.requested")) == 1
-    assert [one["level"] for one in harness.events_of("alert.raised")] == ["HIGH", "HIGH"]
+    assert [one["level"] for one in harness.events_of("alert.raised")] == ["LOW", "LOW"]
     assert await harness.states() == ["delivered"]

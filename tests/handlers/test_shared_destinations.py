@@ -57,7 +57,7 @@ async def test_orders_to_two_addresses_are_not_booked_together(harness: HandlerH
     ] * 2
     assert await harness.rows(PARCELS) == []
     await harness.handle(shared(first, third))
-    assert await harness.rows(PARCELS) == [("booked", None)]
+    assert await harness.rows(PARCELS) == [("booked", "main")]
 
 
 @BATCHES
@@ -112,6 +112,63 @@ async def test_a_booking_that_names_its_warehouse_takes_what_comes_from_there(ha
     await harness.handle(book(first, "T5").model_copy(update={"warehouse": "main"}), update(first, "T5", "outbound"))
     assert await harness.state(first) == "shipped"
     assert await harness.rows(PARCELS) == [("outbound", "east"), ("outbound", "main")]
+
+
+MAIN = CreateLine(sku_id="s1", qty=2)
+AMBIGUOUS = ("LOGISTICS_WAREHOUSE_AMBIGUOUS", "warehouse", ["east", "main"])
+
+
+def ambiguities(harness: HandlerHarness) -> list[tuple[str, str, list[str]]]:
+    return [(code, details["field"], details["warehouses"]) for code, details in failures(harness)]
+
+
+async def test_a_booking_of_all_units_names_the_warehouse_if_they_are_left_in_several(harness: HandlerHarness) -> None:
+    shop.configure(replace(shop.current(), carriers={"sf": PUSH}))
+    order_id = await order(harness, MAIN, EAST, expected_pay_amount=1500)
+    await harness.handle(book(order_id, "T1"), shared(order_id))
+    await harness.handle(ShipmentCreate(request_id="w1", order_id=order_id, carrier="sf"))
+    assert ambiguities(harness) == [AMBIGUOUS] * 3
+    assert (await harness.rows(PARCELS), harness.carrier_calls) == ([], [])
+    await harness.handle(shared(order_id, warehouse="east"))
+    await harness.handle(book(order_id, "T2"), update(order_id, "T1", "outbound"), update(order_id, "T2", "outbound"))
+    assert await harness.rows(PARCELS) == [("outbound", "east"), ("outbound", "main")]
+    assert await harness.state(order_id) == "shipped"
+
+
+async def test_lines_name_the_warehouse_if_only_some_of_the_units_of_a_sku_that_several_have(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(receive("s1", 10, "note-3", "east"))
+    order_id = await order(harness, MAIN, CreateLine(sku_id="s1", qty=1, warehouse="east"), expected_pay_amount=1500)
+    one, all_three = (ShipmentBookLine(sku_id="s1", qty=1),), (ShipmentBookLine(sku_id="s1", qty=3),)
+    await harness.handle(shared(order_id, lines=one))
+    assert ambiguities(harness) == [AMBIGUOUS]
+    await harness.handle(shared(order_id, lines=all_three))
+    assert len(failures(harness)) == 1
+    assert await harness.rows(PARCELS) == [("booked", None)]
+
+
+async def test_a_warehouse_books_no_goods_of_another_one_whose_users_are_named(harness: HandlerHarness) -> None:
+    users = {"east": frozenset({"east-app"}), "main": frozenset()}
+    shop.configure(replace(shop.current(), carriers={"sf": PUSH}, fulfilment_warehouses=users))
+    order_id = await order(harness, EAST)
+
+    async def send(body: ShipmentBook | ShipmentCreate, user: str, *, trusted: bool = False) -> list[str]:
+        item = replace(harness.envelope(body, trusted=trusted), user=user)
+        verdicts = (await harness.handle_batch([item])).verdicts
+        await harness.relay()
+        return [str(one.reason) for one in verdicts.values()]
+
+    plan = ShipmentCreate(request_id="w1", order_id=order_id, carrier="sf")
+    for named in (None, "east"):
+        assert await send(shared(order_id, warehouse=named), "main-app") == ["untrusted_user"]
+    assert await send(plan, "main-app") == []
+    assert harness.rejections() == [("AUTH_FORBIDDEN", {"warehouse": "east"})]
+    assert (await harness.rows(PARCELS), harness.carrier_calls) == ([], [])
+    assert await send(plan.model_copy(update={"request_id": "w2"}), "anna", trusted=True) == []
+    assert len(harness.carrier_calls) == 1
+    assert await send(shared(order_id), "east-app") == []
+    assert await harness.rows(PARCELS) == [("booked", "east")]
 
 
 def moves(order_id: int) -> OrderChangeAddress:

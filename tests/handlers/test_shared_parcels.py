@@ -8,8 +8,6 @@ from messages.orders import OrderMerge
 from messages.shipments import ShipmentBook, ShipmentBookLine, ShipmentUpdate
 from tests.handlers.builders import book, cancel, captured, create, receive, sku, update, user
 from tests.handlers.harness import HandlerHarness
-from workers import shop
-from workers.domain.shop import DeductOn, Policy, Shop
 
 PARCELS = "SELECT state, ended FROM shipments ORDER BY id"
 
@@ -69,17 +67,30 @@ async def test_one_booking_and_one_fact_move_all_orders_in_the_parcel(harness: H
 
 
 @SEVERAL
-@pytest.mark.parametrize("left", [False, True], ids=["before it leaves", "after it has left"])
 async def test_an_order_joins_the_parcel_of_another_one_with_a_booking_of_its_own(
-    harness: HandlerHarness, several: Any, left: bool
+    harness: HandlerHarness, several: Any
 ) -> None:
     first, second = await several(harness)
-    facts = [anonymous("T1", "outbound")]
-    await harness.handle(book(first, "T1"), *(facts if left else []))
-    await harness.handle(book(second, "T1"), book(second, "T1"), *facts)
+    await harness.handle(book(first, "T1"))
+    await harness.handle(book(second, "T1"), book(second, "T1"), anonymous("T1", "outbound"))
     assert [await harness.state(order_id) for order_id in (first, second)] == ["shipped", "shipped"]
     assert len(harness.events_of("shipment.booked")) == 2
     assert await harness.rows("SELECT count(*) FROM shipments") == [(1,)]
+
+
+@SEVERAL
+@pytest.mark.parametrize("status", ["outbound", "lost"])
+async def test_no_order_joins_a_parcel_that_has_left(harness: HandlerHarness, several: Any, status: str) -> None:
+    """A booking of an order that is in the parcel is a repeat, and changes nothing."""
+    first, second = await several(harness)
+    await harness.handle(book(first, "T1"), anonymous("T1", status), book(second, "T1"), book(first, "T1"))
+    refused = {"field": "tracking_no", "parcel": status}
+    failed = harness.events_of("shipment.booking_failed")
+    assert [(e["order_id"], e["code"], e["details"]) for e in failed] == [
+        (str(second), "LOGISTICS_PARCEL_LEFT", refused)
+    ]
+    await harness.handle(book(second, "T2"))
+    assert about(harness, "shipment.booked") == [str(first), str(second)]
 
 
 @SEVERAL
@@ -175,12 +186,20 @@ async def test_a_number_is_used_again_once_its_parcel_has_ended_and_each_parcel_
     assert len(await harness.rows(PARCELS)) == 2, "a booking that is repeated after the end books nothing"
 
 
-async def test_the_stock_of_an_order_that_joins_a_parcel_on_its_way_is_deducted(harness: HandlerHarness) -> None:
-    shop.configure(Shop(policy=Policy(rate_limit_orders=0, deduct_on=DeductOn.SHIP)))
+@pytest.mark.parametrize("user_id", ["u1", "u2"], ids=["same user", "another user"])
+async def test_a_fact_about_a_number_that_is_used_again_waits_until_its_order_has_booked_it(
+    harness: HandlerHarness, user_id: str
+) -> None:
     await harness.fill_stock()
-    first, second = await harness.place_paid_order(("s1", 1)), await harness.place_another_paid_order(("s2", 1))
-    await harness.handle(book(first, "T1"), anonymous("T1", "outbound"), book(second, "T1"))
-    assert (await harness.stock("s1"), await harness.stock("s2")) == ((9, 0), (9, 0))
+    old = await harness.place_shipped_order([("s1", 1)], lines=[("s1", 1)])
+    await harness.handle(update(old, "T1", "delivered"))
+    new = await harness.place_order(("s2", 1), user_id=user_id)
+    await harness.pay(new)
+    fact = harness.envelope(update(new, "T1", "outbound", "E1"))
+    batch = await harness.handle_batch([fact])
+    assert [v.reason for v in batch.verdicts.values()] == ["parcel_unknown"]
+    await harness.handle(book(new, "T1"), update(new, "T1", "outbound", "E1"))
+    assert await harness.rows(PARCELS) == [("delivered", True), ("outbound", False)]
 
 
 async def test_bookings_of_one_parcel_and_its_facts_at_the_same_time_move_both_orders(harness: HandlerHarness) -> None:

@@ -168,7 +168,7 @@ async def test_of_a_split_order_each_child_has_two_and_the_parent_all(harness: H
     "change",
     [
         "UPDATE order_snapshots SET data = '{}'",
-        "UPDATE orders SET payable_amount = payable_amount",
+        "UPDATE orders SET tax_amount = tax_amount",
         'UPDATE orders SET policy = \'{"deduct_on": "ship"}\'',
         "UPDATE order_items SET name = 'Renamed'",
         'UPDATE order_items SET specs = \'{"size": "XL"}\'',

@@ -1,16 +1,21 @@
 """Lines that name no warehouse come from the warehouses of lists, where there is enough (S3-44)."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+import asyncpg
+import orjson
 import pytest
 from pydantic import ValidationError
 
+from db.statements import SQL
 from messages.orders import CreateLine
 from messages.risk import RiskResult
 from messages.stock import StockLine, StockReserve
 from tests.handlers.builders import ADDRESS, book, cancel, create, receive, sku, update
 from tests.handlers.catalogue_builders import warehouses
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import release
 from workers import shop
 from workers.domain.shop import Policy, Shop
 
@@ -46,7 +51,8 @@ async def test_an_order_comes_from_one_warehouse_that_has_all_of_it(
     await harness.handle(create(*wanted))
     if expected is None:
         [event] = harness.events_of("order.rejected")
-        assert event["details"]["short"] == [{"sku_id": "s1", "warehouse": "north", "want": 6, "have": 5}]
+        short = {"sku_id": "s1", "warehouse": "north", "want": 6, "have": 5, "elsewhere": 6}
+        assert event["details"]["short"] == [short]
         assert await harness.rows(LOCKED) == []
         return
     assert await harness.rows(LINES) == [(name, where) for (name, _), where in zip(wanted, expected, strict=True)]
@@ -99,8 +105,38 @@ async def test_a_line_that_names_a_warehouse_keeps_it_and_draws_the_others_to_it
     items = (CreateLine(sku_id="s1", qty=1, warehouse="main"), CreateLine(sku_id="s1", qty=1))
     await harness.handle(create(expected_pay_amount=1000, items=items, request_id="r2"))
     assert [event["details"]["short"] for event in harness.events_of("order.rejected")] == [
-        [{"sku_id": "s1", "warehouse": "main", "want": 1, "have": 0}]
+        [{"sku_id": "s1", "warehouse": "main", "want": 1, "have": 0, "elsewhere": 0}]
     ]
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        (("", "province", "sku"), "sku"),
+        (("", "province", "sku country"), "sku country"),
+        (("province", "sku country", "sku"), "sku country"),
+        (("sku country", "sku province", "sku"), "sku province"),
+        (("", "country"), "country"),
+        (("", "country", "province"), "province"),
+        (("other province", "other country", "other sku", ""), ""),
+        (("other province", "other country", "other sku"), "main"),
+    ],
+)
+async def test_the_list_of_a_sku_comes_before_that_of_a_region_and_that_before_the_common_one(
+    lists: tuple[str, ...], expected: str, harness: HandlerHarness
+) -> None:
+    """Each list has one warehouse, which is named like the list."""
+    of = {"sku": {"sku_id": "s1"}, "country": {"country": "CN"}, "province": {"country": "CN", "province": "Zhejiang"}}
+    of |= {"sku country": of["sku"] | of["country"], "sku province": of["sku"] | of["province"]}
+    of |= {"other sku": {"sku_id": "s2"}, "other country": {"country": "DE"}, "": {}}
+    of["other province"] = {"country": "CN", "province": "Jiangsu"}
+    await harness.handle(
+        warehouses(revision=2), *(warehouses(name or "common", revision=3, **of[name]) for name in lists)
+    )
+    await harness.handle(receive("s1", 1, warehouse="main"), receive("s1", 1, warehouse=expected or "common"))
+    address = ADDRESS.model_copy(update={"province": "Zhejiang"})
+    await harness.handle(create(("s1", 1), address=address))
+    assert await harness.rows(LINES) == [("s1", expected or "common")]
 
 
 async def test_the_list_of_a_sku_and_of_a_region_comes_first(harness: HandlerHarness) -> None:
@@ -127,6 +163,32 @@ async def test_a_province_needs_its_country_and_no_warehouse_is_named_twice(harn
         warehouses("east", "east")
 
 
+@pytest.mark.parametrize(
+    "of",
+    [
+        {"country": "CN", "province": "Jiangsu/Suzhou"},
+        {"country": "CN", "province": "Jiang\nsu"},
+        {"country": "CN", "province": "J" * 129},
+        {"country": "cn"},
+        {"country": "CHN"},
+        {"sku_id": "s\x00"},
+    ],
+    ids=repr,
+)
+def test_a_list_of_what_no_order_can_have_is_refused(of: Any) -> None:
+    with pytest.raises(ValidationError):
+        warehouses("east", **of)
+
+
+@pytest.mark.parametrize("province", ["jiangsu", "Jiangsu ", "江苏", None])
+async def test_a_province_that_is_written_otherwise_gets_the_list_of_its_country(
+    province: str | None, harness: HandlerHarness
+) -> None:
+    await harness.handle(warehouses("west", country="CN"), warehouses("north", country="CN", province="Jiangsu"))
+    await harness.handle(create(("s1", 1), address=ADDRESS.model_copy(update={"province": province})))
+    assert await harness.rows(LINES) == [("s1", "west")]
+
+
 async def test_without_lists_everything_comes_from_the_default_warehouse(harness: HandlerHarness) -> None:
     await harness.handle(warehouses(revision=2))
     await harness.handle(receive("s1", 1))
@@ -150,19 +212,96 @@ async def test_after_a_risk_check_the_stock_still_chooses(harness: HandlerHarnes
     assert await harness.state(order_id) == "awaiting_payment"
 
 
-async def test_a_repeated_reservation_finds_the_same_warehouse(harness: HandlerHarness) -> None:
+@pytest.mark.parametrize("others", [("north", "west"), ("west", "north"), ()], ids=["the same", "others", "none"])
+async def test_a_repeated_reservation_finds_the_same_warehouse(
+    others: tuple[str, ...], harness: HandlerHarness
+) -> None:
     order_id = await harness.create_order(create(("s1", 5)))
-    line = StockLine(holder_id=order_id, sku_id="s1", warehouse="east", qty=5, others=("north", "west"))
-    await harness.handle_batch(
-        [harness.envelope(StockReserve(group_id=order_id, deadline=datetime.now(UTC), lines=(line,)))]
-    )
-    [body] = [row["body"] for row in await harness.pool.fetch("SELECT body FROM outbox")]
-    assert b'"warehouse":"north"' in body
+    line = StockLine(holder_id=order_id, sku_id="s1", warehouse="east", qty=5, others=others)
+    again = StockReserve(group_id=order_id, deadline=datetime.now(UTC), lines=(line,))
+    await harness.handle_batch([harness.envelope(again), harness.envelope(again)])
+    bodies = [orjson.loads(row["body"]) for row in await harness.pool.fetch("SELECT body FROM outbox")]
+    answers = [part["body"] for body in bodies for part in body["items"]]
+    north = {"holder_id": str(order_id), "sku_id": "s1", "warehouse": "north"}
+    assert [answer["moved"] for answer in answers] == [[north], [north]]
     await harness.relay()
     assert await harness.rows(LOCKED) == [("s1", "north", 5)]
+    assert await harness.rows(LINES) == [("s1", "north")]
+
+
+HOLD_BACK = "DELETE FROM outbox WHERE type = $1 RETURNING *"
+
+
+@pytest.mark.parametrize("verdict", ["passed", "held"])
+@pytest.mark.parametrize("first", ["the order", "the verdict"])
+@pytest.mark.parametrize("deliver", ["first answer first", "second answer first"])
+async def test_a_verdict_that_was_not_requested_moves_no_goods(
+    verdict: str, first: str, deliver: str, harness: HandlerHarness
+) -> None:
+    """Both have the stock reserve. Whichever comes first, and whichever answer, the order has one warehouse."""
+    await harness.handle_batch([harness.envelope(create(("s1", 4), ("s2", 1)))])
+    order_id = await harness.pool.fetchval("SELECT id FROM orders")
+    reserves = await harness.pool.fetch(HOLD_BACK, "stock.reserve.v1")
+    await harness.handle_batch(
+        [harness.envelope(RiskResult.model_validate({"order_id": order_id, "verdict": verdict}), trusted=True)]
+    )
+    reserves += await harness.pool.fetch(HOLD_BACK, "stock.reserve.v1")
+    assert len(reserves) == 2
+    answers = []
+    for row in reserves if first == "the order" else reversed(reserves):
+        await handle_only(harness, row)
+        answers += await harness.pool.fetch(HOLD_BACK, "stock.reserved.v1")
+    for row in answers if deliver == "first answer first" else reversed(answers):
+        await harness.relay_row(row)
+    await harness.relay()
+    assert len(answers) == 2
+    assert await harness.rows(LINES) == [("s1", "west"), ("s2", "west")]
+    assert await harness.rows(LOCKED) == [("s1", "west", 4), ("s2", "west", 1)]
+    await ends_where_it_began(harness, order_id, verdict)
+
+
+async def handle_only(harness: HandlerHarness, row: Any) -> None:
+    """Have the stock handle a row of the outbox, and relay nothing."""
+    parts = orjson.loads(row["body"])["items"]
+    await harness.handle_batch(
+        [harness.envelope(StockReserve.model_validate_json(orjson.dumps(part["body"]))) for part in parts]
+    )
+
+
+async def ends_where_it_began(harness: HandlerHarness, order_id: int, verdict: str) -> None:
+    """Pay and cancel the order: its units are in the warehouse that they were reserved in."""
+    if verdict == "held":
+        await harness.handle(release(order_id), trusted=True)
+    await harness.pay(order_id)
+    assert (await harness.stock("s1", "west"), await harness.stock("s2", "west")) == ((1, 0), (4, 0))
+    await harness.handle(cancel(order_id))
+    assert (await harness.stock("s1", "west"), await harness.stock("s2", "west")) == ((5, 0), (5, 0))
+    assert harness.events_of("stock.discrepancy") == []
+
+
+async def test_an_order_whose_goods_the_warehouses_have_together_only_is_refused_and_says_so(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(create(("s1", 6)), create(("s1", 12), request_id="r2"))
+    together, nowhere = harness.events_of("order.rejected")
+    assert together["details"]["short"][0]["elsewhere"] == 6
+    assert "come from one warehouse" in together["message"]
+    assert nowhere["message"] == "not everything that was ordered is in stock"
+
+
+async def test_the_lists_of_all_skus_are_read_once(harness: HandlerHarness) -> None:
+    await harness.handle(warehouses("west", sku_id="s1"))
+    rows = await harness.pool.fetch(SQL["skus.read_with_lists"], ["s1", "s2"], [""], [""])
+    assert [row["sku_id"] for row in rows if row["own_lists"] is not None] == ["s1"]
+    assert [row["common_lists"] for row in rows if row["common_lists"] is not None] == [
+        '[["", "", ["east", "north", "west"]]]'
+    ]
+    assert len(rows) == 2
 
 
 async def test_the_warehouse_of_a_line_is_final_once_its_goods_are_reserved(harness: HandlerHarness) -> None:
     await harness.create_order(create(("s1", 1)))
-    with pytest.raises(Exception, match="final"):
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="final"):
         await harness.pool.execute("UPDATE order_items SET warehouse = 'west'")
+    assert await harness.rows(LINES) == [("s1", "east")]
+    await harness.pool.execute("UPDATE order_items SET warehouse = 'east'")  # the same again is no move

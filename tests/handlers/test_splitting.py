@@ -132,7 +132,7 @@ async def test_the_stock_is_held_by_the_children_all_of_it_or_none(harness: Hand
     assert (await harness.states())[4:] == ["rejected"] * 3
     assert await stocks(harness) == [(10, 3), (10, 1), (10, 2)]
     assert [e["details"]["short"] for e in harness.events_of("order.rejected")] == [
-        [{"sku_id": "card", "warehouse": "main", "want": 9, "have": 8}]
+        [{"sku_id": "card", "warehouse": "main", "want": 9, "have": 8, "elsewhere": 0}]
     ] * 3
     assert await harness.rows("SELECT kind FROM timers WHERE kind = 'saga'") == []
 

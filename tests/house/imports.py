@@ -4,9 +4,10 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
-from tests.house.sources import PRODUCT, ROOT, tree
+from tests.house.sources import PRODUCT, ROOT, nodes
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 OURS = (*PRODUCT, "scripts", "tests")
@@ -41,9 +42,10 @@ def imported_modules(node: ast.AST) -> list[str]:
     return []
 
 
-def third_party(file: str) -> set[str]:
+@cache
+def third_party(file: str) -> frozenset[str]:
     """The top-level packages a file imports that are neither ours nor Python's."""
-    packages = {name.partition(".")[0] for node in ast.walk(tree(file)) for name in imported_modules(node)}
+    packages = frozenset(name.partition(".")[0] for node in nodes(file) for name in imported_modules(node))
     return packages - {*OURS, *sys.stdlib_module_names, *OPTIONAL}
 
 

@@ -26,6 +26,7 @@ def _walked() -> list[str]:
     return [str(path) for path in found if "__pycache__" not in path.parts]
 
 
+@cache
 def text(name: str) -> str:
     """Its content; bytes that are no text do not matter here."""
     return (ROOT / name).read_text("utf-8", errors="replace")
@@ -44,6 +45,12 @@ def tree(name: str) -> ast.Module:
     return ast.parse(text(name), name)
 
 
+@cache
+def nodes(name: str) -> tuple[ast.AST, ...]:
+    """Every node of its syntax. To walk a tree takes far longer than to look through its nodes, which many tests do."""
+    return tuple(ast.walk(tree(name)))
+
+
 def functions(name: str) -> Iterator[Function]:
     """Every function and method of a file, also inner ones."""
-    return (node for node in ast.walk(tree(name)) if isinstance(node, Function))
+    return (node for node in nodes(name) if isinstance(node, Function))

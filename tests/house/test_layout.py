@@ -5,7 +5,7 @@ import re
 from pathlib import PurePath
 
 from tests.house.imports import imported_modules
-from tests.house.sources import python, text, tracked, tree
+from tests.house.sources import nodes, python, text, tracked
 
 OWN_FOLDERS = {
     "tests": "fixtures of all tests",
@@ -34,7 +34,7 @@ def test_every_folder_of_tests_mirrors_a_folder_of_code() -> None:
 def shared_with_tests(file: str) -> set[str]:
     """The modules that a file imports, and the names it imports from them, that are test modules or a conftest."""
     found = set()
-    for node in ast.walk(tree(file)):
+    for node in nodes(file):
         names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
         for module in imported_modules(node):
             found |= {module, *(f"{module}.{name}" for name in names)}

@@ -5,9 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import pytest
-
-from tests.house.sources import PRODUCT, functions, python, text, tracked, tree
+from tests.house.sources import PRODUCT, functions, nodes, python, text, tracked
 
 PAGE = "tests/requirements.md"
 AUDIT = "scripts/commands/invariants.py"
@@ -77,16 +75,15 @@ def test_every_id_is_shown_by_a_test_that_exists() -> None:
 
 def printable(name: str) -> list[str]:
     """The texts of a file that a program can print. Docstrings are, in scripts/commands: they are its help."""
-    nodes = [*ast.walk(tree(name))]
     helps = name.startswith("scripts/commands/")
-    silent = set() if helps else {node.value for node in nodes if isinstance(node, ast.Expr)}
-    texts = [node for node in nodes if isinstance(node, ast.Constant) and node not in silent]
+    silent = set() if helps else {node.value for node in nodes(name) if isinstance(node, ast.Expr)}
+    texts = [node for node in nodes(name) if isinstance(node, ast.Constant) and node not in silent]
     return [node.value for node in texts if isinstance(node.value, str)]
 
 
-@pytest.mark.parametrize("name", [name for name in python(*PRODUCT, "scripts") if name != AUDIT])
-def test_no_program_prints_an_id(name: str) -> None:
-    assert [written for written in printable(name) if [*ids(written)]] == []
+def test_no_program_prints_an_id() -> None:
+    files = [name for name in python(*PRODUCT, "scripts") if name != AUDIT]
+    assert [f"{name}: {written}" for name in files for written in printable(name) if [*ids(written)]] == []
 
 
 def test_the_readme_cites_none() -> None:

@@ -1,4 +1,6 @@
-"""Every queue of the wire is served by one route, in the file that is named after it and says what it takes."""
+"""Every queue of the wire is served by one route, in the file that is named after it and says what it takes
+(S0-19, S3-06).
+"""
 
 import sys
 from collections import Counter
@@ -6,14 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from messages.topology import QUESTIONS, QUEUES, TAKEN, Names, carrier_calls_queue, messages_of, tiers_seconds, topology
+from messages.questions import QUESTIONS
+from messages.topology import (
+    BUYER_NOTIFICATIONS,
+    QUEUES,
+    TAKEN,
+    Names,
+    carrier_calls_queue,
+    messages_of,
+    notification_calls_queue,
+    tiers_seconds,
+    topology,
+)
 from scripts.commands.worker import chosen
-from workers.routes import ROUTES, with_carriers
+from workers.routes import ROUTES, with_carriers, with_media
 from workers.runtime.route import QueryRoute, RawRoute, Route
 
 CARRIER = "sf"
-ALL = with_carriers(ROUTES, [CARRIER])
-CALLS = carrier_calls_queue(CARRIER)
+ALL = with_media(with_carriers(ROUTES, [CARRIER]), ["email"])
+SOME = (carrier_calls_queue(CARRIER), BUYER_NOTIFICATIONS, notification_calls_queue("email"))
+"""The queues that only some shops have."""
 WORK = [route for route in ALL if not isinstance(route, RawRoute)]
 RAW = [route for route in ALL if isinstance(route, RawRoute)]
 
@@ -29,12 +43,12 @@ def kind_of(queue: str) -> str:
 
 
 def test_every_queue_has_exactly_one_route_and_every_route_a_queue() -> None:
-    assert Counter(route.queue for route in WORK) == Counter([*TAKEN, CALLS])
+    assert Counter(route.queue for route in WORK) == Counter([*TAKEN, *SOME])
 
 
 def test_every_dead_letter_queue_and_the_unrouted_one_are_collected_once() -> None:
     assert Counter(route.queue for route in RAW) == Counter(
-        [f"{queue}.dlq" for queue in (*QUEUES, CALLS)] + ["unrouted"]
+        [f"{queue}.dlq" for queue in (*QUEUES, *SOME)] + ["unrouted"]
     )
 
 
@@ -50,14 +64,16 @@ def test_who_collects_dead_letters_answers_no_questions() -> None:
 def test_every_route_serves_a_queue_that_is_declared_and_every_queue_but_the_tiers_is_served() -> None:
     names = Names("shop")
     tiers = tiers_seconds(1800)
-    declared = {queue.name for queue in topology(names, tiers, carriers=[CARRIER]).queues} - {
+    declared = {queue.name for queue in topology(names, tiers, carriers=[CARRIER], media=["email"]).queues} - {
         names.tier_queue(t) for t in tiers
     }
     assert {names.queue(route.queue) for route in ALL} == declared
 
 
 def test_no_message_is_taken_by_two_queues() -> None:
-    taken = Counter(type_ for _, type_ in {(kind_of(name), m.TYPE) for name, models in TAKEN.items() for m in models})
+    taken = Counter(
+        type_ for _, type_ in {(kind_of(name), m.TYPE) for name in (*TAKEN, *SOME) for m in messages_of(name)}
+    )
     assert [type_ for type_, count in taken.items() if count > 1] == []
 
 

@@ -7,7 +7,7 @@ import tokenize
 from tests.house.sources import python, text, tree
 
 RUNTIME = "workers/runtime/"
-CODE_LINES_MAX = 1679
+CODE_LINES_MAX = 1689
 SAYS_NOTHING = {
     tokenize.COMMENT,
     tokenize.NL,

@@ -4,7 +4,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.house.sources import PRODUCT, python, tree
+from tests.house.sources import PRODUCT, nodes, python
 
 EACH_ITS_OWN = {
     "Item",  # the envelopes of a handler's own queue, or of the part of it that a service serves
@@ -13,7 +13,7 @@ EACH_ITS_OWN = {
 
 def types(name: str) -> Iterator[str]:
     """The classes of a file and its public type aliases. A name with an underscore is private to its module."""
-    for node in ast.walk(tree(name)):
+    for node in nodes(name):
         if isinstance(node, ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":

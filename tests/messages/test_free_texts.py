@@ -7,7 +7,7 @@ from messages.base import Command, Event, Fact, FreeText, ReasonCode, as_reason_
 from messages.registry import MODELS
 
 CODE: TypeAdapter[str] = TypeAdapter(ReasonCode)
-PROSE = ("reason", "note", "comment", "text", "why")
+PROSE = ("reason", "note", "description", "comment", "text", "why")
 """Names under which people would write sentences."""
 
 
@@ -44,7 +44,7 @@ def test_a_field_for_prose_is_marked_in_every_message_from_outside() -> None:
     for model in sent:
         named = {name for name in model.model_fields if name in PROSE}
         assert named == set(free_text_fields(model)), model.TYPE
-    assert sum(bool(free_text_fields(model)) for model in sent) == 10
+    assert sum(bool(free_text_fields(model)) for model in sent) == 16
 
 
 def test_no_event_or_message_of_ours_has_a_field_for_prose() -> None:

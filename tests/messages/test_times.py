@@ -107,9 +107,9 @@ def fields_of(schema: Any, path: str = "$") -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("type_", MODELS)
-def test_no_message_has_a_time_or_date_that_is_parsed_without_a_pattern(type_: str) -> None:
-    assert not fields_of(MODELS[type_].__pydantic_core_schema__)
+def test_no_message_has_a_time_or_date_that_is_parsed_without_a_pattern() -> None:
+    found = {type_: fields_of(model.__pydantic_core_schema__) for type_, model in MODELS.items()}
+    assert {type_: fields for type_, fields in found.items() if fields} == {}
 
 
 def test_a_message_names_the_path_of_what_is_no_time() -> None:

@@ -9,9 +9,8 @@ from yarl import URL
 from db import cipher
 from db.pool import Pool
 from messages.topology import RETRY_TIERS_SECONDS
-from tests.broker import Broker
+from tests.broker import Broker, declare_some
 from tests.runtime.harness import WorkerHarness, client_of
-from workers.runtime import declare
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +21,8 @@ def encrypting() -> None:
 
 @pytest.fixture
 async def declared(broker: Broker) -> Broker:
-    """A virtual host with our topology."""
-    await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS)
+    """A virtual host with every exchange of ours, and the queues that these tests use."""
+    await declare_some(broker, RETRY_TIERS_SECONDS, "order-changes", "payment-results", "stock", "timeouts", "queries")
     return broker
 
 

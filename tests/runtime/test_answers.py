@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from db.pool import Transaction
 from messages.base import QueryRejected, Reply
-from messages.topology import QUESTION_TTL_SECONDS, Names, topology
+from messages.queue_rules import QUESTION_TTL_SECONDS
+from messages.topology import Names, topology
 from tests.golden.examples import example
 from tests.runtime.builders import DELETE, TRUST, delivery, read
 from tests.runtime.harness import WorkerHarness, wait_until

@@ -6,6 +6,7 @@ import pytest
 from aiormq.exceptions import AMQPError, ChannelAccessRefused
 from yarl import URL
 
+from messages.event_history import EVENT_HISTORY, EventHistory
 from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from scripts.servers.find import Servers
 from tests.broker import Broker
@@ -23,6 +24,23 @@ async def test_declaring_twice_changes_nothing(broker: Broker) -> None:
         exchanges=[exchange.name for exchange in first.exchanges],
         queues=[queue.name for queue in first.queues],
     )
+
+
+async def test_the_event_history_is_a_stream_with_limits_that_takes_every_event(broker: Broker) -> None:
+    history = EventHistory(max_age_seconds=86_400, max_bytes=10**9, segment_bytes=10**6)
+    declared = await declare.declare(broker["topology"], broker.names, (1,), history=history)
+    name = broker.names.queue(EVENT_HISTORY)
+    assert [(one.exchange, one.routing_key) for one in declared.bindings if one.queue == name] == [
+        (broker.names.events, "#")
+    ]
+    await declare.verify(broker["oncall"], exchanges=[], queues=[name])
+    shorter = EventHistory(max_age_seconds=60, max_bytes=10**9, segment_bytes=10**6)
+    with pytest.raises(TopologyError, match=rf"queue {name} exists with other arguments.*x-max-age"):
+        await declare.declare(broker["topology"], broker.names, (1,), history=shorter)
+
+
+def test_there_is_no_event_history_unless_the_shop_wants_one() -> None:
+    assert [queue.name for queue in topology(Names(), ()).queues if EVENT_HISTORY in queue.name] == []
 
 
 async def test_a_queue_with_other_arguments_is_named_with_the_argument(broker: Broker) -> None:
@@ -49,7 +67,7 @@ async def test_a_broker_without_the_delay_plugin_says_so_and_declares_nothing(br
     with pytest.raises(TopologyError, match="OMS_DELAY=ladder"):
         await declare.declare(broker["topology"], broker.names, RETRY_TIERS_SECONDS, delay_plugin=True)
     with pytest.raises(TopologyError, match="does not have"):
-        await declare.verify(broker["topology"], exchanges=[broker.names.commands], queues=[])
+        await declare.verify(broker["topology"], exchanges=[broker.names.internal], queues=[])
 
 
 @pytest.fixture

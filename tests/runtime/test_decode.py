@@ -8,9 +8,11 @@ import pytest
 
 from messages.roles import Role
 from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
+from tests.golden.examples import example
 from tests.runtime.builders import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
 
 NAME_TWICE = orjson.dumps(pack(1, 2)).replace(b'"key"', b'"key":"9","key"', 1)
+PAID: dict[str, Any] = {"type": "order.paid.v1", "body": example("order.paid.v1")}
 INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("not JSON", "order-changes", {"body": b"{"}, "json_invalid", "$"),
     ("no JSON at all", "order-changes", {"body": b""}, "json_invalid", "$"),
@@ -77,6 +79,22 @@ INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
         "order-changes",
         {"exchange": "oms.delayed"},
         "forbidden_exchange",
+        "$",
+    ),
+    ("an event by the commands", "buyer-notifications", PAID, "forbidden_exchange", "$"),
+    ("an event of a stranger", "buyer-notifications", PAID | {"exchange": "oms.events"}, "forbidden_exchange", "$"),
+    (
+        "an event that a stranger had and we replay",
+        "buyer-notifications",
+        PAID | {"exchange": "", "user_id": "relay", "headers": {"origin-user": "checkout"}},
+        "forbidden_exchange",
+        "$",
+    ),
+    (
+        "an event that nobody is notified of",
+        "buyer-notifications",
+        {"type": "order.completed.v1", "exchange": "oms.events", "user_id": "relay"},
+        "unknown_type",
         "$",
     ),
     ("an internal type by the commands", "timeouts", {"type": TIMER, "body": pack(1)}, "forbidden_exchange", "$"),
@@ -291,3 +309,10 @@ def test_our_own_user_has_every_role() -> None:
 
 def test_a_fact_from_a_user_with_its_role_is_read() -> None:
     assert read("payment-results", delivery(PAYMENT, payment(), user_id="payments")).failure is None
+
+
+@pytest.mark.parametrize("exchange", ["oms.events", "", "oms.delayed"])
+def test_an_event_of_ours_comes_to_a_queue_that_subscribes_and_comes_again_for_a_retry(exchange: str) -> None:
+    work = read("buyer-notifications", delivery(PAID["type"], PAID["body"], exchange=exchange, user_id="relay"))
+    assert work.failure is None
+    assert (work.sender, work.user) == ("*", "relay")

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from db.pool import Transaction
-from messages.topology import QUEUES
+from messages.topology import QUEUES, RETRY_TIERS_SECONDS
 from tests.runtime.builders import DELETE, delete
 from tests.runtime.harness import WorkerHarness, wait_until, write_effects
-from workers.runtime import settle
+from workers.runtime import declare, settle
 from workers.runtime.batch import Batch
 from workers.runtime.route import RawRoute, Route
 from workers.runtime.run import SHARED_CONNECTIONS
@@ -23,6 +23,7 @@ async def test_dead_letter_queues_share_a_few_database_connections(harness: Work
         await write_effects(tx, batch)
         await asyncio.sleep(0.2)  # so that all routes work at the same time
 
+    await declare.declare(harness.broker["topology"], harness.broker.names, RETRY_TIERS_SECONDS)
     raw = [RawRoute(f"{queue}.dlq", slow) for queue in QUEUES]
     async with harness.running(Route(QUEUE, write_effects), *raw):
         await harness.client.publish(DELETE, delete())

@@ -12,12 +12,12 @@ import pytest
 from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
-from prometheus_client import REGISTRY
 
 from db.pool import Transaction
 from messages.roles import Role
 from messages.topology import RETRY_TIERS_SECONDS
 from scripts.servers.find import Servers
+from tests.metric_values import metric_value
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
 from tests.runtime.harness import WAIT_SECONDS, WorkerHarness, client_of, wait_until, write_effects
 from workers.runtime import consumer, declare, settle
@@ -368,7 +368,7 @@ async def test_a_worker_without_its_queues_names_the_command_that_declares_them(
 
 
 async def gauge(name: str, value: int) -> bool:
-    return REGISTRY.get_sample_value(name, {"queue": QUEUE}) == value
+    return metric_value(name, queue=QUEUE) == value
 
 
 @asynccontextmanager

@@ -194,6 +194,12 @@ def test_the_topology_is_shown_as_it_is_declared(oms: Oms) -> None:
     assert "shop.delay.77s" in oms("topology", "show").out
 
 
+def test_the_event_history_is_part_of_the_topology_once_it_is_switched_on(oms: Oms) -> None:
+    assert "oms.event-history" not in oms("topology", "show").out
+    shown = oms("topology", "show", "-o", "json", event_history="on", event_history_max_age_seconds="3600").json
+    assert shown["queues"][-1]["arguments"]["x-max-age"] == "3600s"
+
+
 def test_declaring_twice_changes_nothing_and_a_different_queue_is_an_error(oms: Oms, broker: Broker) -> None:
     urls = {"amqp_url": broker["topology"], "prefix": broker.names.prefix}
     for _ in range(2):

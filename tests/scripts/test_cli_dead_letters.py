@@ -127,13 +127,28 @@ def test_a_letter_is_shown_masked_without_reveal(oms: Oms, ids: dict[str, str]) 
     assert shown.json["body"] == {"address": {"phone": "138****5678", "receiver": "W****"}, "qty": 1}
     assert shown.json["headers"]["headers"]["note"] == "call 138****5678"
     assert "13812345678" not in shown.out + oms("dead-letters", "show", ids["plain"]).out
-    revealed = oms("dead-letters", "show", ids["plain"], "--reveal", "-o", "json").json
+    revealed = oms("dead-letters", "show", ids["plain"], "--reveal", *REASON, "-o", "json").json
     assert revealed["body"] == orjson.loads(ADDRESS)
+
+
+def test_whoever_sees_a_letter_in_clear_is_recorded_with_a_reason(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
+    for blank in ([], ["--reason", " "]):
+        refused = oms("dead-letters", "show", ids["plain"], "--reveal", *blank)
+        assert (refused.code, refused.out) == (1, "")
+        assert f"next: oms dead-letters show {ids['plain']} --reveal --reason" in refused.err
+    assert oms("dead-letters", "show", ids["plain"], *REASON).code == 1
+    assert oms("dead-letters", "show", "999", "--reveal", *REASON).code == 2
+    looks = "SELECT what, dead_letter_id, note, reason, actor = session_user AS own FROM address_accesses"
+    assert rows(looks) == []
+    shown = oms("dead-letters", "show", ids["plain"], "--reveal", *REASON, "-o", "json", actor="ana").json
+    assert [(look["note"], look["reason"]) for look in shown["accesses"]] == [("ana", REASON[1])]
+    (look,) = rows(looks)
+    assert tuple(look.values()) == ("letter", int(ids["plain"]), "ana", REASON[1], True)
 
 
 def test_a_body_that_is_not_json_is_shown_only_with_reveal(oms: Oms, ids: dict[str, str]) -> None:
     assert "13812345678" not in oms("dead-letters", "show", ids["binary"]).out
-    assert "13812345678" in oms("dead-letters", "show", ids["binary"], "--reveal").out
+    assert "13812345678" in oms("dead-letters", "show", ids["binary"], "--reveal", *REASON).out
 
 
 def test_a_replay_without_a_terminal_requires_yes(oms: Oms, ids: dict[str, str], rows: Rows) -> None:

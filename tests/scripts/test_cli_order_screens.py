@@ -146,7 +146,7 @@ def test_a_screen_begins_with_what_a_support_person_has_to_know(
     assert held[0] == f"Order {number}: fulfilling, held"
     for part in (
         "waits for  an operator to release hold ",
-        "           warehouse main to hand it over",
+        "           the end of the hold that stops warehouse main",
         "held       FRAUD (operator) by operator ops-7",
         "failed     1 open dead letter: oms dead-letters show 1",
         "money      5.00 CNY to pay, 5.00 CNY captured, 0.00 CNY refunded: paid",
@@ -224,22 +224,22 @@ def test_an_explanation_names_what_is_awaited_and_what_would_move_the_order(
     held = "\n".join(screen(oms, monkeypatch, 80, "explain", str(shelf.held)))
     for part in (
         "because  fulfilment.accept.v1 m",
-        "for    an operator to release hold ",
-        "for    warehouse main to hand it over",
+        "for       an operator to release hold ",
+        "for       the end of the hold that stops warehouse main",
         "cancel       cancelling",
         "shipping-updates  shipment.update.v1  invalid  open",
     ):
         assert part in held
     unpaid = "\n".join(screen(oms, monkeypatch, 80, "explain", str(shelf.bulk)))
     assert re.search(
-        r"for    the buyer to pay\nsince  .* ago\)\nuntil  .*\(in .* min .*\), then it is cancelled", unpaid
+        r"for       the buyer to pay\nsince     .* ago\)\nuntil     .*\(in .* min .*\), then it is cancelled", unpaid
     )
-    assert "order  child 1\nfor    warehouse main to accept it" in "\n".join(
+    assert "order     child 1\nfor       warehouse main to accept it" in "\n".join(
         screen(oms, monkeypatch, 80, "explain", str(shelf.split))
     )
     assert "waits for  nothing" in oms("order", "explain", str(shelf.rejected)).out
     found = oms("order", "explain", str(shelf.held), "-o", "json")
-    assert [one.what for one in OrderExplained.model_validate_json(found.out).awaits] == ["release", "hand_over"]
+    assert [one.what for one in OrderExplained.model_validate_json(found.out).awaits] == ["release", "resumption"]
     assert oms("order", "show", str(shelf.held), "-o", "json").json["awaits"] == found.json["awaits"]
 
 

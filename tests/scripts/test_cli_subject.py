@@ -1,12 +1,9 @@
 """`oms subject` shows, exports and erases what is kept about a user, with a worker and both servers."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -19,6 +16,7 @@ from tests.handlers.builders import cancel, create
 from tests.handlers.harness import HandlerHarness
 from tests.scripts.oms_command import Oms
 from tests.scripts.placed import with_handlers
+from tests.scripts.workers import worker
 
 ROOT = Path(__file__).parents[2]
 WHY = ("--reason", "USER_REQUEST")
@@ -45,27 +43,6 @@ def live(database_url: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return with_handlers(database_url, lambda harness: harness.place_order())
 
 
-@contextmanager
-def worker(broker: Broker, database_url: str) -> Iterator[None]:
-    """Run `oms worker` for erasures."""
-    variables = {
-        "OMS_DATABASE_URL": database_url,
-        "OMS_AMQP_URL": broker["worker"],
-        "OMS_PREFIX": broker.names.prefix,
-        "OMS_ROLES": orjson.dumps({"oms-operator": ["operator"], "oms-storefront": ["storefront"]}).decode(),
-        "OMS_OPS_PORT": "0",
-    }
-    command = [sys.executable, "-m", "scripts.cli", "worker", "--queues", "subjects"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
 def test_a_user_is_shown_exported_and_erased(
     oms: Oms, cancelled: int, database_url: str, declared_broker: Broker, tmp_path: Path
 ) -> None:
@@ -86,7 +63,7 @@ def test_a_user_is_shown_exported_and_erased(
     assert (planned.code, planned.err) == (0, "dry run: nothing was changed\n")
     unasked = oms("subject", "erase", "u1", *WHY)
     assert (unasked.code, "--yes" in unasked.err) == (6, True)
-    with worker(declared_broker, database_url):
+    with worker(declared_broker, database_url, "subjects"):
         erased = oms("subject", "erase", "u1", *WHY, "--yes", "-o", "json")
     assert (erased.code, erased.json["orders"], erased.err.splitlines()[-1]) == (0, 1, "u1 is erased"), erased
     with psycopg.connect(database_url) as connection:
@@ -124,7 +101,7 @@ def test_an_order_that_is_placed_after_the_plan_is_found_by_the_worker(
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
     with_handlers(database_url, lambda harness: harness.create_order(create(("s1", 1), request_id="later")))
-    with worker(declared_broker, database_url):
+    with worker(declared_broker, database_url, "subjects"):
         _, errors = process.communicate(timeout=120)
     assert process.returncode == 6
     assert "why:  SUBJECT_HAS_LIVE_ORDERS: orders of the user" in errors

@@ -52,6 +52,7 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert oms("outbox", "retry", "1").code == 2  # nothing is held under this id
     first, second = (str(row["id"]) for row in oms("dead-letters", "list", "-o", "json").json)
     assert oms("dead-letters", "show", first).code == 0
+    assert oms("dead-letters", "show", first, "--reveal", "--reason", "which field").code == 0
     replayed = oms("dead-letters", "replay", first, *WHY, actor="boss")
     assert (replayed.code, replayed.err.splitlines()[-1]) == (0, f"replayed 1 dead letter as {user}")
     assert oms("dead-letters", "discard", second, *WHY).code == 0

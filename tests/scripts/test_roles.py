@@ -38,7 +38,7 @@ def attempt(url: str, act: Callable[[Any], object]) -> bool:
 
 
 def declare_queue(url: str, queue: str) -> bool:
-    return attempt(url, lambda channel: channel.queue_declare(queue, durable=True))
+    return attempt(url, lambda channel: channel.queue_declare(queue, durable=bool(queue), exclusive=not queue))
 
 
 DECLARED = [
@@ -103,7 +103,7 @@ def test_a_user_may_publish_only_to_the_exchanges_of_its_work(broker: Broker) ->
     if not broker.has_roles:
         pytest.skip("one URL serves every role")
     with pika.BlockingConnection(pika.URLParameters(broker["topology"])) as connection:
-        for exchange in {exchange for _, exchange, _ in PUBLISHED} - {""}:
+        for exchange in {exchange for _, exchange, _ in PUBLISHED} - {"", "oms.commands", "oms.queries"}:
             connection.channel().exchange_declare(exchange, "topic", durable=True)
     found = [(user, exchange, publish(broker[user], exchange)) for user, exchange, _ in PUBLISHED]
     assert found == PUBLISHED
@@ -205,7 +205,7 @@ async def test_a_second_shop_in_a_virtual_host_has_users_of_its_own(servers: Ser
     place = first["storefront"].rpartition("@")[2]
     second = {user: f"amqp://{prefix}-{user}:second@{place}" for user in ("storefront", "topology")}
     exchange = f"{prefix}.commands"
-    assert attempt(second["topology"], lambda channel: channel.exchange_declare(exchange, "topic", durable=True))
+    assert attempt(second["topology"], lambda channel: channel.exchange_declare(exchange, passive=True))
     found = [
         publish(first["storefront"], COMMANDS, "order.create"),
         publish(first["storefront"], exchange, "order.create"),
@@ -294,3 +294,13 @@ def test_only_the_warehouse_reads_what_warehouses_get() -> None:
     writers = {user for user, allowed in permissions("oms").items() if re.match(allowed.write, queue)}
     assert readers == {"warehouse-events", "worker", "topology"}
     assert writers == {"topology"}
+
+
+def test_only_our_own_users_read_the_event_history() -> None:
+    queue = "oms.event-history"
+    assert {user for user, allowed in permissions("oms").items() if re.match(allowed.read, queue)} == {
+        "worker",
+        "oncall",
+        "topology",
+    }
+    assert not re.match(permissions("oms")["oncall"].read, "oms.event-history.dlq")

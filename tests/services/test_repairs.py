@@ -2,63 +2,20 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from db.pool import Pool
 from messages.stock import StockReserved
-from scripts.commands.audit import check
 from tests.handlers.builders import book, cancel, update
-from tests.handlers.harness import HandlerHarness, open_harness
+from tests.services.lossy_harness import WHY, LossyHarness, open_lossy
 from workers import shop
-from workers.domain.shop import Shop
 from workers.services import repairs
-
-WHY = "queue oms.stock was deleted"
-
-
-@dataclass
-class LossyHarness(HandlerHarness):
-    """A harness whose relay loses the messages of some types."""
-
-    loses: frozenset[str] = frozenset()
-    lost: list[Any] = field(default_factory=list)
-
-    async def relay_row(self, row: Any) -> None:
-        if row["type"] in self.loses:
-            self.lost.append(row)
-        else:
-            await super().relay_row(row)
-
-    async def plan(self) -> list[str]:
-        async with self.pool.acquire() as tx:
-            return [owed.what for owed in await repairs.plan(tx, shop.current(), None, 0.0)]
-
-    async def repair(self, *order_ids: int) -> list[str]:
-        """Announce again what is owed, and let it arrive."""
-        self.loses = frozenset()
-        async with self.pool.acquire() as tx, tx.transaction():
-            owed = await repairs.apply(tx, shop.current(), order_ids, 0.0, note="ana", reason=WHY)
-        await self.relay()
-        return [one.what for one in owed]
-
-    async def violations(self) -> list[str]:
-        async with self.pool.acquire() as tx:
-            return [found.id for found in await check(tx, grace_seconds=0.0) if found.violations]
-
-    async def order_ids(self) -> list[int]:
-        return [row["id"] for row in await self.pool.fetch("SELECT id FROM orders ORDER BY id")]
 
 
 @pytest.fixture
 async def harness(pool: Pool) -> LossyHarness:
-    open_harness(pool)  # it sets keys and rules
-    shop.configure(Shop())
-    made = LossyHarness(pool)
-    await made.fill_stock()
-    return made
+    return await open_lossy(pool)
 
 
 async def unpaid_cancelled(harness: LossyHarness) -> None:

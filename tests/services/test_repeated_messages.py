@@ -8,6 +8,7 @@ import pytest
 
 from messages.base import MessageKind
 from messages.registry import MODELS
+from messages.roles import Role
 from tests.e2e.scenarios import SCENARIOS
 from tests.handlers.builders import create
 from tests.handlers.harness import HandlerHarness
@@ -47,6 +48,55 @@ async def test_while_it_is_undecided_the_reply_to_of_a_copy_is_added_once(harnes
     await harness.relay()
     assert [reply["to"] for reply in harness.replies] == ["client.a", "client.b"]
     assert len(harness.events_of("order.created")) == 1
+
+
+EXPIRED: dict[str, Any] = {"roles": frozenset(), "granted": frozenset(), "token_fault": "has expired"}
+NO_ROLE: dict[str, Any] = {"roles": frozenset(), "granted": frozenset()}
+ALLOWED: dict[str, Any] = {"roles": frozenset({Role.STOREFRONT}), "granted": frozenset()}
+SENT: list[tuple[dict[str, Any], str]] = [
+    (EXPIRED, "AUTH_REQUIRED"),
+    (NO_ROLE, "AUTH_FORBIDDEN"),
+    (ALLOWED, "order.created.v1"),
+]
+ORDER = [(was, now) for was in range(len(SENT)) for now in range(len(SENT))]
+
+
+@pytest.mark.parametrize(("was", "now"), ORDER)
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_delivery_gets_one_answer_whatever_becomes_of_its_token_and_roles(
+    harness: HandlerHarness, was: int, now: int, *, together: bool
+) -> None:
+    """The copy of a delivery, later or in its batch, gets the answer that the delivery had, and has no other effect."""
+    await harness.fill_stock()
+    plain = replace(harness.envelope(create(("s1", 1)), reply_to="client.a"), user="shop", subject="u1", sender="shop")
+    first, copy = replace(plain, **SENT[was][0]), replace(plain, **SENT[now][0], repeated=True)
+    for batch in [[first, copy]] if together else [[first], [copy]]:
+        await harness.handle_batch(batch)
+        await harness.relay()
+    answers = [reply.get("code", reply["type"]) for reply in harness.replies]
+    undecided = together and was == SENT.index((ALLOWED, "order.created.v1"))  # then they are one question
+    assert answers == [SENT[was][1]] * (1 if undecided else 2)
+    assert undecided or [reply.get("duplicate", False) for reply in harness.replies] == [False, True]
+    assert len(await harness.states()) == len(harness.events_of("order.created")) == (SENT[was][0] is ALLOWED)
+    assert len(harness.events_of("command.rejected")) == (SENT[was][0] is not ALLOWED)
+
+
+async def test_a_refused_message_takes_no_request_id_and_no_message_id_of_another_sender(
+    harness: HandlerHarness,
+) -> None:
+    """The request id may be sent under a new message id, and another sender's message has its own refusal or none."""
+    await harness.fill_stock()
+    plain = replace(harness.envelope(create(("s1", 1)), reply_to="client.a"), user="shop", subject="u1", sender="shop")
+    for item in (
+        replace(plain, **EXPIRED),
+        replace(plain, **ALLOWED, sender="desk"),
+        replace(plain, **ALLOWED, message_id="new"),
+    ):
+        await harness.handle_batch([item])
+        await harness.relay()
+    answers = [reply.get("code", reply["type"]) for reply in harness.replies]
+    assert answers == ["AUTH_REQUIRED", "order.created.v1", "order.created.v1"]
+    assert len(await harness.states()) == 1
 
 
 async def test_a_copy_of_what_its_sender_may_not_send_is_refused_at_its_reply_to_alone(harness: HandlerHarness) -> None:

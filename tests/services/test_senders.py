@@ -1,6 +1,8 @@
-"""Who may send what: every message and every role, and senders who act for users (S0-31, S1-46)."""
+"""Who may send what: every message and every role, with and without tokens, and who acts for users (S0-31, S1-46)."""
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,6 +20,7 @@ from messages.user_roles import Trust
 from tests.golden.examples import example
 from tests.handlers.builders import cancel, create, user
 from tests.runtime.builders import NAMES, delivery
+from tests.workers.token_builders import keys, token
 from workers.domain.codes import Code
 from workers.runtime.decode import Decoder
 from workers.services.authorization import unvouched
@@ -34,12 +37,26 @@ SENDERS: dict[str, set[Role]] = {
     "order.shortage.decide": BUYERS,
     "order.hold": {Role.OPERATOR},
     "order.release": {Role.OPERATOR},
+    "order.amount.adjust": {Role.OPERATOR},
     "order.cancel_rest": BUYERS,
     "order.shortage.report": {Role.WAREHOUSE, Role.OPERATOR},
+    "after_sale.apply": BUYERS,
+    "after_sale.cancel": BUYERS,
+    "after_sale.reopen": BUYERS,
+    "after_sale.ship_back": BUYERS,
+    "after_sale.receive": {Role.WAREHOUSE, Role.OPERATOR},
+    "after_sale.inspect": {Role.WAREHOUSE, Role.OPERATOR},
+    "after_sale.review": {Role.OPERATOR},
+    "after_sale.close": {Role.OPERATOR},
+    "after_sale.send_back": {Role.WAREHOUSE, Role.OPERATOR},
     "order.preview": BUYERS,
     "order.get": BUYERS,
     "order.history": BUYERS,
     "order.list": BUYERS,
+    "after_sale.get": BUYERS,
+    "after_sale.list": BUYERS,
+    "dispute.get": {Role.OPERATOR},
+    "dispute.list": {Role.OPERATOR},
     "order.track": BUYERS,
     "order.explain": BUYERS,
     "order.as_of": BUYERS,
@@ -48,6 +65,12 @@ SENDERS: dict[str, set[Role]] = {
     "coupon.list": BUYERS,
     "points.get": BUYERS,
     "stock.get": BUYERS | {Role.WAREHOUSE},
+    "plan.reorder": {Role.OPERATOR, Role.CATALOGUE},
+    "plan.forecast": {Role.OPERATOR, Role.CATALOGUE},
+    "dashboard.get": {Role.OPERATOR},
+    "plan.price": {Role.OPERATOR, Role.CATALOGUE},
+    "contact.list": BUYERS,
+    "contact.set": BUYERS,
     "cart.put": BUYERS,
     "fulfilment.get": {Role.WAREHOUSE},
     "fulfilment.accept": {Role.WAREHOUSE},
@@ -57,18 +80,21 @@ SENDERS: dict[str, set[Role]] = {
     "fulfilment.hand_over": {Role.WAREHOUSE},
     "fulfilment.cancel_accepted": {Role.WAREHOUSE},
     "fulfilment.cancel_refused": {Role.WAREHOUSE},
+    "payment.capture": {Role.OPERATOR},
     "subject.erase": {Role.OPERATOR},
     "subject.export": {Role.OPERATOR},
     "cart.remove": BUYERS,
     "payment.start": BUYERS,
     "payment.callback": set(Role),
     "payment.result": {Role.PAYMENTS},
+    "dispute.submit_evidence": {Role.OPERATOR},
     "payment.reconcile": {Role.PAYMENTS},
     "refund.result": {Role.PAYMENTS},
     "refund.request": {Role.OPERATOR},
     "risk.result": {Role.OPERATOR},
     "stock.receive": {Role.WAREHOUSE},
     "stock.adjust": {Role.WAREHOUSE},
+    "stock.end_quarantine": {Role.WAREHOUSE},
     "shipment.book": {Role.WAREHOUSE},
     "shipment.create": {Role.WAREHOUSE, Role.OPERATOR},
     "shipment.update": {Role.CARRIER},
@@ -92,7 +118,12 @@ def answer(type_: str, sender: str | None) -> str:
     """What a message on the wire meets: allowed, the reason of its dead letter, or the code of its rejection."""
     model = MODELS[type_]
     exchange = NAMES.exchange_of(model.KIND)
-    arrived = delivery(type_, example(type_), exchange=exchange, user_id=sender, reply_to=f"amq.gen-{'x' * 22}")
+    body = example(type_)
+    if Role.STOREFRONT in model.SENDERS and "actor" in body:
+        body |= {
+            "actor": {"type": "user", "id": body.get("user_id") or "user-77"}
+        }  # a storefront speaks for users alone
+    arrived = delivery(type_, body, exchange=exchange, user_id=sender, reply_to=f"amq.gen-{'x' * 22}")
     work = Decoder(QUEUE_OF[type_], NAMES, TRUST)(arrived)
     if work.failure is not None:
         return work.failure.reason
@@ -129,7 +160,7 @@ def test_only_what_a_signature_proves_may_come_from_anyone() -> None:
 def sent(body: Any, *roles: Role) -> Code | None:
     envelope = Envelope(body, "m", "c", datetime(2026, 1, 1, tzinfo=UTC), roles=frozenset(roles), user="u")
     refusal = unvouched(envelope)
-    return Code(refusal.code) if refusal else None
+    return Code[refusal.code] if refusal else None
 
 
 ACTORS = [
@@ -201,3 +232,95 @@ def test_a_machine_that_sends_an_actor_is_not_to_name_one() -> None:
     """Its message is invalid as with any unknown field."""
     faults = read(MODELS["stock.receive.v1"], orjson.dumps(example("stock.receive.v1") | {"actor": None})).faults
     assert why_unread(faults, MessageCode.MESSAGE_INVALID)[0] == MessageCode.MESSAGE_INVALID
+
+
+NOW = datetime.now(UTC)
+TOMORROW, YESTERDAY = (int((NOW + timedelta(days=days)).timestamp()) for days in (1, -1))
+TOKEN_TRUST = Trust(frozenset({"relay"}), {"app": frozenset()}, keys())
+OPEN = ["payment.callback.v1"]
+"""What its own signature proves, whoever sends it."""
+WITH_ACTOR = [
+    (type_, actor)
+    for type_ in FROM_OTHERS
+    if "actor" in example(type_)
+    for actor in (("user", "operator") if Role.STOREFRONT in SENDERS[MODELS[type_].routing_key()] else ("operator",))
+]
+MACHINES: list[tuple[str, str | None]] = [(type_, None) for type_ in FROM_OTHERS if "actor" not in example(type_)]
+SAYINGS = [*WITH_ACTOR, *MACHINES]
+"""Each message, with each kind of actor that it may have; the messages of machines have none."""
+
+
+def right_roles(type_: str, actor: str | None) -> frozenset[Role]:
+    """The roles that may send it: those of the table, but a storefront for users alone."""
+    senders = SENDERS[MODELS[type_].routing_key()]
+    return frozenset(senders if actor in (None, "user") else senders - {Role.STOREFRONT})
+
+
+def actor_id(type_: str, actor: str | None) -> str:
+    return (example(type_).get("user_id") or "user-77") if actor == "user" else "ops-7"
+
+
+@cache
+def signed(subject: str, roles: Collection[Role], exp: int = TOMORROW) -> str:
+    return token(NOW, sub=subject, roles=sorted(roles), exp=exp)
+
+
+def token_answer(type_: str, actor: str | None, authorization: str) -> str:
+    """What the message meets: allowed, the reason of its dead letter, or the code of its rejection."""
+    model, body = MODELS[type_], example(type_)
+    if actor is not None:
+        body |= {"actor": {"type": actor, "id": actor_id(type_, actor)}}
+    about: dict[str, Any] = {"exchange": NAMES.exchange_of(model.KIND), "user_id": "app"}
+    arrived = delivery(type_, body, headers={"authorization": authorization}, reply_to=f"amq.gen-{'x' * 22}", **about)
+    work = Decoder(QUEUE_OF[type_], NAMES, TOKEN_TRUST)(arrived)
+    if work.failure is not None:
+        return work.failure.reason
+    (envelope,) = work.envelopes
+    refusal = None if model.KIND is MessageKind.FACT else unvouched(envelope)
+    return refusal.code if refusal else "allowed"
+
+
+def refused(type_: str, code: Code) -> str:
+    """How it is refused: a fact has nobody to answer."""
+    if type_ in OPEN:
+        return "allowed"
+    return "untrusted_user" if MODELS[type_].KIND is MessageKind.FACT else code
+
+
+@pytest.mark.parametrize(("type_", "actor"), SAYINGS)
+def test_a_token_with_the_role_and_the_actors_subject_may_send_it(type_: str, actor: str | None) -> None:
+    own = actor_id(type_, actor)
+    roles = sorted(right_roles(type_, actor))
+    assert roles
+    assert {role: token_answer(type_, actor, signed(own, frozenset({role}))) for role in roles} == dict.fromkeys(
+        roles, "allowed"
+    )
+
+
+@pytest.mark.parametrize(("type_", "actor"), SAYINGS)
+def test_a_token_of_another_than_the_actor_may_not(type_: str, actor: str | None) -> None:
+    """An operator's token may for a buyer; and a machine names no actor, so that its subject does not matter."""
+    expected = {
+        role: "allowed" if actor is None or (actor, role) == ("user", Role.OPERATOR) else Code.AUTH_FORBIDDEN
+        for role in sorted(right_roles(type_, actor))
+    }
+    assert {role: token_answer(type_, actor, signed("zed", frozenset({role}))) for role in expected} == expected
+
+
+@pytest.mark.parametrize(("type_", "actor"), SAYINGS)
+def test_a_token_without_the_role_may_not_whatever_other_roles_it_has(type_: str, actor: str | None) -> None:
+    others = frozenset(Role) - right_roles(type_, actor)
+    given = [signed(actor_id(type_, actor), roles) for roles in (others, frozenset[Role]())]
+    assert [token_answer(type_, actor, one) for one in given] == [refused(type_, Code.AUTH_FORBIDDEN)] * 2
+
+
+@pytest.mark.parametrize(("type_", "actor"), SAYINGS)
+def test_an_expired_token_gives_nothing_whatever_its_roles(type_: str, actor: str | None) -> None:
+    expired = signed(actor_id(type_, actor), frozenset(Role), YESTERDAY)
+    assert token_answer(type_, actor, expired) == refused(type_, Code.AUTH_REQUIRED)
+
+
+def test_the_table_has_every_message_from_outside_and_every_kind_of_its_actor() -> None:
+    assert {type_ for type_, _ in SAYINGS} == set(FROM_OTHERS)
+    assert [type_ for type_ in FROM_OTHERS if SENDERS[MODELS[type_].routing_key()] == set(Role)] == OPEN
+    assert {actor for _, actor in SAYINGS} == {"user", "operator", None}

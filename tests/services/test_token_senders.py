@@ -9,14 +9,18 @@ import pytest
 
 from db import cipher
 from messages.roles import Role
+from messages.strict_json import Fault
 from messages.user_roles import ORIGIN_TOKEN, Trust
 from tests.runtime.builders import DELETE, NAMES, PAYMENT, delete, delivery, payment
 from tests.workers.token_builders import OTHER, keys, token
 from workers.handlers.dead_letters import letter
 from workers.runtime.decode import Decoder, Work
-from workers.runtime.delivery import RawDelivery
+from workers.runtime.delivery import Delivery, RawDelivery
+from workers.runtime.errors import Failure
 from workers.runtime.republish import dead_headers, properties, retry_headers
 from workers.services.authorization import unvouched
+from workers.services.dead_letters import again
+from workers.store.dead_letters import AAD
 
 ROLES = {"desk": frozenset({Role.OPERATOR}), "shop": frozenset({Role.STOREFRONT}), "mail": frozenset({Role.NOTIFIER})}
 TRUST = Trust(own=frozenset({"relay"}), roles=ROLES, tokens=keys())
@@ -136,8 +140,106 @@ def test_a_replay_address_is_that_of_the_broker_user_alone() -> None:
 def test_no_dead_letter_keeps_a_token() -> None:
     cipher.configure(cipher.new_key("k1"))
     arrived = delivery(DELETE, b"{", headers={"authorization": OPERATOR, "Authorization": OPERATOR, "x": "kept"})
-    kept = letter(RawDelivery.taken("unrouted", arrived), frozenset({"relay"}))
+    kept = letter(RawDelivery.taken("unrouted", arrived), TRUST, now())
     assert orjson.loads(kept.headers)["headers"].keys() & {"authorization", "Authorization", "x"} == {"x"}
     work = Decoder("order-changes", NAMES, TRUST)(arrived)
     assert work.failure is not None
     assert OPERATOR not in str(dead_headers(work, work.failure))
+
+
+def replayed(arrived: Delivery, trust: Trust = TRUST, queue: str = "order-changes.dlq") -> Work:
+    """What the worker reads when the dead letter of this delivery is replayed, long after every token has expired."""
+    cipher.configure(cipher.new_key("k1"))
+    kept = letter(RawDelivery.taken(queue, arrived), trust, now())
+    key_id, body = cipher.current().encrypt(kept.body, AAD)
+    _, headers = cipher.current().encrypt(kept.headers, AAD)
+    row = vars(kept) | {"id": 1, "key_id": key_id, "body": body, "headers": headers}
+    announced = again(row, "order-changes")
+    about: dict[str, Any] = {"exchange": "", "routing_key": "oms.order-changes", "user_id": "relay"}
+    sent = delivery(DELETE, orjson.loads(kept.body), headers=dict(announced.headers), message_id="m", **about)
+    return Decoder("order-changes", NAMES, trust)(sent)
+
+
+def died(body: Any, *, ours: bool, **about: Any) -> Delivery:
+    """A message as it reaches the dead letters: sent there by our worker, or by the broker, as its sender made it."""
+    headers = {name: about.pop(name) for name in ("authorization", ORIGIN_TOKEN, "origin-user") if name in about}
+    arrived = delivery(DELETE, body, headers=headers, **about)
+    if not ours:
+        return arrived
+    work = Decoder("order-changes", NAMES, TRUST)(arrived)
+    sent = properties(work, "relay", dead_headers(work, Failure.invalid(Fault("$", "x", "x"))))
+    return delivery(DELETE, body, headers=dict(sent.headers or {}), user_id="relay", exchange="oms.dlx")
+
+
+BY_ANNA = delete(actor={"type": "operator", "id": "anna"})
+BY_BOB = delete(actor={"type": "operator", "id": "bob"})
+REPLAYS = [
+    ("an operator's token", BY_ANNA, OPERATOR, "mail", "allowed"),
+    ("a token acts for its subject alone", BY_BOB, OPERATOR, "mail", "AUTH_FORBIDDEN"),
+    ("a role of the broker user does not replace the subject", BY_BOB, OPERATOR, "desk", "AUTH_FORBIDDEN"),
+    ("an expired token", BY_ANNA, EXPIRED, "desk", "AUTH_REQUIRED"),
+    ("a forged token", BY_ANNA, FORGED, "desk", "AUTH_REQUIRED"),
+    ("no token: the broker user's roles count", BY_ANNA, None, "desk", "allowed"),
+    ("no token and no role", BY_ANNA, None, "mail", "AUTH_FORBIDDEN"),
+]
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["by our worker", "by the broker"])
+@pytest.mark.parametrize(
+    ("body", "header", "user", "expected"), [row[1:] for row in REPLAYS], ids=[r[0] for r in REPLAYS]
+)
+def test_a_replay_has_the_rights_of_its_first_sender(
+    body: Any, header: str | None, user: str, expected: str, ours: bool
+) -> None:
+    """Of the broker user and of the subject of its token, and no more: whoever replays it adds nothing (S0-31)."""
+    token_of: dict[str, Any] = {} if header is None else {"authorization": header}
+    arrived = died(body, ours=ours, user_id=user, **token_of)
+    first = read(DELETE, body, user_id=user, **token_of)
+    work = replayed(arrived)
+    assert work.failure is None
+    refusal = unvouched(work.envelopes[0])
+    assert (refusal.code if refusal else "allowed") == expected
+    assert work.sender == first.sender  # so that it is known as the same message
+
+
+def test_no_foreign_user_gives_itself_a_subject_or_roles_through_a_dead_letter() -> None:
+    mine = orjson.dumps({"subject": "anna", "roles": ["operator"], "fault": None}).decode()
+    forged: dict[str, Any] = {ORIGIN_TOKEN: mine, "origin-user": "desk", "user_id": "mail"}
+    for queue in ("order-changes.dlq", "unrouted"):
+        work = replayed(died(BY_ANNA, ours=False, **forged), queue=queue)
+        assert (work.user, work.sent_by.roles, work.sent_by.subject) == ("mail", frozenset({Role.NOTIFIER}), None)
+
+
+@pytest.mark.parametrize("carried", ["{", "[]", "7", '{"subject": "a", "roles": ["none of ours"], "fault": null}'])
+def test_what_this_version_cannot_read_of_a_carried_token_gives_no_right(carried: str) -> None:
+    about: dict[str, Any] = {"exchange": "", "routing_key": "oms.order-changes", "user_id": "relay"}
+    kept = {ORIGIN_TOKEN: carried, "origin-user": "desk"}
+    work = Decoder("order-changes", NAMES, TRUST)(delivery(DELETE, BY_ANNA, headers=kept, **about))
+    assert work.failure is None
+    refusal = unvouched(work.envelopes[0])
+    assert refusal is not None
+    assert refusal.code == "AUTH_REQUIRED"
+
+
+def test_letters_of_two_senders_are_two_letters() -> None:
+    """One who sends another's message again does not become its first sender, whose rights a replay has."""
+    senders: list[tuple[str, str | None]] = [("mail", None), ("desk", None), ("mail", OPERATOR), ("mail", NOTHING)]
+    arrived = [
+        died(BY_ANNA, ours=False, user_id=user, message_id="m", **({} if header is None else {"authorization": header}))
+        for user, header in senders
+    ]
+    kept = [letter(RawDelivery.taken("unrouted", one), TRUST, now()).identity for one in arrived]
+    assert len(set(kept)) == len(senders)
+
+
+def test_ids_of_two_subjects_of_one_broker_user_never_meet() -> None:
+    """Messages with the same id, of one broker user, are the same message only if their token is the same person's."""
+    headers = [None, NOTHING, OPERATOR, EXPIRED, FORGED, "Bearer x"]
+    works = [
+        read(DELETE, BY_ANNA, TRUST, user_id="mail", **({} if header is None else {"authorization": header}))
+        for header in headers
+    ]
+    keys = [work.sender for work in works]
+    assert keys[2] == keys[3]  # anna's token, and anna's token that has expired
+    assert keys[4] == keys[5]  # nobody's tokens
+    assert len(set(keys)) == 4

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from workers.domain.after_sales import AfterSaleCase, CaseLine, CaseSource, CaseState, CaseType
 from workers.domain.order import State
 from workers.domain.shipping import NOT_WITH_BUYER, ParcelState
-from workers.views.whole import Case, Head, Line, RecordedPayment, Refund, Shipment, Snapshot, Whole
+from workers.views.whole import Head, Line, RecordedPayment, Refund, Shipment, Snapshot, Whole
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 ORDER_ID = 382_837_170_386_632_705
@@ -110,8 +111,23 @@ def parcel(number: int, state: str, units: dict[int, int], order_id: int = ORDER
     return replace(booked, outbound_at=at, booked_at=later(2), given_up=booked.state in NOT_WITH_BUYER)
 
 
-def case(state: str = "requested", type_: str = "return_refund") -> Case:
-    return Case(77, "202601319000000001", type_, state, "broken", 500, later(6), later(7), later(8))
+def case(state: str = "requested", type_: str = "return_refund", order_id: int = ORDER_ID) -> AfterSaleCase:
+    """A case about one unit of line 1, reviewed an hour after it was requested."""
+    return AfterSaleCase(
+        id=77,
+        case_no="202601319000000001",
+        order_id=order_id,
+        type=CaseType(type_),
+        source=CaseSource.USER,
+        reason_code="broken",
+        merchant_fault=False,
+        requested_at=later(6),
+        state=CaseState(state),
+        lines=(CaseLine(1, 1),),
+        refund_amount=500,
+        processed_at=later(7),
+        completed_at=later(8),
+    )
 
 
 def whole(state: State = State.PAID, **changes: Any) -> Whole:

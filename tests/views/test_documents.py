@@ -1,4 +1,4 @@
-"""Each document has every column of its source, with the values of the order."""
+"""Each document has every column of its source, with the values of the order (C-20, C-21)."""
 
 import json
 from collections.abc import Iterator
@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.views.builders import ORDER_ID, case, fact, head, later, line, parcel, refund, whole
+from tests.views.builders import AT, ORDER_ID, case, fact, head, later, line, parcel, refund, whole
 from workers.domain.order import State
 from workers.views import ABSENT, SOURCES, Source, Whole, document
 from workers.views.keys import id_of, uuid_of
+from workers.views.whole import LogEntry
 
 COLUMNS = """
 s0 orders           id user_id status channel total_amount discount_amount shipping_fee tax_amount created_at updated_at
@@ -39,6 +40,7 @@ s3 order_payment_detail  id order_id account_type pay_type pay_status pay_amount
 s3 order_delivery_detail order_id delivery_type province city area street detail_address lon lat receiver_name
 s3 order_delivery_detail receiver_phone modify_address_count deliverer_no deliverer_name deliverer_phone
 s3 order_delivery_detail out_stock_time signed_time
+s3 order_operate_log   id order_id operate_type pre_status current_status operator remark gmt_create
 s4 OmsOrder         id memberId couponId orderSn createTime memberUsername totalAmount payAmount freightAmount
 s4 OmsOrder         promotionAmount integrationAmount couponAmount discountAmount payType sourceType status orderType
 s4 OmsOrder         deliveryCompany deliverySn autoConfirmDay integration growth promotionInfo billType billHeader
@@ -73,6 +75,7 @@ def full() -> Whole:
         shipments=(parcel(1, "cancelled", {1: 2}), parcel(2, "in_transit", {1: 2, 2: 1})),
         cases=(case("requested"),),
         refunds=(refund(500),),
+        log=(LogEntry(40, "awaiting_payment", "paid", "captured", "system", "oms", AT),),
     )
 
 
@@ -265,7 +268,13 @@ def test_s3_has_a_payment_of_an_order_without_an_attempt_to_pay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "wanted"), [("alipay", (2, 20, 1)), ("wechat", (1, 10, 2)), ("paypal", (None, None, None))]
+    ("provider", "wanted"),
+    [
+        ("alipay", (2, 20, 1)),
+        ("wechat", (1, 10, 2)),
+        ("paypal", (None, None, None)),
+        ("stripe", (None, None, None)),
+    ],
 )
 def test_each_document_has_its_own_number_for_a_way_to_pay(provider: str, wanted: tuple[int | None, ...]) -> None:
     order = whole(facts=(replace(fact(), provider=provider),))

@@ -1,9 +1,12 @@
-"""The words of the five source documents, by hand: what each calls every state; and that none contradicts another."""
+"""The words of the five source documents, by hand: what each calls every state; and that none contradicts
+another (S0-03, S0-36, S0-39).
+"""
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -29,6 +32,7 @@ cancelling        *              已支付   退款中 2    Paid       FULFILL 3
 cancelled         refunding      已取消   退款中 5    Cancelled  CANCELED 70    已关闭 4
 cancelled         refunded       已取消   已退款 5    Cancelled  CANCELED 70    已关闭 4
 cancelled         unpaid         已取消   已取消 5    Cancelled  CANCELED 70    已关闭 4
+reinstating       *              已取消   已取消 5    Cancelled  CANCELED 70    已关闭 4
 delivery_failed   *              已取消   已发货 3    Shipped    REFUSED 100    已发货 2
 rejected          *              -       -          -          INVALID 127    无效订单 5
 """
@@ -146,6 +150,7 @@ MEANS = {
 PHASES = {
     "placing": "unpaid", "awaiting_payment": "unpaid", "paid": "paid", "fulfilling": "paid", "shipped": "shipped",
     "delivered": "delivered", "completed": "completed", "cancelling": "leaving", "cancelled": "cancelled",
+    "reinstating": "cancelled",
     "delivery_failed": "failed", "rejected": "rejected",
 }  # fmt: skip
 
@@ -253,6 +258,30 @@ def test_the_numbers_of_a_table_are_each_used_once() -> None:
 
 def test_every_step_of_an_order_is_logged_under_a_number_that_has_a_name() -> None:
     assert {trigger.operate_type for trigger in Trigger} <= set(codes.OPERATE_TYPE.values())
+
+
+LITERALS = {
+    "db/sql/orders.sql": (r"operate_logs \([^)]*\)\s+SELECT \w+, \d+, (\d+), .*'created' FROM", ("new",)),
+    "db/sql/exchanges.sql": (r"operate_logs \([^)]*\)\s+SELECT \w+, \d+, (\d+), .*'created' FROM", ("new",)),
+    "db/sql/order_view.sql": (r"operate_type = (\d+)\) AS discount", ("amount_changed",)),
+    "db/schema.sql": (
+        r"(\d+)::smallint, o\.cur_state, o\.cur_state, s\.trigger[^;]*THEN (\d+) ELSE (\d+) END::smallint[^;]*"
+        "THEN 'late_payment_refunded' ELSE 'duplicate_payment_refunded' END",
+        ("after_sale", "late_payment_refunded", "duplicate_payment_refunded"),
+    ),
+}
+"""File -> where its SQL has numbers of operate types, and what they are called."""
+NUMBERED = r"operate_type\s*(?:=|<>|IN \()\s*\d|operate_logs \([^)]*\)\s+SELECT [^;]*?, \d+, '"
+
+
+def test_the_operate_types_that_sql_writes_as_numbers_are_those_of_the_list() -> None:
+    for file, (where, names) in LITERALS.items():
+        found = re.findall(where, Path(file).read_text("utf-8"))
+        assert [tuple(map(int, (one,) if isinstance(one, str) else one)) for one in found] == [
+            tuple(codes.OPERATE_TYPE[name] for name in names)
+        ], file
+    files = [*Path("db/sql").glob("*.sql"), Path("db/schema.sql")]
+    assert {str(file) for file in files if re.search(NUMBERED, file.read_text("utf-8"))} <= set(LITERALS)
 
 
 def test_cancel_types_amounts_and_snapshots_have_the_numbers_of_the_documents() -> None:

@@ -31,7 +31,13 @@ def test_a_worker_warns_about_messages_that_no_user_may_send(roles: str, own: st
         assert "order.create" not in missing[0]
 
 
-CALLS = {"provider-calls.alipay", "provider-calls.wechat", "provider-calls.unionpay", "provider-calls.paypal"}
+CALLS = {
+    "provider-calls.alipay",
+    "provider-calls.wechat",
+    "provider-calls.unionpay",
+    "provider-calls.paypal",
+    "provider-calls.stripe",
+}
 
 
 def test_a_worker_serves_no_calls_to_a_provider_without_its_settings() -> None:

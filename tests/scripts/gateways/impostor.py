@@ -25,5 +25,7 @@ def credentials(gateway: Any) -> dict[str, str]:
             return {"merchant_key.pem": private_pem("impostor")}
         case "paypal":
             return {"client_secret": "guessed"}
+        case "stripe":
+            return {"secret_key": "sk_test_guessed"}
     certificate = certificate_pem("impostor", gateway.account.certificate_serial)
     return {"merchant_key.pem": private_pem("impostor"), "merchant_certificate.pem": certificate}

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from scripts.gateways import alipay_account, paypal_account, unionpay_account, wechat_account
+from scripts.gateways import alipay_account, paypal_account, stripe_account, unionpay_account, wechat_account
 from scripts.gateways.edge import ACKNOWLEDGEMENTS
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import Habits
@@ -45,7 +45,7 @@ from workers.providers.port import (
 
 KEYS: dict[str, Callable[[], Any]] = {
     "alipay": alipay_account.AlipayKeys, "wechat": wechat_account.WeChatKeys, "unionpay": unionpay_account.UnionPayKeys,
-    "paypal": paypal_account.PayPalKeys,
+    "paypal": paypal_account.PayPalKeys, "stripe": stripe_account.StripeKeys,
 }  # fmt: skip
 WAIT_SECONDS = 20
 QUICK = 0.0001  # of the providers' real retry intervals

@@ -25,6 +25,8 @@ PATHS = {
     "unionpay": [f"/gateway/api/{name}.do" for name in ("frontTransReq", "appTransReq", "queryTrans", "backTransReq")],
     "paypal": ["/v1/oauth2/token", "/v2/checkout/orders", "/v2/checkout/orders/X/capture",
                "/v2/payments/captures/X/refund"],
+    "stripe": ["/v1/checkout/sessions", "/v1/checkout/sessions/X/expire", "/v1/payment_intents/X/capture",
+               "/v1/refunds"],
 }  # fmt: skip
 MALFORMED = [b"", b"\xff\xfe", b"[]", b"{}", b"a=1", b"a=1&a=1", b"a" * 65_537, b'{"amount":' * 9000]
 

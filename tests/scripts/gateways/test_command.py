@@ -27,7 +27,7 @@ def test_a_habit_applies_to_every_provider_unless_it_names_one() -> None:
 
 
 WRONG = [
-    "lost", "lost=", "lost=x", "lost=1.1", "lost=-0.1", "lost=nan", "late_seconds=1", "x=1", "stripe.lost=1", ".lost=1",
+    "lost", "lost=", "lost=x", "lost=1.1", "lost=-0.1", "lost=nan", "late_seconds=1", "x=1", "adyen.lost=1", ".lost=1",
 ]  # fmt: skip
 
 

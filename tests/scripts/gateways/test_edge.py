@@ -97,7 +97,7 @@ async def test_a_notification_that_the_broker_has_not_confirmed_is_not_acknowled
 
 REJECTED = [
     ("wechat", b"x" * 65_537, {}, 413),
-    ("stripe", b"x", {}, 404),
+    ("adyen", b"x", {}, 404),
     ("wechat", b"x", {f"x-{number}": "1" for number in range(70)}, 400),
     ("wechat", b"x", {"x-name": "茶"}, 400),
     ("wechat", b"x", {"x-long": "1" * 4097}, 400),

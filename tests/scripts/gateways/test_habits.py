@@ -22,7 +22,7 @@ from workers.providers.port import (
 )
 
 NO_NOTIFICATIONS = {"unsent": 1.0}
-CLOSING = [("wechat", "qr"), ("alipay", "page")]
+CLOSING = [("wechat", "qr"), ("alipay", "page"), ("stripe", "page")]
 
 
 def copies_of(merchant: Merchant) -> list[tuple[bytes, str]]:
@@ -178,6 +178,7 @@ ANSWERS: dict[str, list[tuple[int, str | None]]] = {
     "alipay": [(500, None), (200, "ok"), (200, "SUCCESS"), (200, "success")],
     "unionpay": [(500, None), (204, None), (200, "whatever")],
     "paypal": [(500, None), (302, None), (202, None)],
+    "stripe": [(500, None), (302, None), (202, None)],
 }
 """A merchant's answers to the copies of a notification. Only the last one is an acknowledgement."""
 

@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from scripts.gateways.startup import GATEWAYS
-from tests.house.sources import ROOT, tree
+from tests.house.sources import ROOT, nodes
 
 FILES = sorted(f"scripts/gateways/{path.name}" for path in (ROOT / "scripts" / "gateways").glob("*.py"))
 
@@ -15,7 +15,7 @@ FILES = sorted(f"scripts/gateways/{path.name}" for path in (ROOT / "scripts" / "
 def test_no_gateway_imports_code_of_the_product(name: str) -> None:
     modules = [
         alias
-        for node in ast.walk(tree(name))
+        for node in nodes(name)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
     ]

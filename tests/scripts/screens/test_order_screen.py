@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from messages.base import MoneyShown
 from messages.explanations import OrderExplained
-from messages.order_queries import MoneyShown, OrderDescribed, OrderHistoryListed
+from messages.order_history import OrderHistoryListed
+from messages.order_queries import OrderDescribed
 from scripts.screens.explanation_screen import explanation_screen
 from scripts.screens.order_loading import OrderPage
 from scripts.screens.order_screen import AWAITED_MAX, order_screen
@@ -73,7 +75,8 @@ def test_everything_that_belongs_to_an_order_is_on_its_screen() -> None:
         "15.00 CNY to pay, 15.00 CNY captured",
         *("379226153377300481", "2026112222001", "R379226153377300482", "SF1234567890", "Hangzhou", "tea-1"),
         *("288230376151711744", "ADDRESS_UNREACHABLE"),
-        "waits for  sf to deliver parcel SF1234567890, until 2026-11-22 20:00:00Z (4 h ago), then it is completed",
+        "waits for  sf to bring parcel SF1234567890 with the goods of case 202611229000000001 to the warehouse, until",
+        "(4 h ago), then the case is closed",
     ):
         assert part in shown
 
@@ -107,9 +110,9 @@ def test_the_price_says_how_it_came_about() -> None:
 def test_much_that_is_awaited_is_shortened_on_the_first_screen_only() -> None:
     many = EXPLAINED.model_copy(update={"awaits": EXPLAINED.awaits * (AWAITED_MAX + 3)})
     page = replace(page_of(), explained=many)
-    assert text_of(page, "show").count("sf to deliver parcel") == AWAITED_MAX
+    assert text_of(page, "show").count("sf to bring parcel") == AWAITED_MAX
     assert f"and 3 more: oms order explain {ORDER.order_id}" in text_of(page, "show")
-    assert text_of(page, "explain").count("sf to deliver parcel") == AWAITED_MAX + 3
+    assert text_of(page, "explain").count("sf to bring parcel") == AWAITED_MAX + 3
 
 
 def test_an_address_in_clear_says_that_the_look_is_recorded() -> None:

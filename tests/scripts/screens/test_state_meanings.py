@@ -7,7 +7,7 @@ import pytest
 from messages.explanations import AwaitedShown
 from scripts.screens.state_meanings import AWAITED, MEANINGS, awaited_text
 from workers.domain.order import State
-from workers.views.explanation import Awaits
+from workers.views.awaits import Awaits
 
 
 def awaited(what: str, name: str | None = None, ref: str | None = None) -> AwaitedShown:
@@ -23,6 +23,7 @@ def test_nothing_is_without_a_sentence() -> None:
     assert {field for text in AWAITED.values() for _, field, *_ in string.Formatter().parse(text)} == {
         "name",
         "ref",
+        "case",
         None,
     }
 
@@ -33,6 +34,10 @@ def test_nothing_is_without_a_sentence() -> None:
         (awaited(Awaits.PAYMENT), "the buyer to pay"),
         (awaited(Awaits.DELIVERY, "sf", "SF1"), "sf to deliver parcel SF1"),
         (awaited(Awaits.ACCEPTANCE, "main"), "warehouse main to accept it"),
+        (
+            awaited(Awaits.CASE_GOODS, None, "E1").model_copy(update={"case_no": "C1"}),
+            "exchange order E1 to be with the buyer, for case C1",
+        ),
         (awaited(Awaits.RELEASE, None, "7"), "an operator to release hold 7 (order.release)"),
     ],
 )

@@ -1,0 +1,28 @@
+"""SQL that breaks what the audit says of holds, shortages and exchange orders."""
+
+HOLDS = (
+    "UPDATE orders SET held = true WHERE id = (SELECT min(id) FROM orders WHERE state = 'paid' AND NOT held)",
+    "UPDATE orders SET held = false WHERE held AND state = 'awaiting_payment'",
+    "UPDATE order_holds SET released_at = NULL, released_by = NULL WHERE released_at IS NOT NULL AND order_id NOT IN"
+    " (SELECT id FROM orders WHERE held)",
+    "UPDATE orders SET state = 'completed' WHERE held AND state = 'paid'",
+    "UPDATE order_holds SET held_since = placed_at + interval '1 s'",
+)
+SHORTAGES = (
+    ("audit.deadlines", "DELETE FROM timers WHERE kind = 'shortage'"),
+    (
+        "audit.timers",
+        "UPDATE orders SET state = 'cancelled' WHERE id IN (SELECT key FROM timers WHERE kind = 'shortage')",
+    ),
+    ("audit.timers", "UPDATE timers SET due_at = now() - interval '9 min' WHERE kind = 'shortage'"),
+)
+EXCHANGES = (
+    "UPDATE exchange_orders SET value_amount = value_amount - 1",
+    "UPDATE exchange_orders SET value_amount = value_amount + 2, price_amount = price_amount + 2",
+    "UPDATE orders SET parent_id = root_id WHERE kind = 'exchange' AND state = 'delivered'",
+    "UPDATE orders SET delivered_at = NULL WHERE kind = 'exchange' AND state = 'delivered'",
+    "UPDATE after_sales SET state = 'refunding' WHERE state = 'completed' AND type = 'exchange'",
+    "UPDATE after_sales SET state = 'closed', completed_at = now() - interval '9 min', requested_at = now() - interval"
+    " '1 h', processed_at = NULL WHERE state = 'awaiting_return' AND type = 'exchange'",
+)
+"""SQL that breaks audit.exchanges."""
