@@ -104,6 +104,9 @@ REVIEWS: dict[str, Reviewed] = {
     "shipped, the rest is dropped": Reviewed(
         S.SHIPPED, (4, 0, 0), hand_over(H.PACKED), (H.HANDED_OVER, 2, Ask.WITHDRAW)
     ),
+    "shipped while a hold has stopped it": Reviewed(
+        S.SHIPPED, (5, 0, 0), hand_over(H.PACKED), (H.HANDED_OVER, 2, Ask.WITHDRAW), held=True
+    ),
     "shipped without it": Reviewed(S.SHIPPED, (0, 0, 0), hand_over(H.PACKED), (H.WITHDRAWN, 2, Ask.WITHDRAW)),
     "shipped, refused before": Reviewed(S.SHIPPED, (5, 0, 0), hand_over(H.REFUSED), (H.REFUSED, 2, None)),
 }

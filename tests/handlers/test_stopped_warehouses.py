@@ -128,3 +128,20 @@ async def test_a_warehouse_that_waits_for_a_buyer_is_informed_when_the_rest_is_c
     assert instructions(harness)[-1] == ("withdrawn", "main", 1)
     await harness.handle(fact(FulfilmentHandOver, order_id))
     assert harness.events_of("alert.raised") == []
+
+
+async def test_a_warehouse_that_stopped_for_a_hold_is_informed_when_the_last_parcel_leaves(
+    harness: HandlerHarness,
+) -> None:
+    """The rest was short, and the carrier reports the other parcel late: no fulfilment.released follows."""
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 1), ("s2", 2))
+    await harness.handle(fact(FulfilmentAccept, order_id))
+    await harness.handle(book(order_id, "T1", ("s1", 1)))
+    short = (ShortLine(sku_id="s2", qty=2),)
+    await harness.handle(ShortageReport(request_id="r1", order_id=order_id, lines=short))
+    assert ("held", "main", 1) in instructions(harness)
+    await harness.handle(update(order_id, "T1", "outbound"))
+    assert await harness.state(order_id) == "shipped"
+    assert await hand_overs(harness) == [("main", "handed_over", 1)]
+    assert instructions(harness)[-1] == ("withdrawn", "main", 1)

@@ -133,8 +133,9 @@ def review(order: Order, share: WarehouseShare, hand_over: HandOver) -> tuple[Ha
         return hand_over, None
     if order.state in ENDED or share.units == 0:
         return withdrawn
-    rest_is_dropped = share.units != hand_over.units  # the warehouse still has it, and may wait for a hold to end
-    return replace(hand_over, state=H.HANDED_OVER, cancel_no=None), Ask.WITHDRAW if rest_is_dropped else None
+    # A warehouse still has a rest that is dropped, and one that stopped for a hold waits for its end.
+    waits = order.held or share.units != hand_over.units
+    return replace(hand_over, state=H.HANDED_OVER, cancel_no=None), Ask.WITHDRAW if waits else None
 
 
 def _review_live(
