@@ -1,8 +1,8 @@
 """A real SMTP server on a free port, which can misbehave.
 
 `habit` says how: refuse (550 for the recipient), later (451), hang (no answer after DATA), drop (it takes the letter
-and disconnects before it answers). `letters` has what it took, by Message-ID; `copies` counts what came
-again under a known one.
+and disconnects before it answers). `once` says it of the next letter alone. `letters` has what it took, by Message-ID;
+`copies` counts what came again under a known one.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ class FakeMailbox:
 
     def __init__(self) -> None:
         self.habit = ""
+        self.once = ""
         self.letters: dict[str, EmailMessage] = {}
         self.copies = 0
         self.port = 0
@@ -31,8 +32,9 @@ class FakeMailbox:
     async def handle_RCPT(  # noqa: N802 (the name that aiosmtpd calls)
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
-        if self.habit in ("refuse", "later"):
-            return "550 no such mailbox" if self.habit == "refuse" else "451 later"
+        habit, self.once = self.once or self.habit, ""
+        if habit in ("refuse", "later"):
+            return "550 no such mailbox" if habit == "refuse" else "451 later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -48,10 +50,10 @@ class FakeMailbox:
 
 
 @asynccontextmanager
-async def open_mailbox() -> AsyncIterator[FakeMailbox]:
-    """Run the server."""
+async def open_mailbox(port: int = 0, **options: Any) -> AsyncIterator[FakeMailbox]:
+    """Run the server. `options` are those of aiosmtpd: what it demands of a client."""
     mailbox, loop = FakeMailbox(), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(mailbox, loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(mailbox, loop=loop, **options), "127.0.0.1", port)
     mailbox.port = server.sockets[0].getsockname()[1]
     try:
         yield mailbox
