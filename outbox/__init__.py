@@ -3,7 +3,7 @@ once, and in order within a stream.
 """
 
 from outbox.announcement import Announcement, event, instruction, internal, later, reply, to_queue
-from outbox.insertion import announcing_as, append, collecting, in_clear, noting_shards
+from outbox.insertion import announcing_as, append, collecting, in_clear, noting_shards, once_committed
 
 __all__ = [
     "Announcement",
@@ -16,6 +16,7 @@ __all__ = [
     "internal",
     "later",
     "noting_shards",
+    "once_committed",
     "reply",
     "to_queue",
 ]

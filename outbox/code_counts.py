@@ -1,7 +1,7 @@
 """Counts alerts and rejections by their codes, once their transaction has committed (S3-38)."""
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter
 
@@ -20,10 +20,14 @@ _CODES: set[str] = set()
 
 
 class Noted:
-    """What a transaction has appended to the outbox: the shards that have new rows, and the codes of its events."""
+    """What a transaction has appended to the outbox: the shards that have new rows, and the codes of its events.
+
+    `later` is called after these were counted.
+    """
 
     def __init__(self) -> None:
         self.shards: set[int] = set()
+        self.later: list[Callable[[], None]] = []
         self._alerts: Tally[tuple[str, str]] = Tally()
         self._rejections: Tally[tuple[str, str]] = Tally()
 
@@ -44,6 +48,8 @@ class Noted:
             ALERTS.labels(_label(code), level).inc(number)
         for (message_type, code), number in self._rejections.items():
             rejected(message_type, code, number)
+        for count in self.later:
+            count()
 
 
 def rejected(message_type: str, code: str, number: int = 1) -> None:

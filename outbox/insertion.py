@@ -1,6 +1,6 @@
 """`append` stores a transaction's announcements as rows of the outbox, in one statement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -35,8 +35,8 @@ def collecting() -> Iterator[list[Announcement]]:
 def noting_shards() -> Iterator[set[int]]:
     """While the block runs, `append` adds to this set the shards of the rows that it stores: for the doorbell.
 
-    The transaction commits within the block, so its end counts the codes of alerts and rejections that were stored. If
-    the block raises, nothing is counted.
+    The transaction commits within the block, so its end counts the codes of alerts and rejections that were stored, and
+    what `once_committed` was given. If the block raises, nothing is counted.
     """
     noted = Noted()
     token = _noted.set(noted)
@@ -45,6 +45,16 @@ def noting_shards() -> Iterator[set[int]]:
         noted.count()
     finally:
         _noted.reset(token)
+
+
+def once_committed(count: Callable[[], None]) -> None:
+    """Call `count` when this transaction has committed, so that a metric counts nothing that was rolled back.
+
+    A transaction that is done again is counted for the try that commits. Outside `noting_shards` nobody calls it: `oms`
+    has no metrics. A process that dies between its commit and the count loses the count.
+    """
+    if (noted := _noted.get()) is not None:
+        noted.later.append(count)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+import outbox
 from db import cipher
 from db.pool import Pool, Transaction
 from messages.base import Message
@@ -78,8 +79,9 @@ class HandlerHarness:
         )
 
     async def handle_batch(self, items: Sequence[Envelope[Any]]) -> Batch[Any]:
-        async with self.pool.acquire() as tx, tx.transaction():
-            return await self.run_handler(tx, items)
+        with outbox.noting_shards():
+            async with self.pool.acquire() as tx, tx.transaction():
+                return await self.run_handler(tx, items)
 
     async def run_handler(self, tx: Transaction, items: Sequence[Envelope[Any]]) -> Batch[Any]:
         """Run the handler of the queue that takes these messages. One queue is one batch, so they must share it."""

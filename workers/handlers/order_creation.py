@@ -44,7 +44,7 @@ from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
 from workers.domain.sourcing import ANYWHERE, Region, WarehouseLists
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import benefits, commands
+from workers.services import benefits, commands, order_counts
 from workers.store import benefits as benefit_rows
 from workers.store import buyers, catalogue_entries, ids, new_orders, promotions, skus
 from workers.store.new_orders import Placed
@@ -141,6 +141,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
     answers = await commands.conclude(tx, rejections)
     rejected = [outbox.event(event, because=item) for event, item in rejections.values()]
+    order_counts.note_refused([item.occurred_at for _, item in rejections.values()])
     held = benefits.announcements(benefits.Applied.by_order(context.benefits, {p.id: p.item for p in placed}))
     next_step = risk_check if context.shop.risk_check else reservation
     requests = [next_step(p, deadline) for p in placed]

@@ -28,6 +28,7 @@ from workers import shop
 from workers.domain.book import Book, Step
 from workers.domain.order import CancelType, Effect, Order, OrderKind, State, Trigger
 from workers.domain.refund_amounts import BoughtLine
+from workers.services import order_counts
 
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
@@ -101,8 +102,9 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
 def steps(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
     """Announce each step, in order: with the event that the handler gave to it, else with the plain one.
 
-    The case of an exchange order follows it.
+    The case of an exchange order follows it. The steps are counted once their transaction has committed.
     """
+    order_counts.note(book.steps)
     return [*(announced(step, given(step) or event_of(step)) for step in book.steps), *_exchanges(book)]
 
 
