@@ -1072,6 +1072,17 @@ CREATE TABLE shipment_facts (
     PRIMARY KEY (shipment_id, event_id)
 );
 
+CREATE FUNCTION waybill_orders(order_id bigint, plan jsonb) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY(
+        SELECT order_id
+        UNION
+        SELECT jsonb_array_elements_text(coalesce(plan -> 'order_ids', '[]'))::bigint
+        UNION
+        SELECT (jsonb_array_elements(coalesce(plan -> 'lines', '[]')) ->> 'order_id')::bigint
+        EXCEPT
+        SELECT NULL
+        ORDER BY 1)
+$$;
 CREATE TABLE waybills (
     id           bigint      PRIMARY KEY,
     order_id     bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
@@ -1085,11 +1096,10 @@ CREATE TABLE waybills (
     refusal      text,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     answered_at  timestamptz,
-    order_ids    bigint[]    NOT NULL,
+    order_ids    bigint[]    NOT NULL GENERATED ALWAYS AS (waybill_orders(order_id, plan)) STORED,
     bookings     integer     NOT NULL DEFAULT 0,
     stopped      boolean     NOT NULL DEFAULT false,
-    CONSTRAINT waybills_numbered CHECK ((tracking_no IS NOT NULL) = (state NOT IN ('requested', 'refused'))),
-    CONSTRAINT waybills_orders_named CHECK (order_id = ANY (order_ids))
+    CONSTRAINT waybills_numbered CHECK ((tracking_no IS NOT NULL) = (state NOT IN ('requested', 'refused')))
 );
 COMMENT ON TABLE waybills IS 'a parcel that we book at its carrier: its id is that of the parcel, and our number at the carrier';
 COMMENT ON COLUMN waybills.scope IS 'with request_id: the shipment.create that waits for the answer';

@@ -17,14 +17,15 @@ def url() -> str:
 
 
 def online() -> None:
-    """Upgrade a live database."""
+    """Upgrade a live database. On-call engineers get their rights once all tables are there, so with the newest migration."""
     engine = create_engine(url())
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         context.configure(connection=connection, transactional_ddl=True)
         with context.begin_transaction():
             context.run_migrations()
-        connection.execution_options(no_parameters=True).exec_driver_sql(ONCALL.read_text("utf-8"))
+        if context.get_context().get_current_revision() == context.get_head_revision():
+            connection.execution_options(no_parameters=True).exec_driver_sql(ONCALL.read_text("utf-8"))
     engine.dispose()
 
 

@@ -6,12 +6,11 @@ FROM waybills w LEFT JOIN shipments s ON s.id = w.id
 WHERE w.id = ANY ($1::bigint[]);
 
 -- name: waybills.request
--- $1 ids, $2 order ids (locked), $3 scopes and $4 request ids of their commands, $5 carriers, $6 plans as JSON, $7 all orders of each
--- (locked), as the text of an array.
-INSERT INTO waybills (id, order_id, scope, request_id, carrier, state, plan, order_ids)
-SELECT n.id, n.order_id, n.scope, n.request_id, n.carrier, 'requested', n.plan::jsonb, n.order_ids::bigint[]
-FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-    AS n (id, order_id, scope, request_id, carrier, plan, order_ids);
+-- $1 ids, $2 order ids (locked), $3 scopes and $4 request ids of their commands, $5 carriers, $6 plans as JSON. All orders
+-- of the plans are locked.
+INSERT INTO waybills (id, order_id, scope, request_id, carrier, state, plan)
+SELECT n.id, n.order_id, n.scope, n.request_id, n.carrier, 'requested', n.plan::jsonb
+FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) AS n (id, order_id, scope, request_id, carrier, plan);
 
 -- name: waybills.stop
 -- $1 order ids (locked), $2 warehouses. The waybills that carriers have not answered, of goods that these warehouses do not ship now.

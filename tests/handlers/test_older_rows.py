@@ -8,6 +8,7 @@ import orjson
 from db import migrate
 from db.statements import SQL
 from tests.handlers.builders import create, receive, sku
+from tests.handlers.case_builders import apply, arrive, close, end_refund, inspect, open_case, review
 from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.money import Rounding
@@ -75,3 +76,44 @@ async def audited(harness: HandlerHarness) -> bool:
     async with harness.pool.acquire() as tx:
         rows = [await tx.fetchrow(SQL[f"audit.{name}"]) for name in ("taxes", "snapshots")]
     return [row["violations"] for row in rows if row is not None] == [0, 0]
+
+
+WAITING_CASES = """
+    SELECT c.state, round(extract(epoch FROM t.due_at - now()) / 3600)::integer FROM after_sales c
+    LEFT JOIN timers t ON t.kind = 'after_sale' AND t.key = c.id ORDER BY c.id
+"""
+"""The state of each case, and in how many hours its time is over."""
+
+
+async def test_cases_that_waited_before_migration_0058_get_their_timers(harness: HandlerHarness) -> None:
+    shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
+    await harness.fill_stock(qty=20)
+    order_id = await harness.place_paid_order(("s1", 6))
+    await harness.deliver(order_id)
+    for found in (("send_back",), ("send_back", "close"), ("restock", "succeeded"), ("restock", "failed"), ()):
+        case = await open_case(harness, apply(order_id, (1, 1), type="return_refund"))
+        if not found:
+            continue
+        await harness.handle(review(case), arrive(case), inspect(case, (1, 1, found[0])), trusted=True)
+        match found[1:]:
+            case ["close"]:
+                await harness.handle(close(case), trusted=True)
+            case [status]:
+                await end_refund(harness, status)
+    before = await harness.rows(WAITING_CASES)
+    await harness.pool.execute("DELETE FROM timers t USING after_sales c WHERE t.key = c.id AND c.state <> 'requested'")
+    await harness.pool.execute("UPDATE timers SET due_at = now() + interval '2 h' WHERE kind = 'after_sale'")
+    for _ in range(2):
+        await harness.pool.execute((migrate.FOLDER / "versions/0058_case_timers.sql").read_text(encoding="utf-8"))
+    assert await harness.rows(WAITING_CASES) == [*before[:-1], ("requested", 2)]
+    assert before == [
+        ("inspect_failed", 48),
+        ("closed", 48),
+        ("completed", None),
+        ("refund_failed", 48),
+        ("requested", 48),
+    ]
+
+    await harness.sweep("after_sale")
+    alerts = [alert["order_id"] for alert in harness.events_of("alert.raised") if alert["code"] == "AFTERSALE_OVERDUE"]
+    assert alerts == [str(order_id)] * 3, "of the three that waited"

@@ -137,8 +137,8 @@ async def test_a_waybill_that_a_carrier_has_to_book_or_to_cancel_keeps_its_user(
     for state in ("requested", "booked", "refused", "unused", "cancelled", "uncancelled"):
         await harness.pool.execute("DELETE FROM waybills")
         await harness.pool.execute(
-            "INSERT INTO waybills (id, order_id, scope, request_id, carrier, state, plan, order_ids, tracking_no)"
-            " VALUES (1, $1, 's', 'r', 'sf', $2, '{}', ARRAY[$1::bigint],"
+            "INSERT INTO waybills (id, order_id, scope, request_id, carrier, state, plan, tracking_no)"
+            " VALUES (1, $1, 's', 'r', 'sf', $2, '{}',"
             " CASE WHEN $2 NOT IN ('requested', 'refused') THEN 'T1' END)",
             order_id,
             state,

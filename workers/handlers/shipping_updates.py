@@ -158,7 +158,7 @@ async def write(tx: Transaction, context: ShipmentContext, claims: commands.Clai
     await shipments.save(tx, [live(context.boxes[key]) for key in sorted(context.moved - context.booked)])
     await shipments.give_up(tx, [parcel for _, parcel, _ in context.failures])
     await shipments.record_facts(tx, context.facts)
-    await waybills.request(tx, [(one, order_ids_of(one.plan)) for one in context.requested])
+    await waybills.request(tx, context.requested)
     await waybills.answer(tx, list(context.answers.values()), now)
     answered = [
         (timers.TimerKind.CANCELLING, step.order.id) for step in book.steps if step.previous is State.CANCELLING

@@ -81,19 +81,12 @@ async def read(tx: Transaction, ids: Iterable[int]) -> dict[int, Waybill]:
     }
 
 
-async def request(tx: Transaction, new: Sequence[tuple[Waybill, Sequence[int]]]) -> None:
-    """Insert waybills that their carriers are to book, each with the orders that it is for. All of these are locked."""
+async def request(tx: Transaction, new: Sequence[Waybill]) -> None:
+    """Insert waybills that their carriers are to book. All orders of their plans are locked."""
     if new:
         rows = [
-            (
-                one.id,
-                one.order_id,
-                *one.command,
-                one.plan.carrier,
-                one.plan.model_dump_json(exclude_defaults=True),
-                f"{{{','.join(map(str, order_ids))}}}",
-            )
-            for one, order_ids in new
+            (one.id, one.order_id, *one.command, one.plan.carrier, one.plan.model_dump_json(exclude_defaults=True))
+            for one in new
         ]
         await tx.execute(SQL["waybills.request"], *columns(rows))
 

@@ -1,15 +1,16 @@
-ALTER TABLE waybills ADD COLUMN order_ids bigint[];
-UPDATE waybills SET order_ids = ARRAY(
-    SELECT order_id
-    UNION
-    SELECT jsonb_array_elements_text(coalesce(plan -> 'order_ids', '[]'))::bigint
-    UNION
-    SELECT (jsonb_array_elements(coalesce(plan -> 'lines', '[]')) ->> 'order_id')::bigint
-    EXCEPT
-    SELECT NULL
-    ORDER BY 1);
-ALTER TABLE waybills ALTER COLUMN order_ids SET NOT NULL;
-ALTER TABLE waybills ADD CONSTRAINT waybills_orders_named CHECK (order_id = ANY (order_ids));
+-- The column follows from the plan, so that a worker of the version before, which does not know it, writes it as well.
+CREATE FUNCTION waybill_orders(order_id bigint, plan jsonb) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY(
+        SELECT order_id
+        UNION
+        SELECT jsonb_array_elements_text(coalesce(plan -> 'order_ids', '[]'))::bigint
+        UNION
+        SELECT (jsonb_array_elements(coalesce(plan -> 'lines', '[]')) ->> 'order_id')::bigint
+        EXCEPT
+        SELECT NULL
+        ORDER BY 1)
+$$;
+ALTER TABLE waybills ADD COLUMN order_ids bigint[] NOT NULL GENERATED ALWAYS AS (waybill_orders(order_id, plan)) STORED;
 COMMENT ON COLUMN waybills.order_ids IS 'all orders whose goods the parcel is to hold; the carrier has their address';
 CREATE INDEX waybills_orders ON waybills USING gin (order_ids);
 
