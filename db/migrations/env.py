@@ -17,7 +17,7 @@ def url() -> str:
 
 
 def online() -> None:
-    """Upgrade a live database. On-call engineers get their rights once all tables are there, so with the newest migration."""
+    """Upgrade a live database. The newest migration gives on-call engineers their rights: these name all tables."""
     engine = create_engine(url())
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
