@@ -1,6 +1,7 @@
 """One run of the demo: start all processes, show them, drain, and check the result."""
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from scripts.demo.case_check import compare_cases
 from scripts.demo.chaos import kill_and_restart
 from scripts.demo.client_job import CLIENT_USERS, ClientJob
 from scripts.demo.client_process import ClientProcess
+from scripts.demo.day_check import compare_day
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
 from scripts.demo.live_view import Screen, ViewData
@@ -182,8 +184,9 @@ class DemoRun:
             cases = await compare_cases(session, final.get("cases", []))
         finally:
             await session.close(timeout=5)
-        audit, statements = await asyncio.gather(
+        audit, day, statements = await asyncio.gather(
             asyncio.to_thread(self.environment.oms, "worker", ["audit", "--quiescent"]),
+            asyncio.to_thread(self.environment.oms, "worker", ["stats", "-o", "json"]),
             asyncio.to_thread(reconcile, self.environment, gateways, self.gateways.environment),
         )
         return RunResult(
@@ -197,6 +200,7 @@ class DemoRun:
             waybills=waybills,
             cases=cases,
             statements=statements,
+            day=compare_day(final["day"], json.loads(day.stdout)),
             audit=(audit.returncode, audit.stdout + audit.stderr),
             stuck=(*self.stuck, *(f"left over: {what}" for what in status.in_progress() if not self.stuck)),
             restarts={child.name: child.restarts for child in self.processes.children},

@@ -19,6 +19,7 @@ from scripts.demo.carrier import Carrier
 from scripts.demo.checkout import Rules
 from scripts.demo.client_job import PUBLISHERS, WAREHOUSES, ClientJob, client_queues, instructions_queue
 from scripts.demo.command_outcomes import CommandOutcomes
+from scripts.demo.day_check import DayCount
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
 from scripts.demo.operators import Operators
@@ -55,6 +56,7 @@ class OutsideSystems:
         about = (self.role_links, self.tasks, self.outcomes, self.carrier, self.labels)
         self.bookings = ParcelBookings(self.role_links, self.outcomes, browser)
         self.warehouses = [Warehouse(*about, name=name, bookings=self.bookings) for name in WAREHOUSES]
+        self.day = DayCount()
         self.operators = Operators(self.role_links, self.outcomes, self.tasks)
         self._enter_buyers(self.links["storefront"], browser)
         wanted = WantedGoods(self.stocked_products)
@@ -99,6 +101,7 @@ class OutsideSystems:
         """Handle an event that the storefront has subscribed to."""
         self.outcomes.receive(received)
         self.benefits_log.receive(received)
+        self.day.receive(received)
         self.after_sales.receive(received)
         if received.type in {"after_sale.reshipping.v1", "after_sale.unreturned.v1"}:
             self.labels.replace(received.body["order_id"], received.body["exchange_order_id"])

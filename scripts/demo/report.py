@@ -69,6 +69,7 @@ class Reporter:
             "reads_latency": systems.order_reads.latency.all(),
             "unexpected_reads": systems.order_reads.unexpected[:5],
             "labels": self._labels(),
+            "day": systems.day.figures(systems.malformed_messages.sent),
             "malformed_sent": systems.malformed_messages.sent,
             "stuck": self.stuck(),
         }

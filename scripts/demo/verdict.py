@@ -8,6 +8,7 @@ from typing import Any
 from scripts.demo.after_sales import KINDS
 from scripts.demo.benefits_check import BenefitsComparison
 from scripts.demo.case_check import CaseComparison
+from scripts.demo.day_check import DayComparison
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.statement_check import StatementComparison
 from scripts.demo.system_status import SystemStatus
@@ -44,6 +45,7 @@ class RunResult:
     waybills: tuple[int, list[str]]
     cases: CaseComparison
     statements: StatementComparison
+    day: DayComparison
     audit: tuple[int, str]
     stuck: tuple[str, ...]
     restarts: dict[str, int]
@@ -53,7 +55,7 @@ class RunResult:
 def checks(result: RunResult) -> list[Check]:
     """Return all checks. The demo exits with 0 if every one holds."""
     of_buyers = [*_commands(result), *_money(result), *_amounts(result), *_goods(result), *_cases(result)]
-    return [*of_buyers, *_dead_letters(result), _audit(result)]
+    return [*of_buyers, *_dead_letters(result), _day(result), _audit(result)]
 
 
 def _commands(result: RunResult) -> list[Check]:
@@ -133,6 +135,12 @@ def _kinds(final: Mapping[str, Any]) -> Check:
     absent = [kind for kind, count in kinds.items() if not count] if ordered >= ALL_KINDS_FROM_ORDERS else []
     shown = f"{sum(map(bool, kinds.values()))} of {len(kinds)}"
     return Check("every kind of shipping occurred", not absent, shown, tuple(absent))
+
+
+def _day(result: RunResult) -> Check:
+    """Check that the dashboard shows what the demo counted itself."""
+    name = "the dashboard shows what the demo counted"
+    return _none(name, result.day.differences, f"{result.day.figures} figures")
 
 
 def _dead_letters(result: RunResult) -> list[Check]:

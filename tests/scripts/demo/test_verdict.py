@@ -17,6 +17,7 @@ from scripts.demo.after_sales import KINDS
 from scripts.demo.benefits_check import BenefitsComparison, compare_benefits
 from scripts.demo.benefits_log import BenefitsLog
 from scripts.demo.case_check import CaseComparison
+from scripts.demo.day_check import DayComparison
 from scripts.demo.demo_run import Standstill
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.statement_check import StatementComparison
@@ -45,6 +46,7 @@ GOOD = RunResult(
     waybills=(1, []),
     cases=CaseComparison(dict.fromkeys(KINDS, 1), 0, 0, []),
     statements=StatementComparison(),
+    day=DayComparison(9, []),
     audit=(0, "clean"),
     stuck=(),
     restarts={},
@@ -70,6 +72,7 @@ def test_the_summary_shows_what_every_gateway_did(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("name", "result"),
     [
+        ("the dashboard shows what the demo counted", replace(GOOD, day=DayComparison(9, ["paid_orders"]))),
         ("everything ended", replace(GOOD, stuck=("orders paid: 1",))),
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
         ("every command has its outcome", replace(GOOD, final={"notifications_refused": 3})),
