@@ -11,6 +11,7 @@ from messages.base import (
     ExternalId,
     FreeText,
     Internal,
+    LongText,
     Name,
     OrderId,
     Part,
@@ -18,6 +19,7 @@ from messages.base import (
     ReasonCode,
 )
 from messages.orders import LINES_MAX, Cause, OrderCommand
+from messages.refunds import ClaimText
 from messages.roles import Role
 
 EVIDENCE_SCHEMA_MAX = 100  # above this the message is malformed; below it the business answers with a code
@@ -43,14 +45,16 @@ class AfterSaleApply(OrderCommand):
     """Open a case. Without lines it is about every unit that has left and has not come back.
 
     `type`: money without the goods coming back, money for goods that come back, or other goods for them. We compute
-    the money; no amount can be given. `evidence` names photos and documents, which we keep as references.
+    the money; no amount can be given. `evidence` names photos and documents, which we keep as references. Without a
+    `reason_code` that is one, with more than 255 characters of `description` or less than 1 unit of a line it is
+    REFUND_PARAM_INVALID.
     """
 
     TYPE: ClassVar[str] = "after_sale.apply.v1"
     type: Literal["refund_only", "return_refund", "exchange"]
-    reason_code: ReasonCode
+    reason_code: LongText | None = None
     lines: Annotated[tuple[AppliedLine, ...], Field(max_length=LINES_MAX)] = ()
-    description: FreeText | None = None
+    description: ClaimText | None = None
     evidence: Annotated[tuple[Reference, ...], Field(max_length=EVIDENCE_SCHEMA_MAX)] = ()
 
 

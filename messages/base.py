@@ -58,7 +58,8 @@ OneLine = Annotated[
 ]
 """A text in one line that is not blank."""
 FREE_TEXT = "free text"
-FreeText = Annotated[str, Text, StringConstraints(max_length=255), FREE_TEXT]
+FREE_TEXT_CHARS_MAX = 255
+FreeText = Annotated[str, Text, StringConstraints(max_length=FREE_TEXT_CHARS_MAX), FREE_TEXT]
 """What a person or a stranger wrote, which may hold a name or a number.
 
 It is kept encrypted in the table free_texts, and never announced, logged or stored in an outcome.

@@ -1,10 +1,14 @@
 """refund.*: money that goes back to buyers."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import StringConstraints
 
 from messages.base import (
+    FREE_TEXT,
     Actor,
     Amount,
+    AnyInt,
     Command,
     Currency,
     Event,
@@ -19,6 +23,11 @@ from messages.base import (
     RequestId,
 )
 from messages.roles import Role
+
+ClaimText = Annotated[
+    str, StringConstraints(max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"), FREE_TEXT
+]
+"""A FreeText that the schema takes at any length up to 2,000, and that the business refuses with a code of its own."""
 
 
 class RefundResult(Fact):
@@ -67,6 +76,7 @@ class RefundRequest(Command):
     With `refund_no`, a failed refund of this amount is requested again under the same number. With `replaces`, a new
     refund with a number of its own takes the place of that failed one, out of the same capture: for a provider that
     does not accept a number again. A refund is replaced once; if the new one fails too, that one is requested again.
+    A request without a `reason` of 1 to 255 characters, or about no money, is REFUND_PARAM_INVALID.
     """
 
     TYPE: ClassVar[str] = "refund.request.v1"
@@ -75,8 +85,8 @@ class RefundRequest(Command):
     request_id: RequestId
     actor: Actor
     order_id: OrderId
-    amount: Amount
-    reason: FreeText
+    amount: AnyInt
+    reason: ClaimText | None = None
     reason_code: ReasonCode | None = None
     refund_no: ExternalId | None = None
     replaces: ExternalId | None = None

@@ -110,6 +110,7 @@ CODES: dict[str, str] = {
     Code.PAY_SIGNATURE_INVALID: "A notification whose signature does not fit its bytes",
     Code.RECONCILE_FILE_INVALID: "The statement is not in the provider's layout, or of another day",
     Code.REFUND_NOT_ALLOWED: "The order or the named refund does not allow it; the message says why",
+    Code.REFUND_PARAM_INVALID: "A parameter of a refund or a case is missing or none; `details.field` names it",
     Code.CONTACT_INVALID: "The contact's address, an opt-out or its time zone is none; `details` names the field",
     Code.NOTIFICATION_FAILED: "Alert: a server gave no definite answer about a notification to a buyer at any attempt",
     MessageCode.MESSAGE_INVALID: "A command that could not be read; `details.path` is the JSON path",

@@ -259,6 +259,7 @@ async def test_refused_goods_give_money_only_by_a_person(harness: HandlerHarness
     [
         ({"actor": user("u2")}, "ORDER_NOT_FOUND"),
         ({"reason_code": "because"}, "AFTERSALE_REASON_INVALID"),
+        ({"reason_code": None}, "REFUND_PARAM_INVALID"),
         ({"evidence": tuple(f"photo/{n}" for n in range(10))}, "AFTERSALE_EVIDENCE_INVALID"),
         ({"evidence": ("x" * 513,)}, "AFTERSALE_EVIDENCE_INVALID"),
     ],
@@ -278,7 +279,7 @@ async def test_a_bad_application_is_refused_with_its_code(
         ([(7, 1)], "AFTERSALE_LINE_INVALID"),
         ([(1, 1), (1, 1)], "AFTERSALE_LINE_INVALID"),
         ([(1, 3)], "AFTERSALE_QTY_EXCEEDS"),
-        ([(1, 0)], "AFTERSALE_QTY_EXCEEDS"),
+        ([(1, 0)], "REFUND_PARAM_INVALID"),
     ],
 )
 async def test_lines_and_units_are_those_of_the_order(

@@ -1,5 +1,7 @@
 """Refunds: each succeeds once, a failed one can be requested again, and no more goes back than was captured."""
 
+from typing import Any
+
 from messages.explanations import OrderExplain, OrderExplained
 from messages.order_queries import OrderDescribed, OrderGet
 from messages.refunds import RefundRequest
@@ -72,8 +74,27 @@ async def test_operators_refund_up_to_what_is_captured_and_no_further(harness: H
         "PAY_REFUND_EXCEEDS",
         *["AUTH_FORBIDDEN"] * 2,
     ]
-    await harness.handle(refund(0, "g"), trusted=True)
-    assert harness.events_of("command.rejected")[-1]["code"] == "PAY_REFUND_EXCEEDS"
+
+
+async def test_a_parameter_of_a_refund_that_makes_no_sense_is_named(harness: HandlerHarness) -> None:
+    """What it says is not shown, because it may be a name or a number."""
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    wrong: list[dict[str, Any]] = [
+        {"reason": None},
+        {"reason": "  "},
+        {"reason": "x" * 256},
+        {"amount": 0},
+        {"amount": -1},
+        {"amount": 0, "refund_no": "R1"},
+        {"refund_no": "R1", "replaces": "R1"},
+    ]
+    good: dict[str, Any] = {"actor": OPERATOR, "order_id": order_id, "amount": 1, "reason": "goodwill"}
+    for number, change in enumerate(wrong):
+        await harness.handle(RefundRequest(request_id=f"w{number}", **good | change), trusted=True)
+    fields = ["reason"] * 3 + ["amount"] * 3 + ["replaces"]
+    assert harness.rejections() == [("REFUND_PARAM_INVALID", {"field": field}) for field in fields]
+    assert harness.events_of("refund.requested") == []
 
 
 async def test_a_failed_refund_is_requested_again_under_the_same_number(harness: HandlerHarness) -> None:
@@ -198,7 +219,7 @@ async def test_what_cannot_be_replaced_is_refused(harness: HandlerHarness) -> No
         request_refund(order_id, "h", 500, first, replaces=first),
     ]
     await harness.handle(*wrong, trusted=True)
-    assert [code for code, _ in harness.rejections()] == [*["REFUND_NOT_ALLOWED"] * 4, "ORDER_PARAM_INVALID"]
+    assert [code for code, _ in harness.rejections()] == [*["REFUND_NOT_ALLOWED"] * 4, "REFUND_PARAM_INVALID"]
     await harness.handle(request_refund(order_id, "i", 500, replaces=first, actor=user()), trusted=True)
     assert harness.rejections()[-1][0] == "AUTH_FORBIDDEN"
 

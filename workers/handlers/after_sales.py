@@ -251,7 +251,7 @@ def apply(context: CaseContext, item: Item, body: AfterSaleApply, now: datetime)
         order_id=order.id,
         type=CaseType(body.type),
         source=CaseSource.USER if body.actor.type == "user" else CaseSource.CUSTOMER_SERVICE,
-        reason_code=body.reason_code,
+        reason_code=body.reason_code or "",
         merchant_fault=body.reason_code in rules.merchant_faults,
         requested_at=now,
         lines=lines,

@@ -23,7 +23,7 @@ the same, which it `replaces`                        refund.requested under a ne
                                                      a provider that does not accept the old number again
 a refund of a case ends, is requested again, or is   its case follows: after_sale.refund_moved
 replaced
-refund.request otherwise                             command.rejected with PAY_REFUND_EXCEEDS or REFUND_NOT_ALLOWED
+otherwise         command.rejected: REFUND_PARAM_INVALID, PAY_REFUND_EXCEEDS, REFUND_NOT_ALLOWED
 """
 
 from collections.abc import Collection, Sequence
@@ -45,7 +45,7 @@ from workers.domain.refund_amounts import GONE, PENDING, CaptureShare, RefundSta
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import authorization, benefits, commands, foreign_refunds, refunds
+from workers.services import authorization, benefits, commands, foreign_refunds, refund_refusals, refunds
 from workers.store import free_texts, orders, payments, timers
 from workers.store import refunds as refund_rows
 from workers.store.refunds import (
@@ -76,15 +76,15 @@ def decide(item: RequestItem, order: Order | None, kept: payments.Kept | None) -
     body = item.body
     if (refusal := authorization.denied(body.actor, body.order_id, order)) is not None:
         return refusal
-    if body.actor.type == "user":
-        return authorization.FORBIDDEN
+    if (refusal := refund_refusals.unfit(body)) is not None:
+        return refusal
     captured = kept is not None and kept.reserved is None
     if kept is None or not captured or (order is not None and order.state is State.SPLIT):
         why = "name one of the orders that it was split into" if captured else "nothing of this order is captured"
         return Refusal(Code.REFUND_NOT_ALLOWED, why)
-    if not 1 <= body.amount <= kept.left:
+    if body.amount > kept.left:
         details = {"requested": body.amount, "left": kept.left, "currency": kept.currency}
-        return Refusal(Code.PAY_REFUND_EXCEEDS, f"1 to {kept.left} can still go back", details)
+        return Refusal(Code.PAY_REFUND_EXCEEDS, f"{kept.left} can still go back", details)
     return None
 
 
@@ -296,7 +296,7 @@ def repeated(
     for item in fresh:
         body = item.body
         failed, order = context.known.get(body.refund_no or body.replaces or ""), context.book.get(body.order_id)
-        refusal = authorization.denied(body.actor, body.order_id, order) or refunds.not_again(
+        refusal = authorization.denied(body.actor, body.order_id, order) or refund_refusals.not_again(
             body, failed, context.shares
         )
         if refusal is not None or failed is None or order is None:

@@ -22,6 +22,7 @@ from workers.domain.refusal import Refusal
 from workers.services import authorization, exchange_cases
 from workers.services.after_sales import CaseContext
 from workers.services.hand_overs import may_report
+from workers.services.refund_refusals import wrong_application
 
 T = CaseTrigger
 NOT_FOR_BUYERS = (AfterSaleReview, AfterSaleReceive, AfterSaleInspect, AfterSaleClose, AfterSaleSendBack)
@@ -92,9 +93,8 @@ def reviewing(context: CaseContext, body: AfterSaleReview, case: AfterSaleCase) 
 def pick(context: CaseContext, order: Order, body: AfterSaleApply, now: datetime) -> tuple[CaseLine, ...] | Refusal:
     """Return the lines of a new case of this order, or why it is not opened."""
     rules = context.rules[order.id]
-    refusal = unclaimable(order, rules, now, by_buyer=body.actor.type == "user") or wrong_reason(
-        body.reason_code, body.evidence, rules
-    )
+    refusal = wrong_application(body) or unclaimable(order, rules, now, by_buyer=body.actor.type == "user")
+    refusal = refusal or wrong_reason(body.reason_code or "", body.evidence, rules)
     if refusal is not None:
         return refusal
     wanted = [(line.line_no, line.qty, line.wanted_sku_id) for line in body.lines]

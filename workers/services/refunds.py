@@ -16,14 +16,13 @@ from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.payment_authorizations import AuthorizationState
 from workers.domain.payment_rules import PaymentVerdict
-from workers.domain.refund_amounts import GONE, CaptureShare, RefundLine, RefundState
-from workers.domain.refusal import Refusal
+from workers.domain.refund_amounts import GONE, RefundLine, RefundState
 from workers.providers.port import RefundOrder, RefundReport, ReportedRefund, StatementRow
-from workers.services import attempts, authorization
+from workers.services import attempts
 from workers.store.disputes import GoneRefund
 from workers.store.payment_authorizations import ReleasedPart
 from workers.store.payments import Kept, PaymentFact
-from workers.store.refunds import DrawnOn, ForeignRefundPart, OpenedRefund, RefundDue, RefundRow
+from workers.store.refunds import ForeignRefundPart, OpenedRefund, RefundDue, RefundRow
 
 CASE_CAUSE = "case"
 """The first word of the cause of an after-sale case's first refund; the case's id follows after a colon."""
@@ -111,33 +110,6 @@ def due_for_stray(book: Book[Any], fact: PaymentFact, *, because: Envelope[Any])
         because=because,
         stray=True,
     )
-
-
-def not_again(body: RefundRequest, refund: RefundRow | None, shares: Mapping[DrawnOn, CaptureShare]) -> Refusal | None:
-    """Return why this refund is not requested again, nor replaced by another, or None. No I/O."""
-    if body.actor.type == "user":
-        return authorization.FORBIDDEN
-    if body.refund_no is not None and body.replaces is not None:
-        why = "refund_no requests a failed refund again, replaces opens another in its place: name one of them"
-        return Refusal(Code.ORDER_PARAM_INVALID, why, {"field": "replaces"})
-    if refund is None or refund.order_id != body.order_id:
-        return Refusal(Code.REFUND_NOT_ALLOWED, "the order has no refund of this number")
-    if refund.state is not RefundState.FAILED:
-        return Refusal(Code.REFUND_NOT_ALLOWED, "that refund has not failed")
-    if refund.replaced_by is not None:
-        details: dict[str, Any] = {"replaced_by": refund.replaced_by} if refund.replaced_by else {}
-        return Refusal(Code.REFUND_NOT_ALLOWED, "another refund has taken its place: request that one again", details)
-    return _not_so_much(body.amount, refund, shares[refund.draws_on].left)
-
-
-def _not_so_much(amount: int, refund: RefundRow, left: int) -> Refusal | None:
-    if refund.amount != amount:
-        return Refusal(Code.REFUND_NOT_ALLOWED, f"that refund is of {refund.amount}", {"amount": refund.amount})
-    if refund.amount > left:
-        details = {"requested": refund.amount, "left": left, "currency": refund.currency}
-        why = f"{left} can still go back: the rest was refunded otherwise"
-        return Refusal(Code.PAY_REFUND_EXCEEDS, why, details)
-    return None
 
 
 def in_place_of(failed: RefundRow, order: Order, cause: str, *, because: Envelope[RefundRequest]) -> RefundDue:
