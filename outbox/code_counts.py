@@ -9,14 +9,14 @@ from messages.base import AlertRaised, CommandRejected
 from messages.orders import OrderCreate, OrderRejected
 from messages.registry import MODELS
 from outbox.announcement import Announcement
+from outbox.bounded_label import OTHER, BoundedLabel
 
 CODES_MAX = 200  # a shop's own stock may answer with codes of its own: those beyond share the label `other`
-OTHER = "other"
 ALERTS = Counter("oms_alerts_total", "Alerts raised, by code and level", ["code", "level"])
 REJECTIONS = Counter(
     "oms_rejections_total", "Commands and queries that were rejected, by type and code", ["message_type", "code"]
 )
-_CODES: set[str] = set()
+_CODES = BoundedLabel(CODES_MAX)
 
 
 class Noted:
@@ -45,7 +45,7 @@ class Noted:
     def count(self) -> None:
         """Count what was noted."""
         for (code, level), number in self._alerts.items():
-            ALERTS.labels(_label(code), level).inc(number)
+            ALERTS.labels(_CODES.of(code), level).inc(number)
         for (message_type, code), number in self._rejections.items():
             rejected(message_type, code, number)
         for count in self.later:
@@ -54,10 +54,4 @@ class Noted:
 
 def rejected(message_type: str, code: str, number: int = 1) -> None:
     """Count rejections. A type that is none of ours comes from a stranger, and has the label `other`."""
-    REJECTIONS.labels(message_type if message_type in MODELS else OTHER, _label(code)).inc(number)
-
-
-def _label(code: str) -> str:
-    if len(_CODES) < CODES_MAX:
-        _CODES.add(code)
-    return code if code in _CODES else OTHER
+    REJECTIONS.labels(message_type if message_type in MODELS else OTHER, _CODES.of(code)).inc(number)

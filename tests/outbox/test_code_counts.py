@@ -9,6 +9,7 @@ import outbox
 from db.pool import Pool
 from messages.base import AlertRaised, CommandRejected, Event
 from outbox import code_counts
+from outbox.bounded_label import BoundedLabel
 
 
 def value(name: str, **labels: str) -> float:
@@ -59,8 +60,8 @@ async def test_an_alert_names_the_queue_whose_handler_raised_it(pool: Pool) -> N
 
 
 def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(code_counts, "_CODES", {"KNOWN"})
-    monkeypatch.setattr(code_counts, "CODES_MAX", 1)
+    monkeypatch.setattr(code_counts, "_CODES", BoundedLabel(1))
+    assert code_counts._CODES.of("KNOWN") == "KNOWN"
     before = value("oms_rejections_total", message_type="other", code="other")
     code_counts.rejected("a.type.of.a.stranger", "A_NEW_CODE")
     code_counts.rejected("another.one", "ANOTHER_CODE", 2)

@@ -68,6 +68,7 @@ from workers.services import (
     authorization,
     authorization_context,
     benefits,
+    business_counts,
     cancellations,
     commands,
     hand_overs,
@@ -227,6 +228,7 @@ async def write(
     book = context.book
     placed = await stop_goods(tx, context, now)
     await payments.record(tx, [fact for _, fact in context.facts])
+    business_counts.note_payments(fact for _, fact in context.facts)
     await authorization_rows.save(tx, list(context.changed.values()))
     await attempts.save(tx, context.attempts)
     ended = [one.attempt_id for one in context.known.values() if one.state in ENDED]

@@ -68,6 +68,7 @@ from workers.runtime.route import Route
 from workers.services import (
     attempts,
     benefits,
+    business_counts,
     certificate_fetches,
     order_events,
     payment_authorizations,
@@ -121,6 +122,7 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     rejections = await keep_notifications(tx, reports, providers)
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
+    business_counts.note_payments(fact for _, fact in facts)
     reserved = await keep_authorizations(tx, context)
     await free_texts.keep(tx, [text_of(item, fact, book) for item, fact in facts])
     reserves = await reinstatements.begin(tx, context, shop.current().saga_deadline_seconds)

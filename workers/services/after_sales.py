@@ -45,6 +45,7 @@ from workers.domain.order import State
 from workers.domain.refund_amounts import BoughtLine, RefundLine, remaining_units
 from workers.domain.send_backs import sending, to_send_back
 from workers.domain.shipping import Parcel
+from workers.services import business_counts
 from workers.services.exchanges import Exchanges
 from workers.services.send_backs import SendBacks
 from workers.store import after_sales, orders, payments, shipments
@@ -184,6 +185,7 @@ def move(
 def announce(context: CaseContext, step: CaseStep[Item], now: datetime) -> AfterSaleEvent:
     """Announce a step in the order's stream, and start or stop the timer of the state that it leads to."""
     case, order = step.case, context.book[step.case.order_id]
+    business_counts.note_case(step)
     due = until(context, case, now)
     if due is not None:
         context.started[case.id] = due

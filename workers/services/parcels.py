@@ -31,7 +31,7 @@ from workers.domain.shipping import (
     next_trigger,
 )
 from workers.domain.shop import DeductOn
-from workers.services import order_events, refunds
+from workers.services import business_counts, order_events, refunds
 from workers.services.commands import Outcomes
 from workers.store import after_sales, orders, payments, shipments, waybills
 from workers.store.refunds import RefundDue
@@ -146,6 +146,8 @@ def update_parcel(context: ShipmentContext, box: Box, item: Item, body: CarrierR
     facts = context.known.setdefault(parcel_id, {})
     if body.event_id in facts:
         return
+    if live(box).case_id is None:
+        business_counts.note_parcel(body.carrier, body.status, [fact.status for fact in facts.values()])
     facts[body.event_id] = CarrierFact(body.event_id, body.status, body.occurred_at)
     before = dict(box)
     for part in before.values():
