@@ -130,7 +130,7 @@ FROM outbox_held r JOIN outbox_holds h USING (stream);
 
 CREATE TABLE timers (
     kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage', 'cancelling', 'waybill', 'authorization',
-             'after_sale', 'dispute')),
+             'after_sale', 'dispute', 'cancellation')),
     key      bigint      NOT NULL,
     due_at   timestamptz NOT NULL,
     wake_at  timestamptz NOT NULL,
@@ -656,6 +656,18 @@ CREATE INDEX order_holds_order ON order_holds (order_id);
 CREATE INDEX order_holds_open ON order_holds (placed_at, id) WHERE released_at IS NULL;
 COMMENT ON TABLE order_holds IS 'holds of orders; orders.held says whether an order has an open one';
 COMMENT ON COLUMN order_holds.held_since IS 'when its order began to be held: the first hold of an unbroken row';
+
+CREATE TABLE scheduled_cancellations (
+    order_id     bigint      PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
+    at           timestamptz NOT NULL,
+    actor_type   text        NOT NULL,
+    actor_id     text        NOT NULL,
+    unpaid       boolean     NOT NULL,
+    reason_code  text,
+    scheduled_at timestamptz NOT NULL,
+    CONSTRAINT scheduled_cancellations_ahead CHECK (at > scheduled_at)
+);
+COMMENT ON TABLE scheduled_cancellations IS 'orders that are to be cancelled at a time; a timer of kind cancellation has the same one';
 
 CREATE TABLE order_addresses (
     order_id     bigint   PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,

@@ -12,6 +12,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     base,
     benefits,
     buyer_notifications,
+    cancellations,
     carriers,
     carts,
     catalogue,

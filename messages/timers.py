@@ -15,7 +15,8 @@ class TimerDue(Internal):
     kind: Annotated[
         str,
         StringConstraints(
-            pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling|waybill|authorization|after_sale|dispute)$"
+            pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling|waybill|authorization|after_sale|dispute|"
+            r"cancellation)$"
         ),
     ]
     key: OrderId

@@ -22,9 +22,9 @@ from workers.domain.after_sale_policy import DEFAULT_RULES
 from workers.domain.money import Rounding
 from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
-from workers.notification_settings import DAYS_MAX, NotificationSettings
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
+from workers.retention_settings import RetentionSettings
 from workers.setting_values import CaseRules, CountryFees, Fees, Rates, Thresholds, Values
 from workers.tokens import TokenError, token_keys
 
@@ -43,6 +43,7 @@ SHOP_FIELDS = (
     "points_with_coupon",
     "saga_deadline_seconds",
     "receipt_window_seconds",
+    "cancel_later_max_seconds",
     "fulfilment_warehouses",
     "fulfilment_cancel_seconds",
     "carriers",
@@ -53,7 +54,7 @@ SHOP_FIELDS = (
 )
 
 
-class Settings(NotificationSettings):
+class Settings(RetentionSettings):
     """Settings are read from OMS_* variables, and from the names that source document S0 uses."""
 
     @model_validator(mode="before")
@@ -120,6 +121,12 @@ class Settings(NotificationSettings):
     )
     complete_on: Literal["receipt", "delivered"] = Field(  # C-14
         "receipt", description="delivered: an order is completed once it is delivered, and waits for no receipt"
+    )
+    cancel_later_max_seconds: int = Field(  # C-29
+        default=30 * 86_400,
+        ge=60,
+        le=365 * 86_400,
+        description="A cancellation is scheduled (`order.cancel_later`) at most so far ahead; 30 days",
     )
     cancel_paid: Literal["until_handed_over", "never"] = Field(  # C-16
         "until_handed_over",
@@ -249,55 +256,6 @@ class Settings(NotificationSettings):
     unionpay: SecretStr | None = Field(default=None, description="Settings of UnionPay, in the same form")
     paypal: SecretStr | None = Field(default=None, description="Settings of PayPal, in the same form")
     stripe: SecretStr | None = Field(default=None, description="Settings of Stripe, in the same form")
-
-    commands_retention_days: int = Field(
-        default=400,
-        ge=46,
-        le=DAYS_MAX,
-        description="A request_id is known for this time: the same command gets its stored outcome again",
-    )
-    dead_letters_retention_days: int = Field(
-        default=400, ge=30, le=DAYS_MAX, description="Decided dead letters are deleted this long after it"
-    )
-    cart_lines_retention_days: int = Field(
-        default=365, ge=1, le=DAYS_MAX, description="Lines of carts that nobody changed are deleted after this time"
-    )
-    issued_order_numbers_retention_days: int = Field(
-        default=90, ge=1, le=DAYS_MAX, description="Order numbers that no order used expire after this"
-    )
-    believed_notifications_retention_days: int = Field(
-        default=540,
-        ge=180,
-        le=DAYS_MAX,
-        description="Genuine notifications of providers are kept this long; chargebacks come up to 18 months later",
-    )
-    rejected_notifications_retention_days: int = Field(
-        default=30, ge=1, le=DAYS_MAX, description="Notifications that were not accepted as genuine are kept this long"
-    )
-    free_texts_retention_days: int = Field(
-        default=400,
-        ge=1,
-        le=DAYS_MAX,
-        description="Free texts, such as the reason of a cancellation, are deleted after this",
-    )
-    personal_data_retention_days: int = Field(
-        default=1825,
-        ge=1,
-        le=DAYS_MAX,
-        description="Addresses, remarks and details of payments are deleted so long after their order; five years",
-    )
-    repairs_retention_days: int = Field(
-        default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"
-    )
-    address_accesses_retention_days: int = Field(
-        default=1825,
-        ge=30,
-        le=DAYS_MAX,
-        description="Records of who saw an address in clear, when and why, are kept this long; five years",
-    )
-    revision_resets_retention_days: int = Field(
-        default=1825, ge=30, le=DAYS_MAX, description="Records of revision.reset are kept this long; five years"
-    )
 
     @field_validator("business_time_zone")
     @classmethod

@@ -525,6 +525,10 @@ FROM (
     SELECT h.order_id || ' shortage'
     FROM order_holds h LEFT JOIN timers t ON t.kind = 'shortage' AND t.key = h.order_id
     WHERE h.kind = 'shortage' AND h.released_at IS NULL AND t.due_at IS NULL
+    UNION ALL
+    SELECT s.order_id || ' cancellation'
+    FROM scheduled_cancellations s LEFT JOIN timers t ON t.kind = 'cancellation' AND t.key = s.order_id
+    WHERE t.due_at IS NULL
 ) AS bad;
 
 -- name: audit.placing
@@ -538,7 +542,8 @@ FROM (
 
 -- name: audit.timers
 -- INV-14. $1 seconds of grace. A timer that its order does not need any more is dropped at the latest when it is next woken; the timer
--- of an attempt, a refund, a waybill, a case or a dispute is dropped as soon as its end is known. A child never has a timer that its parent has for it.
+-- of an attempt, a refund, a waybill, a case, a dispute or a scheduled cancellation is dropped as soon as its end is known, and that of a
+-- cancellation has the time of its row. A child never has a timer that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT t.kind || ' ' || t.key AS id
@@ -550,6 +555,7 @@ FROM (
     LEFT JOIN payment_authorizations z ON t.kind = 'authorization' AND z.attempt_id = t.key
     LEFT JOIN after_sales c ON t.kind = 'after_sale' AND c.id = t.key
     LEFT JOIN payment_disputes d ON t.kind = 'dispute' AND d.id = t.key
+    LEFT JOIN scheduled_cancellations s ON t.kind = 'cancellation' AND s.order_id = t.key
     WHERE CASE t.kind
         WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('authorized', 'captured', 'failed', 'closed', 'none')
         WHEN 'authorization' THEN coalesce(z.state, 'none') IN ('captured', 'voided', 'none')
@@ -558,6 +564,7 @@ FROM (
         WHEN 'after_sale' THEN c.id IS NULL OR (c.completed_at IS NOT NULL
             AND NOT EXISTS (SELECT FROM after_sale_send_backs b WHERE b.case_id = c.id AND b.sent_at IS NULL))
         WHEN 'dispute' THEN d.state IS DISTINCT FROM 'opened' OR d.due_at IS NULL
+        WHEN 'cancellation' THEN s.at IS DISTINCT FROM t.due_at OR t.due_at < now() - make_interval(secs => $1::float8)
         WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
             OR o.state IN ('cancelled', 'completed', 'rejected', 'split')
         ELSE (o.kind = 'split_child' AND t.kind NOT IN ('receipt', 'cancelling'))

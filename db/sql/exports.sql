@@ -29,6 +29,7 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'snapshots', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM order_snapshots s WHERE s.order_id = o.id),
     'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.version) FROM operate_logs l WHERE l.order_id = o.id),
     'holds', (SELECT jsonb_agg(to_jsonb(h)) FROM order_holds h WHERE h.order_id = o.id),
+    'scheduled_cancellation', (SELECT to_jsonb(x) FROM scheduled_cancellations x WHERE x.order_id = o.id),
     'adjustments', (SELECT jsonb_agg(to_jsonb(j) ORDER BY j.version, j.line_no) FROM order_adjustments j WHERE j.order_id = o.id),
     'dropped_units', (SELECT jsonb_agg(to_jsonb(d)) FROM dropped_units d WHERE d.order_id = o.id),
     'hand_overs', (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('steps',
@@ -51,7 +52,8 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
                 UNION SELECT l.actor_type, l.actor_id FROM operate_logs l WHERE l.order_id = o.id
                 UNION SELECT p.actor_type, p.actor_id FROM after_sales s JOIN after_sale_steps p ON p.case_id = s.id WHERE s.order_id = o.id
                 UNION SELECT h.placed_by_type, h.placed_by FROM order_holds h WHERE h.order_id = o.id
-                UNION SELECT h.released_by_type, h.released_by FROM order_holds h WHERE h.order_id = o.id AND h.released_by IS NOT NULL) AS a
+                UNION SELECT h.released_by_type, h.released_by FROM order_holds h WHERE h.order_id = o.id AND h.released_by IS NOT NULL
+                UNION SELECT x.actor_type, x.actor_id FROM scheduled_cancellations x WHERE x.order_id = o.id) AS a
         ) AS s
         CROSS JOIN LATERAL (SELECT * FROM commands k WHERE k.scope = s.scope OFFSET 0) AS c),
     'issued_number', (SELECT jsonb_agg(to_jsonb(n)) FROM issued_order_numbers n WHERE n.order_id = o.id),

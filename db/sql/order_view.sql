@@ -196,7 +196,7 @@ ORDER BY e.order_id, e.version, e.case_id IS NOT NULL OR e.refund_no IS NOT NULL
 -- name: order_view.timers
 -- $1 order ids. Their timers, the next first.
 SELECT key AS order_id, kind, due_at, wake_at, wakes
-FROM timers WHERE kind = ANY ('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1::bigint[]) ORDER BY due_at;
+FROM timers WHERE kind = ANY ('{saga,payment,receipt,shortage,cancelling,cancellation}') AND key = ANY($1::bigint[]) ORDER BY due_at;
 
 -- name: order_view.outbox
 -- $1 root order id as text, $2 its shard. Its events that are not published yet.

@@ -36,6 +36,7 @@ CODES: dict[str, str] = {
     Code.ORDER_STATE_INVALID: "The state of the order does not allow this",
     Code.ORDER_VERSION_BEHIND: "The order has not yet reached the version that `min_version` names; ask again",
     Code.ORDER_VERSION_CONFLICT: "The order has moved since `expected_version`: read it again",
+    Code.ORDER_NOT_SCHEDULED: "No cancellation of the order is scheduled",
     Code.SUBJECT_CURSOR_INVALID: "`cursor` is not the `next` of a part of an export",
     Code.SUBJECT_HAS_LIVE_ORDERS: "The user cannot be erased yet; `details` lists what is under way",
     Code.COUPON_ALREADY_LOCKED: "The coupon is held by another order",

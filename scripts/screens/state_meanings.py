@@ -55,6 +55,7 @@ AWAITED = {
     Awaits.CASE_SEND_BACK: "warehouse {name} to send goods of case {ref} back to the buyer (after_sale.send_back)",
     Awaits.DISPUTE_ANSWER: "an operator to answer dispute {ref} at {name} (oms disputes show {ref})",
     Awaits.DISPUTE_DECISION: "{name} to decide dispute {ref}",
+    Awaits.CANCELLATION_WITHDRAWN: "its scheduled cancellation to be withdrawn (order.keep)",
 }
 """What is awaited -> a sentence with the `name`, the `ref` and the `case_no` of the wire."""
 

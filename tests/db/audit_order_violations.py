@@ -1,4 +1,4 @@
-"""SQL that breaks what the audit says of holds, shortages and exchange orders."""
+"""SQL that breaks what the audit says of holds, shortages, scheduled cancellations and exchange orders."""
 
 HOLDS = (
     "UPDATE orders SET held = true WHERE id = (SELECT min(id) FROM orders WHERE state = 'paid' AND NOT held)",
@@ -15,6 +15,21 @@ SHORTAGES = (
         "UPDATE orders SET state = 'cancelled' WHERE id IN (SELECT key FROM timers WHERE kind = 'shortage')",
     ),
     ("audit.timers", "UPDATE timers SET due_at = now() - interval '9 min' WHERE kind = 'shortage'"),
+)
+_SCHEDULED = (
+    "INSERT INTO scheduled_cancellations SELECT min(id), now() + interval '1 h', 'user', 'u1', true, NULL, now()"
+    " FROM orders WHERE state = 'awaiting_payment'"
+)
+_ITS_TIMER = "INSERT INTO timers SELECT 'cancellation', order_id, at, at FROM scheduled_cancellations"
+SCHEDULES = (
+    ("audit.deadlines", _SCHEDULED),
+    ("audit.timers", "INSERT INTO timers VALUES ('cancellation', 42, now() + interval '1 h', now())"),
+    ("audit.timers", f"{_SCHEDULED}; {_ITS_TIMER}; UPDATE scheduled_cancellations SET at = at + interval '1 h'"),
+    (
+        "audit.timers",
+        f"{_SCHEDULED}; {_ITS_TIMER}; UPDATE timers SET due_at = now() - interval '9 min' WHERE kind = 'cancellation';"
+        " UPDATE scheduled_cancellations SET (scheduled_at, at) = (now() - interval '1 h', now() - interval '9 min')",
+    ),
 )
 EXCHANGES = (
     "UPDATE exchange_orders SET value_amount = value_amount - 1",

@@ -4,7 +4,7 @@ from tests.db.audit_after_sale_violations import CASES, FIRST_OF_CASES
 from tests.db.audit_authorization_violations import AUTHORIZATIONS, FIRST
 from tests.db.audit_clause_violations import CLAUSES
 from tests.db.audit_late_violations import PRICES_AND_LATE_PAYMENTS
-from tests.db.audit_order_violations import EXCHANGES, HOLDS, SHORTAGES
+from tests.db.audit_order_violations import EXCHANGES, HOLDS, SCHEDULES, SHORTAGES
 from tests.db.audit_payment_violations import PAYMENTS
 
 OUTBOX = (
@@ -421,6 +421,7 @@ REST = [
 MORE = [
     *(("audit.exchanges", sql) for sql in EXCHANGES),
     *SHORTAGES,
+    *SCHEDULES,
     *(("audit.holds", sql) for sql in HOLDS),
     *OTHERS,
     *MONEY,

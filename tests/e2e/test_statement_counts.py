@@ -27,6 +27,7 @@ from outbox.insertion import AAD
 from scripts.gateways.carrier import CarrierService
 from tests.e2e.after_sale_scenarios import AFTER_SALES
 from tests.e2e.authorization_scenarios import AUTHORIZING
+from tests.e2e.cancellation_scenarios import CANCELLATIONS
 from tests.e2e.carrier_scenarios import CALLS, CARRIERS
 from tests.e2e.fulfilment_scenarios import FULFILMENT
 from tests.e2e.notification_scenarios import CONTACTS
@@ -51,7 +52,7 @@ from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 PAYING = AT_ONCE | AUTHORIZING
-SCENARIOS = OTHERS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
+SCENARIOS = OTHERS | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
 MANY = 12
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")

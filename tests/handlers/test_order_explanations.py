@@ -11,6 +11,7 @@ from messages.fulfilments import FulfilmentAccept, FulfilmentPack
 from messages.holds import OrderHold
 from messages.order_queries import PaymentDescribed, PaymentGet
 from tests.handlers.builders import OPERATOR, book, captured, create, receive, sku, update, user
+from tests.handlers.cancellation_builders import cancel_later
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.querying import ask
@@ -66,6 +67,20 @@ async def test_a_held_order_says_so_first(harness: HandlerHarness) -> None:
     assert seen[0].ref is not None
     mine = (await explain(harness, order_id, actor=user())).awaits
     assert (mine[0].what, mine[0].ref, mine[0].since) == ("release", None, None)
+
+
+async def test_a_scheduled_cancellation_is_awaited_until_it_is_withdrawn_or_the_order_is_paid(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(cancel_later(order_id))
+    [scheduled] = harness.events_of("order_cancellation.scheduled")
+    [_, ahead] = (await explain(harness, order_id, actor=user())).awaits
+    assert (ahead.what, ahead.whom, ahead.otherwise) == ("cancellation_withdrawn", "buyer", "cancelled")
+    assert ahead.until == datetime.fromisoformat(scheduled["at"])
+    await harness.pay(order_id)
+    assert waits(await explain(harness, order_id)) == [("parcel", "warehouse", None)]
 
 
 async def test_a_warehouse_that_a_hold_stopped_waits_for_the_release(harness: HandlerHarness) -> None:

@@ -30,6 +30,8 @@ SENDERS: dict[str, set[Role]] = {
     "order.create": BUYERS,
     "order.number.issue": BUYERS,
     "order.cancel": BUYERS,
+    "order.cancel_later": BUYERS,
+    "order.keep": BUYERS,
     "order.change_address": BUYERS,
     "order.confirm_receipt": BUYERS,
     "order.delete": BUYERS,

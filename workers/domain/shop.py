@@ -120,6 +120,8 @@ class Shop:
 
     People are reminded `dispute_reminder_seconds` before a dispute has to be answered; 0: they are not.
 
+    A cancellation is scheduled at most `cancel_later_max_seconds` ahead.
+
     `fulfilment_warehouses` get requests in queues of their own: warehouse -> the broker users that may report for it,
     or none for every user with the role warehouse. One that does not answer a cancellation for
     `fulfilment_cancel_seconds` raises an alert.
@@ -144,6 +146,7 @@ class Shop:
     risk_check: bool = False
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
+    cancel_later_max_seconds: int = 30 * 86_400
     payment_grace_seconds: int = 60
     adjustment_raise_max_percent: int = 100
     dispute_reminder_seconds: int = 48 * 3600

@@ -18,6 +18,9 @@
     finished            ORDER_NOT_CANCELLABLE      ORDER_ADDRESS_LOCKED    rejected               hidden (all or none)
     split               each child that is left, all or none: orders.changed
 
+order.cancel_scheduled: the time of a cancellation has come that order_cancellations.py keeps. It does what order.cancel
+of the same actor would do; where that would be rejected, or the order was paid meanwhile, order_cancellation.dropped.
+
 order.merge: several orders of one user that all await payment get one more intent, which pays all of them or none
 (order.merged for each); otherwise ORDER_NOT_MERGEABLE, with the order that cannot be merged.
 A child of an unpaid split order goes with its parent. Coupons, points and limited prices come back with a cancellation;
@@ -35,6 +38,7 @@ from typing import Any, TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import CommandRejected, Event
+from messages.cancellations import OrderCancellationDropped, OrderCancelScheduled
 from messages.envelope import Envelope
 from messages.orders import (
     Address,
@@ -52,6 +56,7 @@ from workers.domain.book import Book
 from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, refuse_paid, unmergeable
 from workers.domain.refusal import Refusal
+from workers.domain.scheduled_cancellations import paid_meanwhile
 from workers.domain.shipping import UNDER_WAY, Parcel
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -69,7 +74,9 @@ from workers.store import free_texts, ids, orders, payments, shipments, timers
 from workers.store.ids import NewIds
 from workers.store.timers import TimerKind
 
-OrderChange: TypeAlias = OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge
+OrderChange: TypeAlias = (
+    OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge | OrderCancelScheduled
+)
 Item: TypeAlias = Envelope[OrderChange]
 TIMERS = (
     (TimerKind.SAGA, Effect.SAGA_TIMER_ENDS),
@@ -78,6 +85,7 @@ TIMERS = (
 )
 TRIGGERS: dict[type[OrderChange], Trigger] = {
     OrderCancel: Trigger.CANCEL,
+    OrderCancelScheduled: Trigger.CANCEL,
     OrderChangeAddress: Trigger.ADDRESS_CHANGED,
     OrderConfirmReceipt: Trigger.RECEIPT_CONFIRMED,
     OrderDelete: Trigger.DELETED,
@@ -128,6 +136,8 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
         other_country=abroad,
         parcel_shared=shared,
     )
+    if refusal is None and isinstance(item.body, OrderCancelScheduled):
+        refusal = paid_meanwhile(order, unpaid=item.body.unpaid)
     if refusal is None and trigger is Trigger.CANCEL:
         return refuse_paid(order, item.body.actor.type)
     return refusal
@@ -149,13 +159,16 @@ def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:
 
 async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    claims = await commands.claim(tx, batch)
-    book = Book[Item](await orders.lock(tx, {key for item in claims.fresh for key in order_ids(item.body)}))
-    context = await read(tx, book, claims.fresh)
+    due = batch.of(OrderCancelScheduled)
+    claims = await commands.claim(tx, [item for item in batch if not isinstance(item.body, OrderCancelScheduled)])
+    items = (*claims.fresh, *due)
+    book = Book[Item](await orders.lock(tx, {key for item in items for key in order_ids(item.body)}))
+    context = await read(tx, book, items)
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
         outcomes[commands.key_of(item)] = change(context, item, batch.now), item
+    dropped = [event for item in due for event in dropped_of(item, book, change(context, item, batch.now))]
 
     given = await cancellations.give_back(tx, book, context.parcels)
     await orders.save(tx, book)
@@ -170,6 +183,7 @@ async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
     news = [
         *order_events.steps(book),
         *other_events(outcomes),
+        *dropped,
         *order_events.hand_overs(book),  # before the stock: a review may lock coupons and points
         *order_events.stock_orders(book),
         *given.restocks,
@@ -245,7 +259,7 @@ def step(context: ChangeContext, item: Item, order_id: int, now: datetime) -> Ev
     """Take the step of one order that the command calls for, and return its event."""
     body, who = item.body, authorization.who(item.body.actor)
     fields: dict[str, Any] = {}
-    if isinstance(body, OrderCancel):
+    if isinstance(body, OrderCancel | OrderCancelScheduled):
         fields = {"cancel_type": CancelType(body.actor.type), "reason_code": body.reason_code}
     elif isinstance(body, OrderDelete):
         fields = {"deleted": True}
@@ -289,6 +303,17 @@ def other_events(outcomes: commands.Outcomes) -> list[outbox.Announcement]:
         for event, item in outcomes.values()
         if isinstance(event, CommandRejected | OrdersDeleted | OrdersChanged)
     ]
+
+
+def dropped_of(item: Envelope[OrderCancelScheduled], book: Book[Item], event: Event) -> list[outbox.Announcement]:
+    """Announce that a scheduled cancellation changed nothing, if `event` rejects it."""
+    order = book.get(item.body.order_id)
+    if order is None or not isinstance(event, CommandRejected):
+        return []
+    dropped = OrderCancellationDropped(
+        order_id=order.id, user_id=order.user_id, code=event.code, message=event.message, details=event.details
+    )
+    return [outbox.event(dropped, because=item)]
 
 
 ROUTE = Route(queue="order-changes", handler=change_orders)

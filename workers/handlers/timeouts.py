@@ -16,6 +16,7 @@
     shortage  any                partial_orders.py decides for the buyer (order.shortage_due)
     after_sale  any              after_sales.py decides about the case (after_sale.due)
     dispute  any                 disputes.py raises an alert before it has to be answered (dispute.due)
+    cancellation  any            order_cancellations.py ends it (order_cancellation.due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
     receipt   with an open case  woken again within the hour
     cancelling  cancelling       an alert, and again after OMS_FULFILMENT_CANCEL_SECONDS: a warehouse has not answered
@@ -40,6 +41,7 @@ from db.pool import Transaction
 from messages.after_sales import AfterSaleDue
 from messages.authorizations import AuthorizationDue
 from messages.base import AlertRaised, Internal
+from messages.cancellations import OrderCancellationDue
 from messages.carrier_modes import PUSH, polled
 from messages.carriers import CarrierBook, CarrierCall, CarrierCancel, CarrierTrack
 from messages.disputes import DisputeDue
@@ -78,6 +80,7 @@ PASSED_ON: Mapping[TimerKind, Callable[[int], Internal]] = {
     TimerKind.AUTHORIZATION: lambda key: AuthorizationDue(attempt_id=key),
     TimerKind.AFTER_SALE: lambda key: AfterSaleDue(case_id=key),
     TimerKind.DISPUTE: lambda key: DisputeDue(dispute_id=key),
+    TimerKind.CANCELLATION: lambda key: OrderCancellationDue(order_id=key),
 }
 """The timers that another handler decides, and the message that passes them on."""
 OF_ORDERS = frozenset({*TRIGGERS, TimerKind.CANCELLING})
@@ -117,11 +120,11 @@ def decide(
 
 async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     """Lock every order once, act on the timers that are due, drop those without effect."""
-    polls, polling, over = await poll(tx, batch)
+    polls, polling, over, waiting = await poll(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.key for item in batch if item.body.kind in OF_ORDERS}))
     due = await timers.read(tx, [key_of(item.body) for item in batch])
     handled_until = await timers.progress(tx)
-    waiting, held = list[timers.Key](), list[timers.Key]()
+    held = list[timers.Key]()
     in_case = await after_sales.open_orders(tx, [key for kind, key in due if kind is TimerKind.RECEIPT])
     unanswered, ended = remind(batch, book, due)
 
@@ -198,20 +201,22 @@ def key_of(body: TimerDue) -> timers.Key:
 
 async def poll(
     tx: Transaction, batch: Batch[TimerDue]
-) -> tuple[list[outbox.Announcement], Collection[timers.Key], Collection[timers.Key]]:
+) -> tuple[list[outbox.Announcement], Collection[timers.Key], Collection[timers.Key], list[timers.Key]]:
     """Return a query to the provider of each attempt and refund that has no result yet, and to each parcel's carrier.
 
-    Beside them come the timers that stay, and those that end. A shortage or a case whose time is over is passed to the
-    handler that knows the order's lines.
+    Beside them come the timers that stay, those that end, and those that are not due yet. A shortage or a case whose
+    time is over is passed to the handler that knows the order's lines.
     """
     waiting = {key_of(item.body): item for item in batch if item.body.kind not in OF_ORDERS}
     if not waiting:
-        return [], (), ()
+        return [], (), (), []
     due = await timers.read(tx, waiting)
     providers = await attempt_rows.providers_of(tx, [key for kind, key in due if kind is TimerKind.ATTEMPT])
     numbers = await attempt_rows.refund_numbers(tx, [key for kind, key in due if kind is TimerKind.REFUND])
     known = await waybills.read(tx, [key for kind, key in due if kind is TimerKind.WAYBILL])
     calls, over = [], []
+    # a cancellation that was replaced leaves a wake-up behind, and its new time may be weeks away
+    early = [key for key, due_at in due.items() if key[0] is TimerKind.CANCELLATION and due_at > batch.now]
     for attempt_id, provider in providers.items():
         because = waiting[TimerKind.ATTEMPT, attempt_id]
         calls.append(attempts.provider_call(ProviderQuery(attempt_id=attempt_id), provider, because=because))
@@ -219,7 +224,7 @@ async def poll(
         because = waiting[TimerKind.REFUND, refund_id]
         calls.append(attempts.provider_call(ProviderRefundQuery(refund_no=refund_no), provider, because=because))
     for kind, key in due:
-        if kind in PASSED_ON:
+        if kind in PASSED_ON and (kind, key) not in early:
             calls.append(outbox.internal(PASSED_ON[kind](key), because=waiting[kind, key]))
     for waybill_id, waybill in known.items():
         mode = shop.current().carriers.get(waybill.plan.carrier)
@@ -229,7 +234,7 @@ async def poll(
         elif mode is not None:  # else its queue is gone, and the timer waits
             queue, because = carrier_calls_queue(waybill.plan.carrier), waiting[TimerKind.WAYBILL, waybill_id]
             calls.append(outbox.to_queue(call, queue=queue, because=because))
-    return calls, due.keys() - set(over), over
+    return calls, due.keys() - {*over, *early}, over, early
 
 
 def carrier_call(waybill: Waybill, mode: str | None) -> CarrierCall | None:

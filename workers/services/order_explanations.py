@@ -34,7 +34,16 @@ from workers.views import loading
 from workers.views.awaits import MOVED_BY, Awaited, Awaits, Whom
 from workers.views.explanation import ATTEMPT_OPEN, awaited, open_steps
 from workers.views.loading import Rows
-from workers.views.situation import AtWarehouse, CaseTimes, OpenAttempt, OpenWaybill, OwedGoods, PlacedOn, Situation
+from workers.views.situation import (
+    AtWarehouse,
+    CancellationAhead,
+    CaseTimes,
+    OpenAttempt,
+    OpenWaybill,
+    OwedGoods,
+    PlacedOn,
+    Situation,
+)
 from workers.views.whole import Shipment, Whole
 
 
@@ -84,6 +93,13 @@ def _situation(
     return Situation(
         since=entered["at"] if entered is not None else None,
         timers={row["kind"]: row["due_at"] for row in rows["timers"].get(key, ())},
+        cancellation=next(
+            (
+                CancellationAhead(row["at"], row["scheduled_at"], row["actor_type"] == "user", row["unpaid"])
+                for row in rows["cancellations"].get(key, ())
+            ),
+            None,
+        ),
         holds=[
             PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"], row["held_since"])
             for row in rows["holds"].get(key, ())

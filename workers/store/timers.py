@@ -23,6 +23,7 @@ class TimerKind(StrEnum):
     AUTHORIZATION = "authorization"
     AFTER_SALE = "after_sale"
     DISPUTE = "dispute"
+    CANCELLATION = "cancellation"
 
 
 Key = tuple[TimerKind, int]

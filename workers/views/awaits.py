@@ -47,6 +47,7 @@ class Awaits(StrEnum):
     CASE_SEND_BACK = "case_send_back"
     DISPUTE_ANSWER = "dispute_answer"
     DISPUTE_DECISION = "dispute_decision"
+    CANCELLATION_WITHDRAWN = "cancellation_withdrawn"
 
 
 class Whom(StrEnum):
@@ -95,6 +96,7 @@ MOVED_BY: Mapping[Awaits, tuple[str, ...]] = {
     Awaits.CASE_REFUND_AGAIN: ("refund.request", "after_sale.close"),
     Awaits.CASE_SEND_BACK: ("after_sale.send_back",),
     Awaits.DISPUTE_ANSWER: ("dispute.submit_evidence",),
+    Awaits.CANCELLATION_WITHDRAWN: ("order.keep", "order.cancel_later"),
     Awaits.DISPUTE_DECISION: ("payment.callback", "dispute.observed"),
 }
 """What is awaited -> the types of the messages that bring it."""

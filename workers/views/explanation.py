@@ -10,6 +10,8 @@
     paid to delivery_failed             for each parcel that has not arrived, what its carrier does next
     cancelling                          the answer of each warehouse that was to stop
     delivered                           the buyer's receipt, until the receipt timer
+    cancellable, with a scheduled       its withdrawal, until its time; not if it was paid after that was scheduled
+    cancellation
     in any state, with waybills         the carrier that has to book a parcel, or to cancel one that is not used
     split                               what its children wait for
     in any state, with authorised money the end of its capture, or a person if wanted money was not taken
@@ -91,6 +93,7 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         yield from _goods(one, situation)
     if not one.children and state not in FINISHED | {State.SPLIT, State.DELIVERED}:
         yield from _parcels(order_id, one.live_shipments)
+    yield from _cancellation(one, situation)
     for waybill in situation.waybills:
         what = Awaits.BOOKING_CANCELLED if waybill.cancels else Awaits.BOOKING
         ref, since = str(waybill.waybill_id), waybill.requested_at
@@ -109,6 +112,16 @@ def _hold(order_id: int, hold: PlacedOn, situation: Situation) -> Awaited:
         until = situation.timers.get("shortage")
         return Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at, until)
     return Awaited(order_id, Awaits.RELEASE, Whom.OPERATOR, None, str(hold.hold_id), hold.placed_at)
+
+
+def _cancellation(one: Whole, situation: Situation) -> Iterator[Awaited]:
+    """A scheduled cancellation, if it may still cancel the order."""
+    ahead, head = situation.cancellation, one.head
+    ends = TRANSITIONS.get((head.state, Trigger.CANCEL))
+    if ahead is None or ends is None or (ahead.unpaid and head.paid_at is not None):
+        return
+    whom = Whom.BUYER if ahead.by_buyer else Whom.OPERATOR
+    yield Awaited(head.id, Awaits.CANCELLATION_WITHDRAWN, whom, None, None, ahead.scheduled_at, ahead.at, ends.to)
 
 
 def _payment(one: Whole, situation: Situation) -> Iterator[Awaited]:

@@ -55,6 +55,16 @@ class OpenWaybill:
 
 
 @dataclass(frozen=True)
+class CancellationAhead:
+    """A cancellation that is scheduled: at which time, since when and by whom, and whether a payment ends it."""
+
+    at: datetime
+    scheduled_at: datetime
+    by_buyer: bool
+    unpaid: bool
+
+
+@dataclass(frozen=True)
 class OwedGoods:
     """Goods of a case that a warehouse has to send back to the buyer."""
 
@@ -90,3 +100,4 @@ class Situation:
     waybills: Sequence[OpenWaybill] = ()
     cases: Mapping[int, CaseTimes] = field(default_factory=dict)
     send_backs: Sequence[OwedGoods] = ()
+    cancellation: CancellationAhead | None = None
