@@ -102,7 +102,8 @@ class SendBackLine(Part):
 class FulfilmentSendBack(FulfilmentInstruction):
     """Please send these goods of an after-sale case back to the buyer, to this address: they were not taken back.
 
-    Answer with after_sale.send_back once the parcel is with its carrier. `number` is the version of the case.
+    Answer with after_sale.send_back once the parcel is with its carrier. `number` is the version of the case. If the
+    address was erased or deleted, there is none: the goods wait until people know where to send them.
     """
 
     TYPE: ClassVar[str] = "fulfilment.send_back.v1"

@@ -14,6 +14,7 @@ inspected, some units accepted    has the stock of all            rejected; anot
 inspected                         paid, or nothing to pay         after_sale.reshipping; if the goods cost less, the
                                                                   difference goes back
 inspected, reshipping             rejected or cancelled           the money of the accepted units goes back
+not ended                         none, and it cannot be placed   refused; after the inspection its money goes back
 reshipping                        delivered                       after_sale.completed, and the units are replaced; or
                                                                   after_sale.unreturned, if some were refused
 reshipping, ended                 units of it are lost            the money of the units that they replaced goes back
@@ -89,14 +90,20 @@ def refuse(context: CaseContext, order: Order, kind: CaseType, lines: Sequence[C
         if any(line.wanted_sku_id != of[line.line_no] for line in lines):
             why = "goods that were sent in exchange are exchanged for the same SKU; their money is the first order's"
             return Refusal(Code.AFTERSALE_LINE_INVALID, why, {"order_id": str(order.id)})
-    return wrong_sku(lines, order.currency, context.exchanges.skus) if kind is CaseType.EXCHANGE else None
+    return not_orderable(context, order, lines) if kind is CaseType.EXCHANGE else None
 
 
 def refuse_case(context: CaseContext, case: AfterSaleCase) -> Refusal | None:
     """Return why the goods that this case wants cannot be ordered today, or None."""
-    if case.type is not CaseType.EXCHANGE:
-        return None
-    return wrong_sku(case.lines, context.book[case.order_id].currency, context.exchanges.skus)
+    return not_orderable(context, context.book[case.order_id], case.lines) if case.type is CaseType.EXCHANGE else None
+
+
+def not_orderable(context: CaseContext, order: Order, lines: Sequence[CaseLine]) -> Refusal | None:
+    """Return why the goods that these lines want cannot be sent, or None: no address is left, or they are not sold."""
+    if order.id not in context.exchanges.regions:
+        why = "its address was erased or deleted: other goods have nowhere to go, money has"
+        return Refusal(Code.ORDER_ADDRESS_MISSING, why, {"order_id": str(order.id)})
+    return wrong_sku(lines, order.currency, context.exchanges.skus)
 
 
 def refuse_end(context: CaseContext, case: AfterSaleCase) -> Refusal | None:

@@ -21,7 +21,8 @@ from workers.store.exchanges import NewExchange
 class Exchanges:
     """The exchange orders of a batch's cases: the newest of each case, and what becomes of them.
 
-    `ids` has new ids for the exchange orders of each order, `regions` where it went. `reserved` are those whose stock
+    `ids` has new ids for the exchange orders of each order, `regions` where it went, if its address
+    is still there. `reserved` are those whose stock
     is reserved now: from then on the case ends them, and no timer.
     """
 

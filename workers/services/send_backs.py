@@ -125,7 +125,7 @@ def instruction(goods: UnsentGoods, papers: fulfilments.Papers, because: Item) -
         case_id=goods.case_id,
         case_no=goods.case_no,
         lines=goods.lines,
-        address=papers.address(),
+        address=papers.address_left(),
     )
     queue = warehouse_queue(goods.warehouse)
     return outbox.instruction(message, queue=queue, stream=-goods.order_id, because=because)

@@ -50,6 +50,13 @@ class Papers:
             return None
         return Address.model_validate_json(decrypt_address(self.order_id, self.sealed_address))
 
+    def address_left(self) -> Address | None:
+        """Return the delivery address in clear, or None if the order has none any more: also if its user was erased."""
+        try:
+            return self.address()
+        except cipher.ErasedError:
+            return None
+
     def remark(self) -> str | None:
         """Return the buyer's remark in clear, or None. Raises CipherError."""
         if self.sealed_remark is None:
