@@ -239,6 +239,7 @@ async def test_what_is_fresh_is_excused_until_everything_is_drained(tx: Transact
 
 async def test_a_deduction_may_still_be_open_when_its_parcel_has_just_left(tx: Transaction) -> None:
     await tx.execute("UPDATE orders SET updated_at = updated_at - interval '2 min'")
+    await break_it(tx, "UPDATE shipment_facts SET recorded_at = now()")
     await break_it(
         tx,
         "UPDATE stock_holders SET state = 'reserved' WHERE holder_id IN (SELECT o.id FROM orders o"
