@@ -16,9 +16,9 @@ FROM after_sales c JOIN timers t ON t.kind = 'after_sale' AND t.key = c.id
 WHERE c.order_id = ANY($1::bigint[]);
 
 -- name: explanations.send_backs
--- $1 order ids. The goods of their cases that warehouses have to send back to the buyer.
-SELECT DISTINCT c.order_id, c.case_no, b.warehouse, b.requested_at
-FROM after_sales c JOIN after_sale_send_backs b ON b.case_id = c.id
+-- $1 order ids. The goods of their cases that warehouses have to send back to the buyer, with the states and the timers of the cases.
+SELECT DISTINCT c.order_id, c.case_no, c.state, b.warehouse, b.requested_at, t.due_at
+FROM after_sales c JOIN after_sale_send_backs b ON b.case_id = c.id LEFT JOIN timers t ON t.kind = 'after_sale' AND t.key = c.id
 WHERE c.order_id = ANY($1::bigint[]) AND b.sent_at IS NULL
 ORDER BY c.order_id, c.case_no, b.warehouse;
 

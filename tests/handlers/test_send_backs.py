@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,9 +69,14 @@ async def wanted(harness: HandlerHarness) -> list[tuple[str, int, int]]:
 
 
 async def awaited(harness: HandlerHarness, order_id: int) -> list[tuple[str, str | None]]:
+    return [(what, name) for what, name, _ in await overdue_at(harness, order_id)]
+
+
+async def overdue_at(harness: HandlerHarness, order_id: int) -> list[tuple[str, str | None, datetime | None]]:
+    """(what, name, until when) of all that the order awaits from warehouses."""
     [reply] = await ask(harness, OrderExplain(actor=OPERATOR, order=str(order_id)))
     assert isinstance(reply, OrderExplained)
-    return [(one.what, one.name) for one in reply.awaits if one.whom == "warehouse"]
+    return [(one.what, one.name, one.until) for one in reply.awaits if one.whom == "warehouse"]
 
 
 async def test_refused_goods_go_back_to_the_buyer_in_a_parcel_of_their_case(queues: HandlerHarness) -> None:
@@ -219,7 +224,12 @@ def overdue(harness: HandlerHarness) -> list[str]:
 
 async def test_people_are_alerted_of_goods_that_a_warehouse_does_not_send_back(queues: HandlerHarness) -> None:
     case = await at_warehouse(queues)
+    order_id = int(case["order_id"])
     await queues.handle(inspect(case, (1, 1, "restock"), (1, 1, "send_back")))
+    [(due,)] = await queues.rows("SELECT due_at FROM timers WHERE kind = 'after_sale'")
+    assert await overdue_at(queues, order_id) == [("case_send_back", "main", due)]
+    await end_refund(queues, "failed")
+    assert await overdue_at(queues, order_id) == [("case_send_back", "main", None)], "the time is that of the case now"
     await end_refund(queues)
     assert (last(queues)["state"], await queues.rows(TIMERS)) == ("completed", [(1, True)])
     for times in (1, 2):

@@ -120,15 +120,19 @@ def _situation(
             for row in rows["waybills"].get(key, ())
         ],
         cases=_case_times(one, rows, rules),
-        send_backs=[
-            OwedGoods(row["case_no"], row["warehouse"], row["requested_at"]) for row in rows["send_backs"].get(key, ())
-        ],
+        send_backs=[_owed(row) for row in rows["send_backs"].get(key, ())],
         attempts=[
             OpenAttempt(row["id"], row["provider"], row["started_at"], row["expire_at"])
             for row in attempts.get(key, ())
             if row["state"] in ATTEMPT_OPEN
         ],
     )
+
+
+def _owed(row: Any) -> OwedGoods:
+    """Return goods that a warehouse owes. If the state of their case has a time of its own, the timer is about that."""
+    until = None if CaseState(row["state"]) in WAITING else row["due_at"]
+    return OwedGoods(row["case_no"], row["warehouse"], row["requested_at"], until)
 
 
 def _case_times(one: Whole, rows: Mapping[str, Rows], rules: Mapping[int, AfterSaleRules]) -> dict[int, CaseTimes]:

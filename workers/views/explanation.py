@@ -19,7 +19,7 @@
     in any state, with a live dispute   the shop's answer, until its date; then the provider's decision
     in any state, with after-sale cases what each case waits for: workers/views/case_explanation.py
     placing, and it sends other goods   what its case waits for, once its stock is reserved
-    the same, with refused goods        the warehouse that has to send them back to the buyer
+    the same, with refused goods        the warehouse that has to send them back to the buyer, until people are alerted
 
 Everything is computed from rows. Nothing here reads a clock, so a time that has passed is still shown as it is.
 """
@@ -104,7 +104,7 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
     yield from awaited_by_cases(own, one.exchanges, situation.cases)
     for owed in situation.send_backs:
         about = order_id, Awaits.CASE_SEND_BACK, Whom.WAREHOUSE, owed.warehouse, owed.case_no
-        yield Awaited(*about, owed.requested_at, case_no=owed.case_no)
+        yield Awaited(*about, owed.requested_at, owed.until, case_no=owed.case_no)
 
 
 def _hold(order_id: int, hold: PlacedOn, situation: Situation) -> Awaited:

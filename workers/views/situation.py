@@ -66,11 +66,12 @@ class CancellationAhead:
 
 @dataclass(frozen=True)
 class OwedGoods:
-    """Goods of a case that a warehouse has to send back to the buyer."""
+    """Goods of a case that a warehouse has to send back to the buyer; people are alerted if it has not `until` then."""
 
     case_no: str
     warehouse: str
     requested_at: datetime
+    until: datetime | None = None
 
 
 class CaseTimes(NamedTuple):
