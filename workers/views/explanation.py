@@ -4,7 +4,8 @@
     ----------------------------------  ---------------------------------------------------------------------------
     in any state, held                  release by an operator, or the buyer's decision about a shortage
     placing, reinstating                reservation by stock, until the saga timer
-    awaiting_payment                    payment by the buyer, until the payment timer; the result of each open attempt
+    awaiting_payment                    payment by the buyer, until the payment timer
+    in any state, with open attempts    the result of each: money may still come in
     paid, fulfilling                    what each warehouse does next; of goods without a hand-over, a parcel
     the same, held                      for each warehouse that the hold stopped, the end of the hold
     paid to delivery_failed             for each parcel that has not arrived, what its carrier does next
@@ -84,11 +85,13 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
             ends = State.REJECTED if state is State.PLACING else State.CANCELLED
             yield Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, None, None, situation.since, until, ends)
         case State.AWAITING_PAYMENT:
-            yield from _payment(one, situation)
+            until = situation.timers.get("payment", one.head.expire_at)
+            yield Awaited(order_id, Awaits.PAYMENT, Whom.BUYER, None, None, situation.since, until, State.CANCELLED)
         case State.DELIVERED:
             until = None if situation.holds else situation.timers.get("receipt")  # a hold stops the window
             otherwise = State.COMPLETED if until else None
             yield Awaited(order_id, Awaits.RECEIPT, Whom.BUYER, None, None, situation.since, until, otherwise)
+    yield from _attempts(order_id, situation)
     if state in IN_WAREHOUSE or state is State.CANCELLING:
         yield from _goods(one, situation)
     if not one.children and state not in FINISHED | {State.SPLIT, State.DELIVERED}:
@@ -124,14 +127,11 @@ def _cancellation(one: Whole, situation: Situation) -> Iterator[Awaited]:
     yield Awaited(head.id, Awaits.CANCELLATION_WITHDRAWN, whom, None, None, ahead.scheduled_at, ahead.at, ends.to)
 
 
-def _payment(one: Whole, situation: Situation) -> Iterator[Awaited]:
-    head = one.head
-    until = situation.timers.get("payment", head.expire_at)
-    yield Awaited(head.id, Awaits.PAYMENT, Whom.BUYER, None, None, situation.since, until, State.CANCELLED)
+def _attempts(order_id: int, situation: Situation) -> Iterator[Awaited]:
     for attempt in situation.attempts:
         ref = str(attempt.attempt_id)
         since, ends = attempt.started_at, attempt.expire_at
-        yield Awaited(head.id, Awaits.PAYMENT_RESULT, Whom.PROVIDER, attempt.provider, ref, since, ends)
+        yield Awaited(order_id, Awaits.PAYMENT_RESULT, Whom.PROVIDER, attempt.provider, ref, since, ends)
 
 
 def _authorized(one: Whole) -> Iterator[Awaited]:
