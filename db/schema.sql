@@ -192,6 +192,13 @@ CREATE TABLE dead_letter_actions (
 CREATE INDEX dead_letter_actions_letter ON dead_letter_actions (dead_letter_id);
 CREATE INDEX dead_letter_actions_at ON dead_letter_actions (at);
 
+CREATE TABLE standing_alerts (
+    name      text        PRIMARY KEY,
+    raised_at timestamptz NOT NULL,
+    count     bigint      NOT NULL CHECK (count >= 0)
+);
+COMMENT ON TABLE standing_alerts IS 'what people were last alerted of, by kind, and how many there were; the next alert follows from it';
+
 CREATE TABLE repairs (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     order_id   bigint      NOT NULL,
@@ -865,6 +872,8 @@ CREATE UNIQUE INDEX refunds_replaces ON refunds (replaces) WHERE replaces IS NOT
 CREATE UNIQUE INDEX refunds_foreign ON refunds (provider, provider_no, trade_no, order_id) WHERE provider_no IS NOT NULL;
 CREATE INDEX refunds_excess_open ON refunds (finished_at) WHERE state = 'excess';
 CREATE INDEX refunds_trade ON refunds (provider, trade_no);
+CREATE INDEX refunds_failed ON refunds ((CASE state WHEN 'failed' THEN coalesce(finished_at, requested_at) END))
+    WHERE CASE state WHEN 'failed' THEN coalesce(finished_at, requested_at) END IS NOT NULL;
 
 CREATE TABLE payment_disputes (
     provider    text        NOT NULL,
@@ -980,6 +989,9 @@ COMMENT ON COLUMN payment_authorizations.captures IS 'how many captures were req
 COMMENT ON COLUMN payment_authorizations.trade_no IS 'the provider''s number of the last capture that it reported';
 COMMENT ON COLUMN payment_authorizations.not_taken_at IS 'since when people have to act, because wanted money could not be taken; an alert was raised then';
 CREATE INDEX payment_authorizations_order ON payment_authorizations (order_id);
+CREATE INDEX payment_authorizations_waiting ON payment_authorizations
+    ((CASE WHEN verdict = 'kept' AND (state = 'capturing' OR not_taken_at IS NOT NULL) THEN coalesce(not_taken_at, updated_at) END))
+    WHERE CASE WHEN verdict = 'kept' AND (state = 'capturing' OR not_taken_at IS NOT NULL) THEN coalesce(not_taken_at, updated_at) END IS NOT NULL;
 CREATE UNIQUE INDEX payment_authorizations_one_kept ON payment_authorizations (order_id) WHERE verdict = 'kept';
 
 CREATE TABLE payment_notifications (
@@ -1056,6 +1068,8 @@ COMMENT ON COLUMN shipments.to_buyer IS 'with a case: it takes refused goods bac
 COMMENT ON COLUMN shipments.ended IS 'it arrived, came back, was confirmed lost or cancelled: its number may be used again';
 CREATE UNIQUE INDEX shipments_live ON shipments (carrier, tracking_no) WHERE NOT ended;
 CREATE INDEX shipments_number ON shipments (tracking_no, carrier, id);
+CREATE INDEX shipments_waiting ON shipments ((CASE WHEN state NOT IN ('delivered', 'returned', 'loss_confirmed', 'cancelled') THEN booked_at END))
+    WHERE CASE WHEN state NOT IN ('delivered', 'returned', 'loss_confirmed', 'cancelled') THEN booked_at END IS NOT NULL;
 
 CREATE TABLE shipment_items (
     shipment_id bigint   NOT NULL REFERENCES shipments (id) ON DELETE CASCADE,
@@ -1121,6 +1135,8 @@ COMMENT ON COLUMN waybills.bookings IS 'how often the carrier answered that it b
 COMMENT ON COLUMN waybills.stopped IS 'a warehouse of it stopped or refused before the carrier answered, so no parcel is to have it';
 CREATE INDEX waybills_order ON waybills (order_id);
 CREATE INDEX waybills_orders ON waybills USING gin (order_ids);
+CREATE INDEX waybills_waiting ON waybills ((CASE WHEN state IN ('requested', 'unused') THEN requested_at END))
+    WHERE CASE WHEN state IN ('requested', 'unused') THEN requested_at END IS NOT NULL;
 
 -- ---------------------------------------------------------------- after-sale cases
 
@@ -1219,6 +1235,8 @@ CREATE TABLE after_sale_send_backs (
     CONSTRAINT after_sale_send_backs_sent CHECK (num_nulls(parcel_id, sent_at, sent_actor_type, sent_actor_id, sent_cause_type, sent_cause_id) IN (0, 6))
 );
 COMMENT ON TABLE after_sale_send_backs IS 'goods of a case that a warehouse is to send back to the buyer, because they were refused or the case ended without them';
+CREATE INDEX after_sale_send_backs_waiting ON after_sale_send_backs ((CASE WHEN sent_at IS NULL THEN requested_at END))
+    WHERE CASE WHEN sent_at IS NULL THEN requested_at END IS NOT NULL;
 COMMENT ON COLUMN after_sale_send_backs.parcel_id IS 'the parcel that takes them to the buyer, once the warehouse has handed it over';
 
 CREATE VIEW operate_log_entries AS

@@ -6,7 +6,12 @@ AlertLevel: TypeAlias = Literal["HIGH", "MEDIUM", "LOW"]
 
 HIGH_PREFIXES = ("PAY_", "INVENTORY_")
 MEDIUM_PREFIXES = ("ORDER_", "RISK_")
-SYSTEM_FAULTS = frozenset({"SYSTEM_ERROR", "MESSAGE_REFUSED", "EXCHANGE_REFUSED", "SUBSCRIBER_REFUSES"})
+SYSTEM_FAULTS = frozenset(
+    {
+        *("SYSTEM_ERROR", "MESSAGE_REFUSED", "EXCHANGE_REFUSED", "SUBSCRIBER_REFUSES"),
+        *("DEAD_LETTERS_NEW", "DEAD_LETTERS_OLD"),
+    }
+)
 """Faults of oms itself: messages stay behind until a person acts, whatever they are about."""
 
 

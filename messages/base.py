@@ -278,10 +278,7 @@ class Instruction(Message):
 
 
 class MessageCode(StrEnum):
-    """The answers to messages that no handler could decide, and the alerts of the relay.
-
-    Codes of the business are in workers/domain/codes.py, which says what the numbers are.
-    """
+    """Answers to messages that no handler could decide, and our own alerts; workers/domain/codes.py has the others."""
 
     number: int
 
@@ -299,6 +296,8 @@ class MessageCode(StrEnum):
     MESSAGE_REFUSED = "MESSAGE_REFUSED", 112005
     EXCHANGE_REFUSED = "EXCHANGE_REFUSED", 112006
     SUBSCRIBER_REFUSES = "SUBSCRIBER_REFUSES", 112007
+    DEAD_LETTERS_NEW = "DEAD_LETTERS_NEW", 112008
+    DEAD_LETTERS_OLD = "DEAD_LETTERS_OLD", 112009
 
 
 class QueryRejected(Reply):

@@ -10,6 +10,7 @@ from messages import (
     order_queries,
     planning,
     queries,
+    stuck_waits,
     subjects,
 )
 from messages.base import Message
@@ -24,6 +25,7 @@ QUESTIONS: dict[str, tuple[type[Message], ...]] = {
         *planning.QUERIES,
         *dashboards.QUERIES,
         *dispute_queries.QUERIES,
+        *stuck_waits.QUERIES,
         subjects.SubjectExport,
         contacts.ContactList,
     )

@@ -39,6 +39,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     send_backs,
     shipments,
     stock,
+    stuck_waits,
     subjects,
     timers,
 )

@@ -25,6 +25,7 @@ COMMANDS = {
     "topology": "Show or declare exchanges, queues and bindings.",
     "order": "Show, explain and find orders, and list what is held.",
     "cases": "List after-sale cases, and show one.",
+    "stuck": "List what waits too long, the oldest first, with what to do next.",
     "stats": "Show what happened to orders on a day, beside two days before it.",
     "plan": "Plan what to order and at what price to sell, from what was sold.",
     "disputes": "List buyers' disputes, and show one.",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts.readmes.code_tables import code_table, reason_table
 from scripts.readmes.event_table import event_table, instruction_table, reply_table
+from scripts.readmes.limits_table import limits_table
 from scripts.readmes.markdown import inserted
 from scripts.readmes.message_map import message_map
 from scripts.readmes.settings_table import settings_table
@@ -28,7 +29,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "instructions": instruction_table,
         "codes": code_table,
     },
-    "scripts/README.md": {"settings": settings_table, "reasons": reason_table},
+    "scripts/README.md": {"settings": settings_table, "reasons": reason_table, "limits": limits_table},
 }
 """README -> its parts: marker -> what makes the text between the marker and its end."""
 

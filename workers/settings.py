@@ -24,9 +24,9 @@ from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
-from workers.retention_settings import RetentionSettings
 from workers.setting_values import CaseRules, CountryFees, Fees, Rates, Thresholds, Values
 from workers.tokens import TokenError, token_keys
+from workers.watch_settings import WatchSettings
 
 SHOP_FIELDS = (
     "default_warehouse",
@@ -54,7 +54,7 @@ SHOP_FIELDS = (
 )
 
 
-class Settings(RetentionSettings):
+class Settings(WatchSettings):
     """Settings are read from OMS_* variables, and from the names that source document S0 uses."""
 
     @model_validator(mode="before")
@@ -300,6 +300,7 @@ class Settings(RetentionSettings):
             **given,
             split_by=frozenset(self.split_by.split(",")) - {"nothing"},
             risk_check=self.risk_check == "ask",
+            watch=self.watch,
             delay_tiers_seconds=frozenset(tiers_seconds(self.payment_window_seconds)),
             retention=Retention(**{one.name: getattr(self, f"{one.name}_retention_days") for one in fields(Retention)}),
             policy=Policy(**rules, after_sale=after_sale),

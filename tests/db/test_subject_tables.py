@@ -27,9 +27,11 @@ _OURS = "about the shop and its processes"
 _STOCK = "may be in a database of its own; the lines and parcels of the order say the same"
 NOT_EXPORTED = {
     **dict.fromkeys(("outbox", "outbox_held", "outbox_holds"), _QUEUED),
-    **dict.fromkeys(("outbox_shards", "outbox_floor", "outbox_relays", "progress", "retention_horizons"), _OURS),
+    **dict.fromkeys(
+        ("outbox_shards", "outbox_floor", "outbox_relays", "progress", "retention_horizons", "standing_alerts"), _OURS
+    ),
     **dict.fromkeys(("alembic_version", "provider_certificates", "reconciliations", "business_policies"), _OURS),
-    "warehouse_lists": _OURS,
+    **dict.fromkeys(("warehouse_lists", "standing_alerts"), _OURS),
     **dict.fromkeys(("skus", "promotions", "promotion_quotas", "coupon_templates"), "the catalogue, of no user"),
     **dict.fromkeys(("stock", "stock_holders", "stock_ledger"), _STOCK),
     "inbox": "ids of messages, and hashes that nobody can compute without a key",

@@ -32,6 +32,8 @@ FILTERS = [
 ]
 WANTED = [("order.preview.v1", "items"), ("stock.get.v1", "sku_ids")]
 """Lists of what is wanted. A preview without lines may be one of the cart, so the business refuses it."""
+KINDS = [("order.stuck.v1", "what")]
+"""Kinds of waits to keep; tests/handlers/test_stuck_waits.py shows that all of them are what an empty list shows."""
 GIVEN = [("plan.forecast.v1", "series"), ("plan.price.v1", "at_prices"), ("plan.price.v1", "points")]
 """Figures to compute with. Without a series or points a plan takes what was sold; no prices are no predictions."""
 LISTS = sorted(
@@ -44,7 +46,7 @@ LISTS = sorted(
 
 
 def test_every_list_of_a_query_is_a_filter_or_what_is_wanted() -> None:
-    assert sorted(FILTERS + WANTED + GIVEN) == LISTS
+    assert sorted(FILTERS + WANTED + KINDS + GIVEN) == LISTS
 
 
 async def reply(harness: HandlerHarness, type_: str, **fields: Any) -> Reply | None:

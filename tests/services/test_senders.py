@@ -70,6 +70,7 @@ SENDERS: dict[str, set[Role]] = {
     "plan.reorder": {Role.OPERATOR, Role.CATALOGUE},
     "plan.forecast": {Role.OPERATOR, Role.CATALOGUE},
     "dashboard.get": {Role.OPERATOR},
+    "order.stuck": {Role.OPERATOR},
     "plan.price": {Role.OPERATOR, Role.CATALOGUE},
     "contact.list": BUYERS,
     "contact.set": BUYERS,

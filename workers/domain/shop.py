@@ -8,6 +8,7 @@ from typing import Any
 from workers.domain.after_sale_policy import DEFAULT_RULES, AfterSaleRules
 from workers.domain.money import Rounding
 from workers.domain.retention import Retention
+from workers.domain.standing_alerts import Watch
 
 
 class DeductOn(StrEnum):
@@ -157,6 +158,7 @@ class Shop:
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
     retention: Retention = field(default_factory=Retention)
+    watch: Watch = field(default_factory=Watch)
 
     def tax_basis_points(self, tax_class: str | None) -> int:
         """The rate of the tax that is added to goods of this class."""

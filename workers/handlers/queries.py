@@ -20,6 +20,7 @@ data in clear is stored, before the answer.
     plan.forecast                                 plan.forecast_shown: what was sold of a SKU in each period, and how
                                                   much will be; query.rejected with a code that begins with PLAN
     dashboard.get                                 dashboard.shown: what happened to orders on a day
+    order.stuck                                   order.stuck_listed: a page of what waits too long
 
     about orders that exist                       then
     --------------------------------------------  -------------------------------------------------------------------
@@ -70,6 +71,7 @@ from messages.queries import (
     PreviewRefusal,
     PreviewUser,
 )
+from messages.stuck_waits import OrderStuck
 from messages.subjects import SubjectExport
 from outbox import code_counts
 from workers import shop
@@ -96,6 +98,7 @@ from workers.services import (
     price_answers,
     reorder_answers,
     revelations,
+    stuck_answers,
     subject_exports,
 )
 from workers.services.sales_histories import SalesClock
@@ -273,6 +276,7 @@ KINDS: Kinds = {
     PlanPrice: _planning(price_answers.answer_prices),
     PlanReorder: _planning(reorder_answers.answer_reorders, stock_here=True),
     DashboardGet: _planning(dashboard_answers.answer_dashboards),
+    OrderStuck: _alone(stuck_answers.answer_stuck),
     SubjectExport: answer_exports,
 }
 """The kinds of queries, and who answers them."""

@@ -19,19 +19,24 @@ NO_ORDER = -1
 """The id of an order that does not exist: it stands for the name of an unknown one."""
 
 
-class ListQuery(Protocol):
+class PageQuery(Protocol):
     """A query for a page of a list."""
 
     @property
     def actor(self) -> Actor: ...
-    @property
-    def states(self) -> tuple[str, ...]: ...
     @property
     def limit(self) -> int: ...
     @property
     def cursor(self) -> str | None: ...
 
     def model_dump_json(self, *, exclude: set[str]) -> str: ...
+
+
+class ListQuery(PageQuery, Protocol):
+    """A query for a page of a list that may keep only some states."""
+
+    @property
+    def states(self) -> tuple[str, ...]: ...
 
 
 def invalid(name: str, why: str) -> QueryRejected:
@@ -48,18 +53,18 @@ def refuse_page(body: ListQuery, things: str, size_max: int, states: Collection[
     return None
 
 
-def start_of(body: ListQuery, first: PageStart) -> PageStart | QueryRejected:
+def start_of(body: PageQuery, first: PageStart) -> PageStart | QueryRejected:
     """Return where the page begins: at `first`, or after the page of the same list whose cursor the query names."""
     start = first if body.cursor is None else page_start(body.cursor, _filter(body))
     return start or invalid("cursor", "it is not the next_cursor of a page of the same list; begin without a cursor")
 
 
-def size_of(body: ListQuery) -> int:
+def size_of(body: PageQuery) -> int:
     """Return how many entries to read: one more than the page shows tells whether there is a next page."""
     return body.limit + 1
 
 
-def shown_of(body: ListQuery, entries: Sequence[R], place: Callable[[R], PageStart]) -> tuple[Sequence[R], str | None]:
+def shown_of(body: PageQuery, entries: Sequence[R], place: Callable[[R], PageStart]) -> tuple[Sequence[R], str | None]:
     """Return the entries of the page, and the cursor of the next page if there are more.
 
     `place` tells where an entry stands in the list.
@@ -83,5 +88,5 @@ async def find_by_kind(
     return found
 
 
-def _filter(body: ListQuery) -> str:
+def _filter(body: PageQuery) -> str:
     return body.model_dump_json(exclude={"cursor", "limit", "actor"}) + body.actor.type

@@ -163,7 +163,7 @@ def explain(whole: Whole, context: ExplanationContext, asks: str) -> OrderExplai
         **exchanged(whole),
         payable=money(whole.head.payable_amount, whole.head.currency),
         entered=step(entered, asks) if entered is not None else None,
-        awaits=tuple(_awaited(one, asks) for one in awaited(whole, context.situations) if _concerns(one, asks)),
+        awaits=tuple(show_awaited(one, asks) for one in awaited(whole, context.situations) if _concerns(one, asks)),
         next=tuple(OpenStepShown(trigger=one.trigger, to=one.to) for one in open_steps(whole.head.state)),
         died=tuple(_died(row) for row in died),
     )
@@ -174,7 +174,7 @@ def _concerns(one: Awaited, asks: str) -> bool:
     return asks != "user" or one.what is not Awaits.CAPTURE_AGAIN
 
 
-def _awaited(one: Awaited, asks: str) -> AwaitedShown:
+def show_awaited(one: Awaited, asks: str) -> AwaitedShown:
     """Show what is awaited.
 
     A buyer does not see which hold of the shop's people it is, nor when it was placed, nor how far the shop's answer to

@@ -1,0 +1,82 @@
+"""`oms stuck` lists everything that waits too long, the oldest first, each with what to do next."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from messages.stuck_waits import PAGE_MAX_WAITS, OrderStuck, OrderStuckListed
+from scripts.commands import command_app
+from scripts.commands.connections import connected, run
+from scripts.commands.output import Format, Output, counted, say, write_json
+from scripts.commands.plan import PlanSettings
+from scripts.commands.problems import Code, CommandError
+from scripts.commands.questions import answered, operator
+from scripts.screens import layout
+from scripts.screens.stuck_screen import stuck_screen
+from workers import shop
+from workers.services.stuck_answers import answer_stuck
+from workers.views.wait_limits import LIMITS
+
+app = command_app()
+UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+HINT = "oms stuck --kind refund --longer-than 2h"
+
+
+@app.command()
+def stuck(
+    *,
+    kind: Annotated[list[str] | None, typer.Option(help="Only what waits for this; may be repeated.")] = None,
+    longer_than: Annotated[
+        str | None, typer.Option(metavar="TIME", help="This limit in place of each kind's own: 30m, 2h, 3d.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_MAX_WAITS, help="Show at most so many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on after a page that ended with this.")] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """List what waits too long, the oldest first, with what to do next.
+
+    That are orders, payments, refunds, hand-overs, parcels, after-sale cases and disputes. Each kind of wait has a
+    limit, which OMS_STUCK_AFTER_SECONDS changes. Where a timer should have ended a wait, the time after the timer
+    counts. `oms order explain ID` says more about one order. JSON has the fields of order.stuck_listed.
+
+    \b
+    Examples:
+      oms stuck
+      oms stuck --kind refund --kind refund_again
+      oms stuck --longer-than 2h
+      oms stuck -o json | jq '.stuck[] | [.order_id, .what, .since, .moved_by]'
+    """
+    if wrong := sorted(set(kind or ()) - LIMITS.keys()):
+        why = f"a kind is one of {', '.join(LIMITS)}"
+        raise CommandError(Code.FAILED, f"nothing waits for {wrong[0]}", why=why, hint=HINT)
+    found, now = run(_ask(kind or [], _seconds(longer_than), limit, cursor))
+    if output is Format.JSON:
+        write_json(found.model_dump(mode="json"))
+        return
+    layout.write(stuck_screen(found, now, layout.screen_columns()))
+    total = sum(one.count for one in found.counts)
+    more = f"; more: add --cursor {found.next_cursor}" if found.next_cursor else ""
+    say((f"{counted(total, 'wait')} too long" if total else "nothing waits too long") + more)
+
+
+def _seconds(text: str | None) -> int | None:
+    """Return the seconds that a text such as 30m, 2h or 3d names."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if match is None:
+        raise CommandError(Code.FAILED, f"{text} is no time", why="a time is such as 30m, 2h or 3d", hint=HINT)
+    return int(match[1]) * UNITS_SECONDS[match[2]]
+
+
+async def _ask(
+    kinds: list[str], longer_than_seconds: int | None, limit: int, cursor: str | None
+) -> tuple[OrderStuckListed, datetime]:
+    shop.configure(PlanSettings().shop)
+    wanted = {"what": tuple(kinds), "longer_than_seconds": longer_than_seconds, "limit": limit, "cursor": cursor}
+    body = OrderStuck.model_validate({"actor": operator()} | wanted)
+    async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
+        now: datetime = await tx.fetchval("SELECT now()")
+        return await answered(tx, body, answer_stuck, OrderStuckListed, hint="oms stuck --help"), now
