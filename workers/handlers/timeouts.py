@@ -26,7 +26,8 @@
 A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
 the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait. Every
 ten minutes the waybills of polled carriers get timers that were booked when their carrier was not polled.
-Beside that the queue's workers purge what is older than its retention (db/README.md).
+Beside that the queue's workers purge what is older than its retention (db/README.md), and raise alerts of what waits
+too long and of dead letters (workers/services/standing_alerts.py).
 """
 
 import math
@@ -61,7 +62,16 @@ from workers.domain.order import CancelType, Order, State, Trigger
 from workers.domain.payment_rules import PAYMENT_TIMEOUT
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import attempts, benefits, commands, order_events, refunds, reinstatements, retention
+from workers.services import (
+    attempts,
+    benefits,
+    commands,
+    order_events,
+    refunds,
+    reinstatements,
+    retention,
+    standing_alerts,
+)
 from workers.store import after_sales, orders, timers, waybills
 from workers.store import attempts as attempt_rows
 from workers.store.timers import Timer, TimerKind
@@ -321,6 +331,7 @@ ROUTE = Route(
         Every(10.0, measure),
         Every(FOLLOW_SECONDS, follow_parcels),
         Every(retention.RUN_SECONDS, retention.Purger().__call__),
+        Every(standing_alerts.RUN_SECONDS, standing_alerts.raise_alerts),
         Every(backlog.MEASURE_SECONDS, backlog.measure),  # relays do so too, while one lives
     ),
 )
