@@ -1,9 +1,15 @@
-"""E-mails over a real SMTP server that misbehaves."""
+"""E-mails over a real SMTP server that misbehaves, or that demands TLS and a login."""
 
 import socket
+import ssl
+import traceback
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from scripts.gateways.authorities import Authority, new_key, pem, private_pem
 from tests.notifiers.fake_mailbox import open_mailbox
 from workers.notifiers.port import BuyerLetter, LetterAccepted, LetterRefused
 from workers.notifiers.smtp import SmtpSender
@@ -59,9 +65,82 @@ async def test_a_server_that_is_not_there_is_away() -> None:
             await sender(f"smtp://user:secret@127.0.0.1:{free.getsockname()[1]}").send(LETTER)
 
 
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a server on localhost shows, and the file with the authority that vouches for it."""
+    folder, authority, key = tmp_path_factory.mktemp("tls"), Authority("Mail", datetime.now(UTC)), new_key()
+    shown = authority.certificate(
+        key.public_key(), "mail", dns="localhost", since=datetime.now(UTC) - timedelta(days=1)
+    )
+    for name, text in {
+        "key.pem": private_pem(key),
+        "chain.pem": pem(shown) + pem(authority.issuer),
+        "roots.pem": pem(authority.root),
+    }.items():
+        (folder / name).write_text(text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    return {"context": context, "roots": folder / "roots.pem"}
+
+
+def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, given: LoginPassword) -> AuthResult:
+    right = (given.login, given.password) == (b"shop", b"s3:cret")
+    return AuthResult(success=right, handled=right)
+
+
+def demanding(identity: dict[str, Any]) -> dict[str, Any]:
+    """A server that takes nothing without STARTTLS and a login."""
+    starting_tls = {"tls_context": identity["context"], "require_starttls": True}
+    return starting_tls | {"auth_required": True, "authenticator": authenticate}
+
+
+LOGIN, WRONG = "shop:s3%3Acret", "shop:0ld-s3cret"
+REFUSALS = [
+    (f"smtp+starttls://{WRONG}@localhost", True, r"does not let us log in: SMTP_535"),
+    (f"smtp+starttls://{LOGIN}@localhost", False, r"does not begin TLS: we do not trust its certificate: .*unable to"),
+    (f"smtp+starttls://{LOGIN}@127.0.0.1", True, r"we do not trust its certificate: IP address mismatch"),
+    (f"smtps://{LOGIN}@localhost", True, r"is not reached: SMTPConnectError"),
+]
+
+
+async def test_a_letter_goes_over_starttls_with_a_login(identity: dict[str, Any]) -> None:
+    async with open_mailbox(**demanding(identity)) as mailbox:
+        url = f"smtp+starttls://{LOGIN}@localhost:{mailbox.port}"
+        assert await sender(f"{url}?cafile={identity['roots']}").send(LETTER) == LetterAccepted()
+        with pytest.raises(ProviderAwayError, match="refuses our mailbox: SMTP_530"):
+            await sender(f"smtp://localhost:{mailbox.port}").send(LETTER)
+    assert len(mailbox.letters) == 1
+
+
+@pytest.mark.parametrize(("url", "trusts", "why"), REFUSALS)
+async def test_a_wrong_certificate_or_password_is_named_and_not_shown(
+    identity: dict[str, Any], url: str, trusts: bool, why: str
+) -> None:
+    async with open_mailbox(**demanding(identity)) as mailbox:
+        query = f"?cafile={identity['roots']}" if trusts else ""
+        with pytest.raises(ProviderAwayError, match=why) as raised:
+            await sender(f"{url}:{mailbox.port}{query}").send(LETTER)
+    shown = "".join(traceback.format_exception(raised.value))
+    assert not any(secret in shown for secret in ("s3:cret", "s3%3Acret", "0ld-s3cret"))
+    assert mailbox.letters == {}
+
+
+async def test_a_server_without_tls_gets_neither_letter_nor_password() -> None:
+    async with open_mailbox() as mailbox:
+        with pytest.raises(ProviderAwayError, match="does not begin TLS: it does not offer that"):
+            await sender(f"smtp+starttls://{LOGIN}@localhost:{mailbox.port}").send(LETTER)
+    assert mailbox.letters == {}
+
+
 @pytest.mark.parametrize(
-    ("url", "mailbox"), [("http://x", "a@b.example"), ("smtp://", "a@b.example"), ("smtp://x", "shop")]
+    ("url", "mailbox"),
+    [
+        ("http://x", "a@b.example"),
+        ("smtp://", "a@b.example"),
+        ("smtp://x", "shop"),
+        ("smtps://x?cafile=/none", "a@b.example"),
+    ],
 )
 def test_a_wrong_setting_is_refused(url: str, mailbox: str) -> None:
-    with pytest.raises(ValueError, match=r"SMTP server|mailbox"):
+    with pytest.raises(ValueError, match=r"SMTP server|mailbox|cafile"):
         SmtpSender(url, mailbox, 1.0)

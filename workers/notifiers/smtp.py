@@ -1,11 +1,14 @@
 """Sends letters as e-mail to an SMTP server: smtp:// in clear, smtp+starttls:// or smtps:// encrypted.
 
+Over the encrypted ones nothing is sent, and nobody logs in, before the server has shown a certificate that we trust.
+
 SMTP delivers at least once: if the connection ends after the letter went over and before the server's answer, it is
 sent again. Its Message-ID is made from the idempotency key, so that a server or mailbox that remembers it drops the
 copy.
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -19,8 +22,11 @@ from workers.notifiers.port import BuyerLetter, LetterAccepted, LetterAnswer, Le
 from workers.providers.calls import ProviderAwayError
 from workers.providers.port import UnknownOutcome
 
+TOO_LARGE = 552
+LATER = range(400, 500)
+STARTTLS = "smtp+starttls"
 IN_FLIGHT_MAX = 4  # connections per process: servers limit those of one client
-PORTS: Mapping[str, int] = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+PORTS: Mapping[str, int] = {"smtp": 25, STARTTLS: 587, "smtps": 465}
 MAILS = Histogram(
     "oms_smtp_send_seconds",
     "E-mails by outcome: accepted, refused, unknown (no answer in time), away (not reached)",
@@ -44,11 +50,12 @@ class SmtpSender:
             raise ValueError("needs the mailbox that e-mails come from, such as Shop <orders@shop.example>")
         self._mailbox = mailbox
         self._from = Address(name, addr_spec=mailbox)
+        self._trust = None if self._url.scheme == "smtp" else _trust(self._url.query.get("cafile"))
         self._timeout_seconds = timeout_seconds
         self._busy = asyncio.Semaphore(IN_FLIGHT_MAX)
 
     async def send(self, letter: BuyerLetter) -> LetterAnswer:
-        """Send one letter. Raises ProviderAwayError if the server is not reached, or refuses our login."""
+        """Send one letter. Raises ProviderAwayError if the server is not reached, or refuses our login or mailbox."""
         async with self._busy:
             began, outcome = asyncio.get_running_loop().time(), "accepted"
             try:
@@ -85,7 +92,9 @@ class SmtpSender:
             except aiosmtplib.SMTPRecipientsRefused as error:
                 return _answer(error.recipients[0].code)
             except aiosmtplib.SMTPSenderRefused as error:
-                return UnknownOutcome(f"SMTP_{error.code} for our sender")  # a fault of ours, not of the letter
+                if error.code in (TOO_LARGE, *LATER):
+                    return _answer(error.code)
+                raise ProviderAwayError(f"the SMTP server refuses our mailbox: SMTP_{error.code}") from None
             except aiosmtplib.SMTPResponseException as error:
                 return _answer(error.code)
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
@@ -96,25 +105,52 @@ class SmtpSender:
 
     async def _login(self, client: aiosmtplib.SMTP) -> None:
         """Connect, encrypt and log in. Nothing of a letter is sent before that is done."""
+        refusal = "is not reached"
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await client.connect()
+                if self._url.scheme == STARTTLS:
+                    refusal = "does not begin TLS"
+                    await client.starttls()
+                if self._url.user is not None:
+                    refusal = "does not let us log in"
+                    await client.login(self._url.user, self._url.password or "")
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             # the text of the error may quote the login
-            raise ProviderAwayError(f"the SMTP server is not reached: {type(error).__qualname__}") from None
+            raise ProviderAwayError(f"the SMTP server {refusal}: {_cause(error)}") from None
 
     def _client(self) -> aiosmtplib.SMTP:
-        url, scheme = self._url, self._url.scheme
         return aiosmtplib.SMTP(
-            hostname=url.host,
-            port=url.port or PORTS[scheme],
-            username=url.user,
-            password=url.password,
-            use_tls=scheme == "smtps",
-            start_tls=scheme == "smtp+starttls",
-            cert_bundle=url.query.get("cafile"),
+            hostname=self._url.host,
+            port=self._url.port or PORTS[self._url.scheme],
+            use_tls=self._url.scheme == "smtps",
+            start_tls=False,
+            tls_context=self._trust,
             timeout=self._timeout_seconds,
         )
+
+
+def _trust(cafile: str | None) -> ssl.SSLContext:
+    """Trust the certificates of the system and those of a file. Raises ValueError."""
+    context = ssl.create_default_context()
+    if cafile:
+        try:
+            context.load_verify_locations(cafile)
+        except OSError:
+            raise ValueError("names a ?cafile= that this worker cannot read certificates from") from None
+    return context
+
+
+def _cause(error: BaseException) -> str:
+    """Say what was wrong, without the text that came from the server."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"we do not trust its certificate: {seen.verify_message}"
+        seen = seen.__cause__
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return f"SMTP_{error.code}"
+    return "it does not offer that" if type(error) is aiosmtplib.SMTPException else type(error).__qualname__
 
 
 def _answer(code: int) -> LetterRefused | UnknownOutcome:
