@@ -113,6 +113,10 @@ INVARIANTS = (
     Invariant("INV-15", "goods that cases accepted are in stock again", "audit_after_sales.goods", _grace),
     Invariant("INV-22", "every case is where its steps say", "audit_after_sales.histories", _case_steps),
     Invariant("INV-23", "goods that a case does not keep go back to the buyer", "audit_after_sales.send_backs"),
+    Invariant("INV-24", "a buyer is notified of what did happen", "audit_notifications.causes"),
+    Invariant("INV-24", "a buyer is notified once of it by each medium", "audit_notifications.once"),
+    Invariant("INV-24", "no notification to a buyer waits unseen", "audit_notifications.waiting", _grace),
+    Invariant("INV-24", "notifications wait for quiet hours alone", "audit_notifications.sent", drained=True),
     Invariant("R-10", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )

@@ -24,6 +24,7 @@ from tests.db.audit_after_sale_fixtures import add_cases
 from tests.db.audit_authorization_fixtures import add_authorizations
 from tests.db.audit_exchange_fixtures import add_exchanges
 from tests.db.audit_fulfilment_fixtures import hand_over
+from tests.db.audit_notification_fixtures import add_notifications
 from tests.db.audit_payment_fixtures import add_attempts, add_disputes, add_statements
 from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
@@ -87,6 +88,7 @@ async def build(url: str) -> None:
     await add_cases(harness)
     await add_statements(harness)
     await add_disputes(harness)
+    await add_notifications(harness)
     await pool.execute(NO_GUARDS)
     await pool.close()
 

@@ -4,6 +4,7 @@ from tests.db.audit_after_sale_violations import CASES, FIRST_OF_CASES
 from tests.db.audit_authorization_violations import AUTHORIZATIONS, FIRST
 from tests.db.audit_clause_violations import CLAUSES
 from tests.db.audit_late_violations import PRICES_AND_LATE_PAYMENTS
+from tests.db.audit_notification_violations import FIRST_NOTIFIED, NOTIFICATIONS
 from tests.db.audit_order_violations import EXCHANGES, HOLDS, SCHEDULES, SHORTAGES
 from tests.db.audit_payment_violations import PAYMENTS
 
@@ -13,6 +14,7 @@ OUTBOX = (
 VIOLATIONS = {
     **FIRST,
     **FIRST_OF_CASES,
+    **FIRST_NOTIFIED,
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
     "audit.stock_holds": (
@@ -430,6 +432,7 @@ MORE = [
     *AUTHORIZATIONS,
     *PRICES_AND_LATE_PAYMENTS,
     *CASES,
+    *NOTIFICATIONS,
     *CLAUSES,
     *(("audit.families", sql) for sql in FAMILIES),
     *(("audit.line_totals", sql) for sql in TOTALS),

@@ -16,6 +16,7 @@ READS_ALL = (
     "audit_authorizations",
     "audit_benefits",
     "audit_fulfilments",
+    "audit_notifications",
     "audit_payments",
     "keys",
     "repairs",
