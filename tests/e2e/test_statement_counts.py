@@ -15,8 +15,10 @@ import pytest
 
 from db import cipher
 from db.pool import Pool, open_pool
-from messages.base import Internal, Message
+from messages.base import Event, Internal, Message
+from messages.buyer_notifications import BuyerNotificationSend
 from messages.carriers import CarrierCall
+from messages.media import Medium
 from messages.payments import ProgressMark
 from messages.providers import AttemptCall, ProviderCertificates, RefundCall
 from messages.registry import MODELS
@@ -30,18 +32,22 @@ from tests.e2e.authorization_scenarios import AUTHORIZING
 from tests.e2e.cancellation_scenarios import CANCELLATIONS
 from tests.e2e.carrier_scenarios import CALLS, CARRIERS
 from tests.e2e.fulfilment_scenarios import FULFILMENT
-from tests.e2e.notification_scenarios import CONTACTS
+from tests.e2e.notification_scenarios import CONTACTS, NOTIFYING, orders_paid
 from tests.e2e.payment_scenarios import PAYING as AT_ONCE
 from tests.e2e.payment_scenarios import PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS as OTHERS
 from tests.e2e.scenarios import issues, placed, reserves, unique
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
+from tests.notifiers.fake_mailbox import open_mailbox
 from tests.runtime.builders import delivery
 from tests.scripts.gateways.merchant import open_merchant
-from workers import carriers, providers, shop
+from workers import carriers, notifiers, providers, shop
 from workers.carriers.http import HttpCarrier
 from workers.domain.shop import Policy, Shop
-from workers.routes import ROUTES, with_carriers
+from workers.handlers import buyer_notifications
+from workers.notifiers import Notifying
+from workers.notifiers.smtp import SmtpSender
+from workers.routes import ROUTES, with_carriers, with_media
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.local_dispatch import LocalRoutes, local_routes
@@ -65,8 +71,9 @@ CHAINED = {
     "timer.due",
 }
 """The messages from which chains of local dispatch follow."""
+DIRECT = ProgressMark | AttemptCall | RefundCall | ProviderCertificates | CarrierCall | BuyerNotificationSend
 TRUST = Trust(own=frozenset({"relay"}), roles={"payments": EVERY_ROLE})
-ROUTE = {route.queue: route for route in with_carriers(ROUTES, ["sf"])}
+ROUTE = {route.queue: route for route in with_media(with_carriers(ROUTES, ["sf"]), [Medium.EMAIL])}
 KEYS = "test:" + "A" * 43 + "="
 
 
@@ -106,8 +113,10 @@ def queue_of(body: Message, provider: str = "") -> str:
 
 def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Work:
     """The message as the broker would bring it; with `items`, all of those in one."""
-    internal, queue = isinstance(body, Internal), queue_of(body, provider)
-    direct = isinstance(body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates | CarrierCall)
+    internal, queue = isinstance(body, Internal | Event), queue_of(body, provider)
+    direct = isinstance(
+        body, ProgressMark | AttemptCall | RefundCall | ProviderCertificates | CarrierCall | BuyerNotificationSend
+    )
     about = {"correlation_id": unique(), "causation_id": None, "occurred_at": datetime.now(UTC).isoformat()}
     parts = [about | {"body": orjson.loads(one.model_dump_json())} for one in (items or [body])]
     content: Any = {"items": parts} if body.PACKABLE else orjson.loads(body.model_dump_json())
@@ -215,6 +224,34 @@ async def test_many_calls_to_a_carrier_take_as_many_statements_as_one(
         await carriers.close()
         carriers.configure({})
         await service.close()
+
+
+@pytest.mark.parametrize("name", list(NOTIFYING))
+async def test_many_notifications_to_buyers_take_as_many_statements_as_one(
+    name: str, harness: HandlerHarness, database_url: str
+) -> None:
+    await harness.fill_stock(qty=10_000)
+    async with open_mailbox() as mailbox:
+        sender = SmtpSender(mailbox.url, "orders@shop.example", 5.0)
+        notifiers.configure(Notifying([Medium.EMAIL], {Medium.EMAIL: sender}))
+        await compare(harness, database_url, partial(NOTIFYING[name], harness))
+        if name == "order.paid":
+            await compare_waking(harness, database_url)
+        notifiers.configure(Notifying())
+
+
+async def compare_waking(harness: HandlerHarness, database_url: str) -> None:
+    """The statements of waking one notification whose quiet hours have ended, and of waking many."""
+    taken = []
+    async with counting(harness, database_url) as pool:
+        for n in (1, 1, MANY):
+            await harness.handle(*await orders_paid(harness, n))
+            await harness.pool.execute("UPDATE buyer_notifications SET wake_at = now()")
+            connection, pool.statements = await pool.acquire(), []
+            await buyer_notifications.wake(connection)
+            await pool.release(connection)
+            taken.append(list(pool.statements))
+    assert taken[2] == taken[1] != []
 
 
 def assert_each_causes_the_same(works: Sequence[Work], rows: Sequence[Any]) -> None:
