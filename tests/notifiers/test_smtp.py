@@ -29,6 +29,7 @@ async def test_a_letter_arrives_with_text_html_and_its_key() -> None:
         [(message_id, mail)] = mailbox.letters.items()
     assert message_id == "<k1@shop.example>"
     assert (mail["From"], mail["To"], mail["Subject"]) == ("Shop <orders@shop.example>", LETTER.address, LETTER.subject)
+    assert (mail["Content-Language"], mail["Auto-Submitted"]) == ("zh", "auto-generated")
     bodies = [mail.get_body([kind]) for kind in ("plain", "html")]
     assert [body.get_content().strip() for body in bodies if body] == ["您好", "<p>您好</p>"]
 

@@ -53,6 +53,7 @@ class SmtpSender:
         self._trust = None if self._url.scheme == "smtp" else _trust(self._url.query.get("cafile"))
         self._timeout_seconds = timeout_seconds
         self._busy = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._own_name: str | None = None
 
     async def send(self, letter: BuyerLetter) -> LetterAnswer:
         """Send one letter. Raises ProviderAwayError if the server is not reached, or refuses our login or mailbox."""
@@ -77,9 +78,10 @@ class SmtpSender:
         made["From"], made["To"], made["Subject"] = self._from, letter.address, letter.subject
         made["Date"] = formatdate(usegmt=True)
         made["Message-ID"] = f"<{letter.idempotency_key}@{self._mailbox.rpartition('@')[2]}>"
-        made["Auto-Submitted"], made["Content-Language"] = "auto-generated", letter.language
+        made["Auto-Submitted"] = "auto-generated"
         made.set_content(letter.text)
         made.add_alternative(letter.html, subtype="html")
+        made["Content-Language"] = letter.language  # set_content drops such a header
         return made
 
     async def _exchange(self, message: EmailMessage) -> LetterAnswer:
@@ -109,6 +111,7 @@ class SmtpSender:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await client.connect()
+                self._own_name = client.local_hostname  # looking it up takes a while, so it is done once
                 if self._url.scheme == STARTTLS:
                     refusal = "does not begin TLS"
                     await client.starttls()
@@ -123,6 +126,7 @@ class SmtpSender:
         return aiosmtplib.SMTP(
             hostname=self._url.host,
             port=self._url.port or PORTS[self._url.scheme],
+            local_hostname=self._own_name,
             use_tls=self._url.scheme == "smtps",
             start_tls=False,
             tls_context=self._trust,
