@@ -18,10 +18,10 @@ class ClientJob:
     """What the client does and where it connects.
 
     `urls` is broker user -> AMQP URL, `gateways` is provider -> URL of the buyers' side of its test gateway, and
-    `carriers_url` that of the carriers. `receipts` and `benefits_log` are the files that it writes (see Receipts and
-    BenefitsLog). `rules` are the shop's price rules (see Rules). `orders` 0 means all baskets of the year; `rate` is
-    orders a second, and 0 means as fast as possible. One buyer places `hasty_orders` orders at once, more than the rate
-    limit allows.
+    `carriers_url` that of the carriers. `receipts`, `benefits_log` and `mails` are the files that it writes (see
+    Receipts, BenefitsLog and NotifiedBuyers). `rules` are the shop's price rules (see Rules). `orders` 0 means all
+    baskets of the year; `rate` is orders a second, and 0 means as fast as possible. One buyer places `hasty_orders`
+    orders at once, more than the rate limit allows.
     """
 
     urls: dict[str, str]
@@ -30,6 +30,7 @@ class ClientJob:
     carriers_url: str
     receipts: str
     benefits_log: str
+    mails: str
     rules: dict[str, int]
     prefix: str = "oms"
     orders: int = 0

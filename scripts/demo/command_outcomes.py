@@ -34,6 +34,7 @@ OUTCOMES = {
     },
     "after_sale.send_back.v1": {"send_back.shipped.v1"},
     "refund.request.v1": {"refund.requested.v1"},
+    "contact.set.v1": {"contact.changed.v1"},
     "payment.start.v1": {"payment.started.v1"},
     "sku.upsert.v1": {"sku.changed.v1", "sku.unchanged.v1"},
     "shipment.create.v1": {"shipment.booked.v1", "shipment.booking_failed.v1"},

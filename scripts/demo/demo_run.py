@@ -19,6 +19,7 @@ from scripts.demo.day_check import compare_day
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
 from scripts.demo.live_view import Screen, ViewData
+from scripts.demo.mail_check import compare_mails
 from scripts.demo.money_check import compare_dead_letters, compare_money
 from scripts.demo.processes import ChildProcess, ChildProcesses, python
 from scripts.demo.statement_check import reconcile
@@ -112,6 +113,7 @@ class DemoRun:
             carriers_url=self.gateways.carriers_url,
             receipts=str(environment.receipts),
             benefits_log=str(environment.benefits_log),
+            mails=str(environment.mails),
             rules=RULES,
             prefix=environment.names.prefix,
             orders=self.options.orders,
@@ -175,12 +177,14 @@ class DemoRun:
         final = self.client.report
         status = await self.status_reader.read()
         gateways, carriers = await self.gateways.read(), await self.gateways.read_carriers()
+        delivered = await self.gateways.read_mails()
         session = await asyncpg.connect(self.environment.database_url, timeout=10)
         try:
             money = await compare_money(session, self.environment.receipts, gateways)
             dead_letters = await compare_dead_letters(session, final.get("malformed_sent", {}))
             benefits = await compare_benefits(session, self.environment.benefits_log)
             waybills = await compare_waybills(session, carriers["parcels"])
+            mails = await compare_mails(session, self.environment.mails, delivered["mails"])
             cases = await compare_cases(session, final.get("cases", []))
         finally:
             await session.close(timeout=5)
@@ -199,6 +203,7 @@ class DemoRun:
             carriers=carriers["habits"],
             waybills=waybills,
             cases=cases,
+            mails=mails,
             statements=statements,
             day=compare_day(final["day"], json.loads(day.stdout)),
             audit=(audit.returncode, audit.stdout + audit.stderr),

@@ -29,6 +29,7 @@ from workers.runtime import declare
 
 RECEIPT_WINDOW_SECONDS = 4
 SHORTAGE_WINDOW_SECONDS = 5
+MEDIA = ("email",)
 RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000, "points_unit_cents": 100}
 RATE_LIMIT_ORDERS = 5
 RATE_LIMIT_WINDOW_SECONDS = 10
@@ -66,9 +67,14 @@ class DemoEnvironment:
         return self.folder / "benefits_log.csv"
 
     @property
+    def mails(self) -> Path:
+        """The file with the mails that events must have caused."""
+        return self.folder / "mails.csv"
+
+    @property
     def queues(self) -> list[str]:
         """The full names of all queues of the order system."""
-        declared = topology(self.names, self.tiers, warehouses=WAREHOUSES, carriers=CARRIERS)
+        declared = topology(self.names, self.tiers, warehouses=WAREHOUSES, carriers=CARRIERS, media=MEDIA)
         return [queue.name for queue in declared.queues]
 
     @property
@@ -96,6 +102,9 @@ class DemoEnvironment:
             OMS_RATE_LIMIT_WINDOW_SECONDS=str(RATE_LIMIT_WINDOW_SECONDS),
             OMS_PAYMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
             OMS_FULFILMENT_TIMEOUT_SECONDS=str(CALL_SECONDS),
+            OMS_NOTIFICATIONS=",".join(MEDIA),
+            OMS_NOTIFICATION_EMAIL_FROM="orders@shop.example",
+            OMS_NOTIFICATION_TIMEOUT_SECONDS=str(CALL_SECONDS),
             OMS_PAYMENT_GRACE_SECONDS=str(SAME_CLOCK_SECONDS),
             **more,
         )
@@ -140,6 +149,7 @@ def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment
             delay_plugin=plugin,
             warehouses=WAREHOUSES,
             carriers=CARRIERS,
+            media=MEDIA,
         )
     )
     return environment

@@ -32,6 +32,8 @@ HABITS = {
     "carriers.lost": 0.05,
     "carriers.slow": 0.01,
     "carriers.refused": 0.05,
+    "mails.error": 0.03,
+    "mails.lost": 0.02,
 }
 """The probability of each misbehaviour, each time that it is possible."""
 LATE_SECONDS, SLOW_SECONDS, CALL_SECONDS = 12, 6, 4
@@ -55,7 +57,7 @@ class GatewaysDiedError(Exception):
 class GatewayProcess:
     """The process of all gateways. `environment` configures workers for them; `urls` is provider -> gateway's URL.
 
-    `carriers_url` is that of the service of the carriers.
+    `carriers_url` is that of the service of the carriers, `mails_url` that of the ledger of the mail server.
     """
 
     process: asyncio.subprocess.Process
@@ -63,6 +65,7 @@ class GatewayProcess:
     environment: Mapping[str, str]
     urls: Mapping[str, str]
     carriers_url: str = ""
+    mails_url: str = ""
     name: str = "gateways"
     restarts: int = 0
     ledgers: Ledgers = field(default_factory=dict)
@@ -110,6 +113,11 @@ class GatewayProcess:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LEDGER_SECONDS)) as session:
             return await _ledger(session, f"{self.carriers_url}/ledger")
 
+    async def read_mails(self) -> Mapping[str, Any]:
+        """Return the ledger of the mail server. Raises ClientError, TimeoutError."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LEDGER_SECONDS)) as session:
+            return await _ledger(session, f"{self.mails_url}/ledger")
+
     async def stop(self) -> None:
         """Stop the process; kill it if it does not end in time."""
         self._stopping = True
@@ -143,12 +151,11 @@ async def running_gateways(
         "time-factor": TIME_FACTOR,
         "rotate-after": rotate_after,
     }
+    others = ["--carriers", ";".join(CARRIERS), "--mails"]
     settings = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            *python(
-                "-m", "scripts.gateways", "--folder", str(keys), *habits, *settings, "--carriers", ";".join(CARRIERS)
-            ),
+            *python("-m", "scripts.gateways", "--folder", str(keys), *habits, *settings, *others),
             env=dict(environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -175,7 +182,7 @@ async def _begun(gateways: GatewayProcess) -> None:
         raise GatewaysDiedError(f"the gateways did not start; the end of {gateways.log}:\n{last_words(gateways.log)}")
     answer = json.loads(line)
     gateways.environment, urls = answer["environment"], answer["gateways"]
-    gateways.carriers_url = urls.pop("carriers")
+    gateways.carriers_url, gateways.mails_url = urls.pop("carriers"), urls.pop("mails")
     gateways.urls = urls
     _same_clock(Path(gateways.environment["OMS_UNIONPAY"].removeprefix("file:")))
 

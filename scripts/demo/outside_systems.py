@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
-from scripts.demo import after_sales, payments, placed_orders, queries, warehouse
+from scripts.demo import after_sales, notified_buyers, payments, placed_orders, queries, warehouse
 from scripts.demo.after_sales import AfterSales
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.baskets import Basket, Year
@@ -22,6 +22,7 @@ from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.day_check import DayCount
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
+from scripts.demo.notified_buyers import NotifiedBuyers
 from scripts.demo.operators import Operators
 from scripts.demo.order_placement import OrderPlacement
 from scripts.demo.order_reads import OrderReads
@@ -72,6 +73,7 @@ class OutsideSystems:
         replies = self.queues["replies"]
         self.stocked_products = StockedProducts(self.role_links, self.outcomes, self.year)
         self.buyer_benefits = BuyerBenefits(self.role_links, self.outcomes)
+        self.notified_buyers = NotifiedBuyers(self.role_links, self.outcomes, Path(self.job.mails))
         self.queries = Queries(self.links["replies"], replies)
         self.order_reads = OrderReads(self.queries, self.tasks)
         self.placement = OrderPlacement(link, self.outcomes, self.tasks, replies)
@@ -85,8 +87,9 @@ class OutsideSystems:
         self.malformed_messages = MalformedMessages(self.role_links)
 
     def _listen(self) -> None:
-        self._subscribe("storefront", (*placed_orders.EVENTS, *after_sales.EVENTS), self.receive)
-        self._subscribe("payments", payments.EVENTS, self.payments.receive)
+        of_buyers = (*placed_orders.EVENTS, *after_sales.EVENTS, *notified_buyers.EVENTS)
+        self._subscribe("storefront", of_buyers, self.receive)
+        self._subscribe("payments", payments.EVENTS, self.receive_for_payments)
         self._subscribe("warehouse", warehouse.EVENTS, self.receive_for_warehouses)
         for one in self.warehouses:
             queue = instructions_queue(self.job.prefix, one.name)
@@ -103,6 +106,7 @@ class OutsideSystems:
         self.benefits_log.receive(received)
         self.day.receive(received)
         self.after_sales.receive(received)
+        self.notified_buyers.receive(received)
         if received.type in {"after_sale.reshipping.v1", "after_sale.unreturned.v1"}:
             self.labels.replace(received.body["order_id"], received.body["exchange_order_id"])
         if received.type.startswith("order."):
@@ -110,6 +114,11 @@ class OutsideSystems:
             self.labels.receive(received)
             self.operators.receive(received)
             self.order_reads.receive(received)
+
+    def receive_for_payments(self, received: ReceivedMessage) -> None:
+        """Handle an event that the shop's payment service has subscribed to."""
+        self.payments.receive(received)
+        self.notified_buyers.receive(received)
 
     def receive_for_warehouses(self, received: ReceivedMessage) -> None:
         """Handle an event that the warehouses have subscribed to: a booking is answered, or a step has counted."""
@@ -148,6 +157,7 @@ class OutsideSystems:
         self.placed_all = True
 
     async def _buy(self, baskets: Sequence[Basket]) -> None:
+        await self.notified_buyers.introduce(baskets[0].user)
         if len(baskets) == 1:
             await self.buyers.order(baskets[0])
         else:

@@ -45,6 +45,7 @@ class Reporter:
         """Return the last report, with all counts."""
         systems = self._systems
         systems.flush()
+        systems.notified_buyers.write()
         return self.report() | {
             "finished": True,
             "latency_all": systems.outcomes.latency.all(),
@@ -70,6 +71,7 @@ class Reporter:
             "unexpected_reads": systems.order_reads.unexpected[:5],
             "labels": self._labels(),
             "day": systems.day.figures(systems.malformed_messages.sent),
+            "mails": dict(systems.notified_buyers.did),
             "malformed_sent": systems.malformed_messages.sent,
             "stuck": self.stuck(),
         }

@@ -53,6 +53,8 @@ def print_summary(result: RunResult, console: Console) -> None:
         ("what operators did", final.get("operators", {})),
         ("after-sale cases", final.get("after_sales", {})),
         ("what carriers did", final.get("carrier", {})),
+        ("mails that events cause", final.get("mails", {})),
+        ("mails that came", {"mails": result.mails.mails, "came again": result.mails.copies}),
         ("what buyers read", _reads(final)),
         ("discounts, split, merged", _benefits(final.get("benefits", {}))),
         ("dead letters by reason", result.status.dead),

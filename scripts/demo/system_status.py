@@ -19,9 +19,10 @@ SELECT (SELECT count(*) FROM unpublished)                                     AS
        (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
        (SELECT count(*) FROM timers)                                          AS timers,
        (SELECT count(*) FROM refunds WHERE state IN ('requested', 'submitted', 'unknown')) AS refunds_open,
-       (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')) AS attempts_open
+       (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')) AS attempts_open,
+       (SELECT count(*) FROM buyer_notifications WHERE state = 'pending' AND wake_at = expires_at) AS mails_open
 """
-UNDER_WAY = ("outbox_pending", "undecided", "timers", "refunds_open", "attempts_open")
+UNDER_WAY = ("outbox_pending", "undecided", "timers", "refunds_open", "attempts_open", "mails_open")
 FINAL = frozenset({"completed", "cancelled", "rejected", "split"})
 TIMEOUT_SECONDS = 10.0
 

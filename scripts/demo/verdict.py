@@ -9,7 +9,9 @@ from scripts.demo.after_sales import KINDS
 from scripts.demo.benefits_check import BenefitsComparison
 from scripts.demo.case_check import CaseComparison
 from scripts.demo.day_check import DayComparison
+from scripts.demo.mail_check import MailComparison
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
+from scripts.demo.notified_buyers import MAIL_KINDS, NOT_WANTED
 from scripts.demo.statement_check import StatementComparison
 from scripts.demo.system_status import SystemStatus
 
@@ -44,6 +46,7 @@ class RunResult:
     carriers: Mapping[str, int]
     waybills: tuple[int, list[str]]
     cases: CaseComparison
+    mails: MailComparison
     statements: StatementComparison
     day: DayComparison
     audit: tuple[int, str]
@@ -55,7 +58,7 @@ class RunResult:
 def checks(result: RunResult) -> list[Check]:
     """Return all checks. The demo exits with 0 if every one holds."""
     of_buyers = [*_commands(result), *_money(result), *_amounts(result), *_goods(result), *_cases(result)]
-    return [*of_buyers, *_dead_letters(result), _day(result), _audit(result)]
+    return [*of_buyers, _mails(result), *_dead_letters(result), _day(result), _audit(result)]
 
 
 def _commands(result: RunResult) -> list[Check]:
@@ -127,6 +130,15 @@ def _cases(result: RunResult) -> list[Check]:
         _none("units and money of cases are where they should be", found.differences, found.summary),
         Check("every kind of case occurred", not absent, f"{len(found.kinds)} of {len(KINDS)}", tuple(absent)),
     ]
+
+
+def _mails(result: RunResult) -> Check:
+    """Check that each event mailed its buyer once, in the right words; a long run has buyers of each wish."""
+    found, wishes = result.mails, result.final.get("mails", {})
+    enough = result.final.get("ordered", 0) >= ALL_KINDS_FROM_ORDERS
+    absent = [f"no mails {kind}" for kind in MAIL_KINDS if not wishes.get(kind)] if enough else []
+    detail = f"{found.mails:,} mails, {found.waiting:,} in quiet hours, {wishes.get(NOT_WANTED, 0):,} not wanted"
+    return _none("buyers' mails equal the events that caused them", [*found.differences, *absent], detail)
 
 
 def _kinds(final: Mapping[str, Any]) -> Check:

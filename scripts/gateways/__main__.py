@@ -17,11 +17,12 @@ from scripts.gateways.carrier import CarrierService
 from scripts.gateways.edge import Edge, broker_client
 from scripts.gateways.gateway import Gateway
 from scripts.gateways.habits import PROBABILITIES, Habits
+from scripts.gateways.mail_server import MailServer
 from scripts.gateways.startup import GATEWAYS, run_gateways, write
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-CARRIERS = "carriers"
-"""Stands for a provider in --habit, and for a gateway in the description that is printed."""
+CARRIERS, MAILS = "carriers", "mails"
+"""They stand for a provider in --habit, and for a gateway in the description that is printed."""
 EXAMPLES = f"""
 A habit is a way to misbehave, given as --habit [PROVIDER.]NAME=PROBABILITY: {", ".join(PROBABILITIES)}.
 
@@ -57,6 +58,7 @@ class GatewayOptions:
     amqp_url: str | None
     prefix: str
     carriers: str
+    mails: bool
     time_factor: float
     rotate_after: int | None
     seed: int | None
@@ -75,6 +77,7 @@ def main(  # noqa: PLR0917 (Typer passes them by name)
     carriers: Annotated[
         str, typer.Option(help="Also run a fulfilment service for these carriers: 'sf; ups=poll'.")
     ] = "",
+    mails: Annotated[bool, typer.Option("--mails", help="Also run a mail server, which has /ledger, too.")] = False,
     late_seconds: Annotated[float, typer.Option(min=0, help="Delay of a late notification.")] = 5.0,
     slow_seconds: Annotated[float, typer.Option(min=0, help="Delay of a slow answer.")] = 12.0,
     refund_seconds: Annotated[float, typer.Option(min=0, help="Time that a refund takes to process.")] = 2.0,
@@ -92,8 +95,11 @@ def main(  # noqa: PLR0917 (Typer passes them by name)
     if notify_url is None and amqp_url is None:
         raise typer.BadParameter("give --notify-url, or set OMS_AMQP_URL for the edge", param_hint="--notify-url")
     prefix = os.environ.get("OMS_PREFIX", "oms")
-    habits = chosen_habits([*chosen, CARRIERS] if carriers else chosen, habit or [], seconds)
-    options = GatewayOptions(chosen, habits, notify_url, amqp_url, prefix, carriers, time_factor, rotate_after, seed)
+    others = [*([CARRIERS] if carriers else []), *([MAILS] if mails else [])]
+    habits = chosen_habits([*chosen, *others], habit or [], seconds)
+    options = GatewayOptions(
+        chosen, habits, notify_url, amqp_url, prefix, carriers, mails, time_factor, rotate_after, seed
+    )
     with tempfile.TemporaryDirectory(prefix="gateways-") as temporary:
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,6 +139,12 @@ async def serve(options: GatewayOptions, folder: Path) -> None:
             await service.start()
             environment |= {"OMS_CARRIERS": options.carriers, "FULFILLMENT_SERVICE_URL": service.origin}
             urls[CARRIERS] = service.origin
+        if options.mails:
+            server = MailServer(options.habits[MAILS], seed=options.seed)
+            stack.push_async_callback(server.close)
+            await server.start()
+            environment |= {"OMS_SMTP_URL": server.smtp_url}
+            urls[MAILS] = server.origin
         description = json.dumps({"environment": environment, "gateways": urls, "edge": edge})
         write(folder, "gateways.json", description)
         print(description, flush=True)

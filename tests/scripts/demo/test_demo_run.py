@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from scripts.demo.notified_buyers import MAIL_KINDS
 from scripts.servers.find import Servers
 
 
@@ -49,6 +50,7 @@ def test_the_demo_passes_on_given_servers(servers: Servers) -> None:
     assert summary["client"]["refusals"]["order.create.v1: RISK_RATE_LIMITED"] >= 1
     assert summary["client"]["benefits"]["promotions_cents"] > 0
     assert summary["client"]["labels"]["equal"] >= 10
+    assert all(summary["client"]["mails"][kind] for kind in MAIL_KINDS)
     assert summary["client"]["reads"]["order.get"] >= 10
     assert set(summary["gateways"]) == {"alipay", "wechat", "unionpay", "paypal", "stripe"}
     assert sum(did["captures"] for did in summary["gateways"].values()) >= 10

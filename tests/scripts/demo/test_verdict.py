@@ -19,7 +19,9 @@ from scripts.demo.benefits_log import BenefitsLog
 from scripts.demo.case_check import CaseComparison
 from scripts.demo.day_check import DayComparison
 from scripts.demo.demo_run import Standstill
+from scripts.demo.mail_check import MailComparison
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
+from scripts.demo.notified_buyers import MAIL_KINDS
 from scripts.demo.statement_check import StatementComparison
 from scripts.demo.summary import as_json, print_summary
 from scripts.demo.system_status import SystemStatus
@@ -36,6 +38,7 @@ GOOD = RunResult(
         "commands_open": 0,
         "contradictions": [],
         "malformed_sent": {"tag": "not JSON"},
+        "mails": dict.fromkeys(MAIL_KINDS, 1),
     },
     status=SystemStatus(),
     money=MoneyComparison({"CNY": 100}, [], []),
@@ -45,6 +48,7 @@ GOOD = RunResult(
     carriers={"lost": 1},
     waybills=(1, []),
     cases=CaseComparison(dict.fromkeys(KINDS, 1), 0, 0, []),
+    mails=MailComparison(),
     statements=StatementComparison(),
     day=DayComparison(9, []),
     audit=(0, "clean"),
@@ -125,6 +129,14 @@ def test_the_summary_shows_what_every_gateway_did(capsys: pytest.CaptureFixture[
             "there are no other dead letters",
             replace(GOOD, dead_letters=DeadLetterComparison([], [], ["stock.reserve"])),
         ),
+        (
+            "buyers' mails equal the events that caused them",
+            replace(GOOD, mails=MailComparison(1, 0, 0, ["ada has no mail"])),
+        ),
+        (
+            "buyers' mails equal the events that caused them",
+            replace(GOOD, final=GOOD.final | {"ordered": 1_000, "mails": {}}),
+        ),
         ("the audit is clean", replace(GOOD, audit=(1, "violated"))),
     ],
 )
@@ -140,6 +152,7 @@ COUNTS = {
     "timers": 0.0,
     "refunds_open": 0.0,
     "attempts_open": 0.0,
+    "mails_open": 0.0,
 }
 IDLE = SystemStatus({"completed": 3, "cancelled": 1}, {"invalid": 2}, COUNTS, {"oms.stock": 0})
 
