@@ -124,6 +124,10 @@ class AfterSaleSettings(Part):
     exchange_ships: Literal["after_inspection", "at_approval"] | None = None
 
 
+CUTOFF_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
+"""A time of the day in the shop's time zone, such as 16:00. Empty: there is none."""
+
+
 class SettingsSet(Command):
     """Set the rules of new orders of one business type (S1-50, S4-21). Existing orders keep their rules.
 
@@ -145,6 +149,8 @@ class SettingsSet(Command):
     capture_on: Literal["payment", "hand_over"] | None = None
     complete_on: Literal["receipt", "delivered"] | None = None
     cancel_paid: Literal["until_handed_over", "never"] | None = None
+    ship_within_seconds: Annotated[int, Field(ge=0, le=365 * DAY_SECONDS)] | None = None
+    ship_cutoff: Annotated[str, StringConstraints(pattern=CUTOFF_PATTERN)] | None = None
     units_max_per_line: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None = None
     rate_limit_orders: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     rate_limit_window_seconds: Annotated[int, Field(ge=1, le=DAY_SECONDS)] | None = None

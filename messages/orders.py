@@ -258,9 +258,13 @@ class OrderRejected(OrderEvent):
 
 
 class OrderPaid(OrderEvent):
-    """Its whole payable amount is captured, or it costs nothing."""
+    """Its whole payable amount is captured, or it costs nothing. It is promised to leave until `ship_by`.
+
+    An order that was split promises nothing: its children do.
+    """
 
     TYPE: ClassVar[str] = "order.paid.v1"
+    ship_by: Moment | None = None
 
 
 class OrderSplit(OrderEvent):
@@ -283,9 +287,11 @@ class OrderMerged(OrderEvent):
 
 
 class OrderShipped(OrderEvent):
-    """Its last unit has left the warehouse."""
+    """Its last unit has left the warehouse: `on_time`, or after `ship_by`. Both are null if nothing was promised."""
 
     TYPE: ClassVar[str] = "order.shipped.v1"
+    ship_by: Moment | None = None
+    on_time: bool | None = None
 
 
 class OrderDelivered(OrderEvent):

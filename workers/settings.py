@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from db.errors import ConfigurationError
+from messages.catalogue import CUTOFF_PATTERN
 from messages.topology import tiers_seconds
 from messages.user_roles import Trust
 from workers.carriers.http import HttpCarrier
@@ -114,6 +115,18 @@ class Settings(WatchSettings):
         "rest is shipped or cancelled",
     )
     shortage_window_seconds: int = Field(86_400, ge=1, le=30 * 86_400, description="The time to answer to a shortage")
+    ship_within_seconds: int = Field(
+        default=2 * 86_400,
+        ge=0,
+        le=365 * 86_400,
+        description="An order is promised to leave this long after its payment; an alert is raised for one that leaves "
+        "later. Two days; 0: nothing is promised",
+    )
+    ship_cutoff: str = Field(
+        default="",
+        pattern=CUTOFF_PATTERN,
+        description="An order that is paid at this time of the day or later counts as paid at the next midnight: 16:00",
+    )
     capture_on: Literal["payment", "hand_over"] = Field(
         "payment",
         description="hand_over: a payment is only authorised, and captured when the goods leave. Of a split order, the "

@@ -12,6 +12,8 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce(policy ->> 'on_late_payment', 'refund') AS on_late_payment,
     coalesce(policy ->> 'complete_on', 'receipt') AS complete_on,
     coalesce(policy ->> 'cancel_paid', 'until_handed_over') AS cancel_paid,
+    coalesce((policy ->> 'ship_within_seconds')::integer, 0) AS ship_within_seconds, policy ->> 'ship_cutoff' AS ship_cutoff,
+    policy ->> 'ship_time_zone' AS ship_time_zone,
     kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
     deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, adjustment_amount
 FROM orders

@@ -7,6 +7,7 @@ import pytest
 
 from tests.domain.builders import order
 from workers.domain.order import FINISHED, STEPS, TRANSITIONS, Effect, State, Trigger
+from workers.domain.owed_effects import owed
 
 AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
@@ -153,7 +154,7 @@ def test_every_trigger_in_every_state_leads_where_the_table_says_or_is_refused()
 
 @pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2]], ids=str)
 def test_every_step_owes_what_is_written_here_and_nothing_else(state: str, trigger: str, after: str) -> None:
-    effects = order(State(state)).owes(Trigger(trigger))
+    effects = owed(order(State(state)), Trigger(trigger))
     assert len(set(effects)) == len(effects)
     assert set(effects) == OWES.get((state, trigger), set())
 
@@ -168,9 +169,9 @@ GOODS = {"stock_commit", "stock_release", "stock_restock", "points_awarded", "ha
 def test_a_split_orders_parent_owes_what_concerns_money_and_its_children_what_concerns_goods(
     state: str, trigger: str, after: str
 ) -> None:
-    whole = set(order(State(state)).owes(Trigger(trigger)))
-    parent = set(order(State(state), kind="split_parent").owes(Trigger(trigger)))
-    child = set(order(State(state), kind="split_child", parent_id=1).owes(Trigger(trigger)))
+    whole = set(owed(order(State(state)), Trigger(trigger)))
+    parent = set(owed(order(State(state), kind="split_parent"), Trigger(trigger)))
+    child = set(owed(order(State(state), kind="split_child", parent_id=1), Trigger(trigger)))
     assert parent == whole - GOODS
     assert child == whole - MONEY
 
@@ -191,8 +192,8 @@ POLICIES = {
 
 @pytest.mark.parametrize(("deduct_on", "state", "trigger"), POLICIES)
 def test_stock_is_deducted_at_the_step_that_the_policy_names(deduct_on: str, state: str, trigger: str) -> None:
-    owed = order(State(state), deduct_on=deduct_on).owes(Trigger(trigger))
-    assert set(owed) == POLICIES[deduct_on, state, trigger]
+    effects = owed(order(State(state), deduct_on=deduct_on), Trigger(trigger))
+    assert set(effects) == POLICIES[deduct_on, state, trigger]
 
 
 def test_the_states_carry_the_codes_that_s3_knows() -> None:
@@ -249,7 +250,7 @@ HELD = {"awaiting_payment": "locked", "paid": "deducted", "fulfilling": "deducte
 @pytest.mark.parametrize(("state", "trigger", "after"), [c for c in cells() if c[2] and c[0] in HELD], ids=str)
 def test_what_an_order_holds_in_stock_follows_its_state(state: str, trigger: str, after: str) -> None:
     held = HELD[state]
-    for effect in order(State(state)).owes(Trigger(trigger)):
+    for effect in owed(order(State(state)), Trigger(trigger)):
         if effect in STOCK:
             assert held == STOCK[effect][0]
             held = STOCK[effect][1]

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from workers.domain.order import Effect, Order, State, Trigger
+from workers.domain.owed_effects import owed
 
 C = TypeVar("C")
 """The cause of a step, such as a message. The domain passes it on and does not read it."""
@@ -70,7 +71,7 @@ class Book(Generic[C]):
         """Take one step with one order. `changes` are further fields that the step sets."""
         before = self.after[order_id]
         after = before.become(trigger, at, **changes)
-        step = Step(after, before.state, trigger, because, who, before.owes(trigger))
+        step = Step(after, before.state, trigger, because, who, owed(before, trigger))
         self.after[order_id] = after
         self.steps.append(step)
         return step

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from workers.domain.operate_types import OPERATE_TYPES, STATE_CODES
+from workers.domain.ship_promises import NO_PROMISE, ShipPromise
 from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnLatePayment, OnPaymentFailure, OnShortage
 
 
@@ -209,29 +210,6 @@ TRANSITIONS |= {
     for trigger in (T.HELD, T.RELEASED)
 }
 
-COMMITS = {T.RESERVED: DeductOn.CREATE, **dict.fromkeys((T.NOTHING_TO_PAY, T.CAPTURED, T.AUTHORIZED), DeductOn.PAY)}
-"""Trigger -> the policy under which this step deducts the stock.
-
-Under DeductOn.SHIP the first parcel that leaves deducts it (C-07).
-"""
-_GOODS = frozenset({E.STOCK_COMMIT, E.STOCK_RELEASE, E.STOCK_RESTOCK, E.POINTS_AWARDED, E.HAND_OVER})
-_MONEY = frozenset(
-    {
-        E.SAGA_TIMER_STARTS,
-        E.SAGA_TIMER_ENDS,
-        E.STOCK_RESERVE,
-        E.CAPTURE_KEPT,
-        E.CAPTURE_REFUNDED,
-        E.PAYMENT_TIMER_STARTS,
-        E.PAYMENT_TIMER_ENDS,
-        E.BENEFITS_USED,
-        E.BENEFITS_RETURNED,
-        E.CART_EMPTIED,
-    }
-)
-OWED_BY_RELATIVES = {OrderKind.SPLIT_PARENT: _GOODS, OrderKind.SPLIT_CHILD: _MONEY}
-"""Kind -> effects that it never owes: the parent of a split order owes money effects, its children goods (C-31)."""
-
 STEPS: frozenset[tuple[str, State]] = frozenset(
     {("", State.PLACING)} | {(source.value, transition.to) for (source, _), transition in TRANSITIONS.items()}
 )
@@ -284,6 +262,7 @@ class Order:
     on_late_payment: OnLatePayment = OnLatePayment.REFUND
     complete_on: CompleteOn = CompleteOn.RECEIPT
     cancel_paid: CancelPaid = CancelPaid.UNTIL_HANDED_OVER
+    promise: ShipPromise = NO_PROMISE
     adjustment_amount: int = 0
     capture_on: CaptureOn = CaptureOn.PAYMENT
     kind: OrderKind = OrderKind.SALE
@@ -304,6 +283,19 @@ class Order:
     completed_at: datetime | None = None
     cancelled_at: datetime | None = None
 
+    @property
+    def ship_by(self) -> datetime | None:
+        """When the goods of the paid order are promised to have left; None without a promise, or without goods."""
+        if self.paid_at is None or self.kind == OrderKind.SPLIT_PARENT:
+            return None
+        return self.promise.until(self.paid_at)
+
+    @property
+    def on_time(self) -> bool | None:
+        """True if the shipped order left as promised; None without a promise."""
+        by, at = self.ship_by, self.shipped_at
+        return None if by is None or at is None else at <= by
+
     def allows(self, trigger: Trigger) -> bool:
         """True if TRANSITIONS has this step."""
         return (self.state, trigger) in TRANSITIONS
@@ -317,16 +309,6 @@ class Order:
     def has_benefits(self) -> bool:
         """True if the order holds or used a coupon, points or units at a limited price."""
         return self.coupon_id is not None or self.use_points > 0 or self.quota_units > 0
-
-    def owes(self, trigger: Trigger) -> tuple[Effect, ...]:
-        """The effects of this step for this order: its policy and its place in a split order leave some out."""
-        skipped = OWED_BY_RELATIVES.get(self.kind, frozenset())
-        if COMMITS.get(trigger, self.deduct_on) != self.deduct_on:
-            skipped |= {Effect.STOCK_COMMIT}
-        deducted = self.deduct_on == DeductOn.CREATE and self.state is State.AWAITING_PAYMENT
-        turned = {Effect.STOCK_RELEASE: Effect.STOCK_RESTOCK} if deducted else {}
-        owed = TRANSITIONS[self.state, trigger].effects
-        return tuple(turned.get(effect, effect) for effect in owed if effect not in skipped)
 
     def become(self, trigger: Trigger, at: datetime, **changes: Any) -> "Order":
         """The order after the step, with `changes`. The caller must check `allows` first: another step is its defect.

@@ -72,7 +72,8 @@ class CancelPaid(StrEnum):
 class Policy:
     """The rules of one business type. An order keeps the rules under which it was placed (S1-50).
 
-    0 in `rate_limit_orders` means no limit.
+    0 in `rate_limit_orders` means no limit, 0 in `ship_within_seconds` no promise. `ship_cutoff` is a time of the day
+    in the shop's time zone, or empty.
     """
 
     deduct_on: DeductOn = DeductOn.PAY
@@ -84,6 +85,8 @@ class Policy:
     on_late_payment: OnLatePayment = OnLatePayment.REFUND
     complete_on: CompleteOn = CompleteOn.RECEIPT
     cancel_paid: CancelPaid = CancelPaid.UNTIL_HANDED_OVER
+    ship_within_seconds: int = 2 * 86_400
+    ship_cutoff: str = ""
     units_max_per_line: int = 1_000_000
     rate_limit_orders: int = 3
     rate_limit_window_seconds: int = 300

@@ -41,6 +41,9 @@ and nothing else changes before its answer (carrier_calls.py). Then, by waybill.
     booked, after the waybill was refused, unused or cancelled: the waybill is unused, so the carrier is made to cancel
                      it; a cancellation that was sent before this answer does not count
 
+An order whose last unit leaves later than its policy promised raises an alert (ORDER_SHIPPED_LATE), and its event has
+`on_time` false.
+
 If the order's policy completes it with its delivery (S1-34), order.completed follows order.delivered at once, and
 points are awarded. While a hold or a case is open, it waits for its receipt like any other.
 

@@ -42,7 +42,15 @@ SAGAS = Counter(
     "Reservations for a new order (placing), or for one that was paid late (reinstating), by how they ended",
     ["saga", "result"],
 )
+SHIP = Counter(
+    "oms_order_ship_total",
+    "Orders, or parts of split ones, whose last unit left: on_time, late, or unpromised if nothing was promised",
+    ["result"],
+)
+SHIPPED = {True: "on_time", False: "late", None: "unpromised"}
 
+for _result in SHIPPED.values():
+    SHIP.labels(_result)
 for _result in (SUCCESS, FAILURE):
     for _metric in (CREATE, CREATE_DURATION, PAY, PAY_DURATION):
         _metric.labels(_result)
@@ -74,6 +82,8 @@ def _count(steps: Sequence[Step[Any]]) -> None:
     for step in steps:
         if step.order.kind is not OrderKind.SPLIT_CHILD:
             _count_whole(step)
+        if step.order.state is State.SHIPPED:
+            SHIP.labels(SHIPPED[step.order.on_time]).inc()
 
 
 def _count_whole(step: Step[Any]) -> None:

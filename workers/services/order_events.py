@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import outbox
-from messages.base import Actor, Event
+from messages.base import Actor, AlertRaised, Event
 from messages.envelope import Envelope
 from messages.fulfilments import FulfilmentReview, OrderCancelling, OrderCancelRefused, OrderFulfilling
 from messages.orders import (
@@ -26,21 +26,22 @@ from messages.replacements import AfterSaleExchangeMoved
 from messages.stock import RestockLine, StockCommit, StockDisposition, StockRelease, StockRestock
 from workers import shop
 from workers.domain.book import Book, Step
+from workers.domain.codes import Code
 from workers.domain.order import CancelType, Effect, Order, OrderKind, State, Trigger
 from workers.domain.refund_amounts import BoughtLine
 from workers.services import order_counts
 
 PLAIN: dict[State, type[OrderEvent]] = {
     State.PAID: OrderPaid,
+    State.SHIPPED: OrderShipped,
     State.SPLIT: OrderSplit,
     State.REINSTATING: OrderReinstating,
     State.FULFILLING: OrderFulfilling,
-    State.SHIPPED: OrderShipped,
     State.DELIVERED: OrderDelivered,
     State.COMPLETED: OrderCompleted,
     State.DELIVERY_FAILED: OrderDeliveryFailed,
 }
-"""States with an event that has no fields besides the common ones."""
+"""States with an event that has no fields besides the common ones, or besides what its order was promised."""
 FOLLOWED = frozenset({State.REJECTED, State.PAID, State.DELIVERED, State.COMPLETED, State.CANCELLED})
 """The states of an exchange order that its case follows."""
 
@@ -96,16 +97,39 @@ def event_of(step: Step[Envelope[Any]]) -> OrderEvent:
         cancel_type = step.order.cancel_type or CancelType.SYSTEM
         event = OrderCancelled if step.order.state is State.CANCELLED else OrderCancelling
         return event(**common(step), cancel_type=cancel_type, reason_code=step.order.reason_code)
-    return PLAIN[step.order.state](**common(step))
+    return PLAIN[step.order.state](**common(step), **_promise(step.order))
+
+
+def _promise(order: Order) -> dict[str, Any]:
+    match order.state:
+        case State.PAID:
+            return {"ship_by": order.ship_by}
+        case State.SHIPPED:
+            return {"ship_by": order.ship_by, "on_time": order.on_time}
+    return {}
 
 
 def steps(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
     """Announce each step, in order: with the event that the handler gave to it, else with the plain one.
 
-    The case of an exchange order follows it. The steps are counted once their transaction has committed.
+    The case of an exchange order follows it. An order that left later than promised raises an alert. The steps are
+    counted once their transaction has committed.
     """
     order_counts.note(book.steps)
-    return [*(announced(step, given(step) or event_of(step)) for step in book.steps), *_exchanges(book)]
+    events = [announced(step, given(step) or event_of(step)) for step in book.steps]
+    return [*events, *_exchanges(book), *_late(book)]
+
+
+def _late(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:
+    late = [step for step in book.steps if step.order.state is State.SHIPPED and step.order.on_time is False]
+    return [outbox.event(shipped_late(step.order), because=step.because) for step in late]
+
+
+def shipped_late(order: Order) -> AlertRaised:
+    """Build alert.raised: the goods left later than the order's policy promised (S0-44)."""
+    assert order.ship_by is not None, "only a promise is broken"
+    content = f"the order was to leave until {order.ship_by:%Y-%m-%d %H:%M} UTC: see what its warehouse waits for"
+    return AlertRaised.of(title="shipped late", content=content, code=Code.ORDER_SHIPPED_LATE, order_id=order.id)
 
 
 def _exchanges(book: Book[Envelope[Any]]) -> list[outbox.Announcement]:

@@ -32,6 +32,8 @@ UNWRITTEN = {
     "capture_on": "payment",
     "complete_on": "receipt",
     "cancel_paid": "until_handed_over",
+    "ship_within_seconds": 0,
+    "ship_cutoff": "",
     "discount_rounding": "half_even",
     "tax_rounding": "half_up",
 }
@@ -165,10 +167,14 @@ def _frozen(order: Placed) -> str:
         "capture_on": order.policy.capture_on,
         "complete_on": order.policy.complete_on,
         "cancel_paid": order.policy.cancel_paid,
+        "ship_within_seconds": order.policy.ship_within_seconds,
+        "ship_cutoff": order.policy.ship_cutoff,
         "discount_rounding": order.shop.discount_rounding,
         "tax_rounding": order.shop.tax_rounding,
     }
     written = {name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}
+    if order.policy.ship_cutoff:
+        written["ship_time_zone"] = order.shop.business_time_zone
     if after_sale := order.policy.after_sale.written():
         written["after_sale"] = after_sale
     if order.others:

@@ -13,11 +13,13 @@ from messages.orders import Address
 from workers.domain.book import Book, Step
 from workers.domain.order import FINISHED, CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
+from workers.domain.ship_promises import NO_PROMISE, ShipPromise
 from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnLatePayment, OnPaymentFailure, OnShortage
 
 SNAPSHOT_RISK = 6
 LOG_COLUMNS = 10
 INTENT_COLUMNS = 6
+PROMISE = ("ship_within_seconds", "ship_cutoff", "ship_time_zone")
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
@@ -37,6 +39,8 @@ def _order(row: Any) -> Order:
     fields["on_late_payment"] = OnLatePayment(row["on_late_payment"])
     fields["complete_on"] = CompleteOn(row["complete_on"])
     fields["cancel_paid"] = CancelPaid(row["cancel_paid"])
+    within, cutoff, zone = (fields.pop(name) for name in PROMISE)
+    fields["promise"] = ShipPromise(within, cutoff or "", zone or "UTC") if within else NO_PROMISE
     fields["cancel_type"] = None if row["cancel_type"] is None else CancelType(row["cancel_type"])
     return Order(**fields)
 
