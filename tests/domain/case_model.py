@@ -1,181 +1,304 @@
-"""One order with after-sale cases in memory: the handler's own pure functions take each message.
+"""One order with after-sale cases in memory: the handlers' own pure functions take each message.
 
-A CaseModel is a value: `after` returns the model after one event, so that a search meets each state once. Its order has
-two lines, three units and 1,507 minor units, and was delivered.
+A CaseModel is a value: `successors` are the models after one event, so that a search meets each state once. A Scope
+says what may happen to it. What a handler announces to the queue of the cases is followed at once, or kept (`late`)
+while other things happen.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from itertools import count
 from typing import Any
 
-from messages.after_sales import (
-    AfterSaleApply,
-    AfterSaleCancel,
-    AfterSaleClose,
-    AfterSaleDue,
-    AfterSaleInspect,
-    AfterSaleReceive,
-    AfterSaleRefundMoved,
-    AfterSaleReview,
-    AppliedLine,
-    InspectedLine,
-)
-from messages.base import Actor
-from tests.domain.builders import NOW, ORDER_ID, envelope, order
+from messages.after_sales import AfterSaleParcelMoved, AfterSaleRefundMoved
+from messages.replacements import AfterSaleExchangeMoved
+from messages.stock import StockRelease, StockRestock
+from tests.domain.builders import NOW, ORDER_ID, envelope
 from workers.domain.after_sale_policy import AfterSaleRules
 from workers.domain.after_sales import AfterSaleCase, CaseBook
 from workers.domain.book import Book
-from workers.domain.order import Order, State
-from workers.domain.refund_amounts import PENDING, BoughtLine, RefundState
-from workers.domain.shipping import Parcel, ParcelState
-from workers.handlers import after_sales
-from workers.services import case_refunds
+from workers.domain.exchanges import ExchangeOrder
+from workers.domain.order import FINISHED, Order, State
+from workers.domain.pricing.types import Sku
+from workers.domain.refund_amounts import GONE, PENDING, BoughtLine, CaptureShare, RefundState
+from workers.domain.shipping import CarrierFact, Parcel, ParcelState, after_facts
+from workers.services import case_refunds, exchange_cases, returned_goods
 from workers.services.after_sales import CaseContext
+from workers.services.exchanges import Exchanges
 from workers.store.ids import NewCaseIds
 from workers.store.payments import Kept
-from workers.store.timers import TimerKind
+from workers.store.refunds import RefundDue, RefundRow
 
-PRICE, UNITS = 1507, {1: 2, 2: 1}
-BUYER, OPERATOR = Actor(type="user", id="u1"), Actor(type="operator", id="ops-7")
-CASES_MAX = 2
-APPLICATIONS: dict[str, tuple[Any, dict[int, int]]] = {
-    "apply for money for one": ("refund_only", {1: 1}),
-    "apply to return the first line": ("return_refund", {1: 2}),
-    "apply to return all": ("return_refund", {1: 2, 2: 1}),
-}
-OF_CASES = (
-    *("approve", "reject", "cancel", "close", "receive", "accept", "refuse", "time"),
-    *("refund succeeds", "refund fails", "refund again"),
+PRICE = 1507
+GOODWILL = 100
+"""What an operator refunds besides, in minor units: less than any line costs."""
+LINES = (
+    BoughtLine(1, "s1", "main", 2, 1004, 4, 0, 0),
+    BoughtLine(2, "s2", "main", 1, 503, 3, 0, 0),
 )
+SKUS = {
+    sku_id: Sku(sku_id, "p", "goods", True, price, "CNY", "physical", None)
+    for sku_id, price in {"s1": 500, "cheap": 301, "dear": 800}.items()
+}
+ENDS = FINISHED | {State.DELIVERED}
+"""The states of an order that wait for nobody. A delivered one is completed by time."""
+Place = int
+"""The place of a case, a parcel or a refund in the model."""
+Event = tuple[str, Place]
 
 
 @dataclass(frozen=True)
-class RefundOfCase:
-    """The refund of a case, at its provider."""
+class ModelRefund:
+    """A refund at its provider. `failed_once`: its provider has reported a failure, whatever became of it."""
 
-    case_id: int
+    cause: str
     amount: int
+    case_id: int | None = None
     state: RefundState = RefundState.REQUESTED
+    excess: int = 0
+    replaced: bool = False
+    failed_once: bool = False
+
+
+@dataclass(frozen=True)
+class ModelParcel:
+    """A parcel to the buyer, and what its carrier has reported of it, the oldest first."""
+
+    id: int
+    units: tuple[tuple[int, int], ...]
+    statuses: tuple[str, ...] = ()
+    given_up: bool = False
+    cancelled: bool = False
+
+    @cached_property
+    def facts(self) -> dict[str, CarrierFact]:
+        """Event id -> what the carrier reported."""
+        reported = enumerate(self.statuses)
+        return {f"{n}": CarrierFact(f"{n}", status, NOW + timedelta(minutes=n)) for n, status in reported}
+
+    @cached_property
+    def parcel(self) -> Parcel:
+        """The parcel as its rows hold it."""
+        state = ParcelState.CANCELLED if self.cancelled else ParcelState.BOOKED
+        booked = Parcel(self.id, ORDER_ID, "sf", f"T{self.id}", state, False, dict(self.units), given_up=self.given_up)
+        return after_facts(booked, self.facts.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """What a search is about: the rules of the order, and the events that may happen to a model of it.
+
+    `late`: a message to the cases may wait while other things happen, one at a time.
+    """
+
+    events: Callable[["CaseModel"], Iterator[Event]]
+    apply: Callable[["CaseModel", Event], "EventResult"]
+    late: bool = False
+    rules: AfterSaleRules = field(default_factory=AfterSaleRules)
+
+
+EventResult = tuple["CaseModel", list[Any]]
+"""The model after one event, and what it announces to the queue of the cases."""
 
 
 @dataclass(frozen=True)
 class CaseModel:
-    """The order, its lines and cases, their refunds, and what operators gave back besides."""
+    """The order, its lines, parcels and cases, all refunds, the exchange order, and the units that stock took back.
 
+    `replacement` is how the exchange order itself is; `exchange` is what its case knows of that.
+    """
+
+    scope: Scope
     order: Order
-    lines: tuple[BoughtLine, ...]
+    lines: tuple[BoughtLine, ...] = LINES
+    parcels: tuple[ModelParcel, ...] = ()
     cases: tuple[AfterSaleCase, ...] = ()
-    refunds: tuple[RefundOfCase, ...] = ()
-    goodwill: int = 0
+    refunds: tuple[ModelRefund, ...] = ()
+    exchange: ExchangeOrder | None = None
+    replacement: str = ""
+    stocked: tuple[int, ...] = (0, 0)
+    late: Any = None
+
+    def __hash__(self) -> int:
+        return self.hashed
+
+    @cached_property
+    def hashed(self) -> int:
+        """What differs between most models; the rest is compared."""
+        return hash((self.order.state, self.parcels, self.cases, self.refunds, self.replacement, self.lines))
+
+    def successors(self) -> Iterator[tuple[str, "CaseModel"]]:
+        """Every model that is one event away, with what happens."""
+        for what, place in self.scope.events(self):
+            after, news = self.scope.apply(self, (what, place))
+            yield what, after.follow(news)
+            if news and self.scope.late and self.late is None:
+                yield f"{what}, and its news is late", replace(after, late=news[0]).follow(news[1:])
+        if self.late is not None:
+            yield "late news", replace(self, late=None).follow([self.late])
+        vars(self).pop("context", None)
+
+    def follow(self, news: list[Any]) -> "CaseModel":
+        """The model after its cases have followed these messages."""
+        after = self
+        for body in news:
+            context, item = after.context, envelope(body, "m")
+            if isinstance(body, AfterSaleRefundMoved):
+                context.refunds = {} if body.state == "succeeded" else after.refund_rows
+                case_refunds.follow_refund(context, item, body, NOW)
+            elif isinstance(body, AfterSaleParcelMoved):
+                returned_goods.follow_parcel(context, item, body, NOW)
+            else:
+                assert isinstance(body, AfterSaleExchangeMoved)
+                exchange_cases.follow(context, item, NOW)
+            after = after.read(context)
+        return after
+
+    @cached_property
+    def gone(self) -> int:
+        """What the buyer has got back of the capture, or keeps, in minor units."""
+        return sum(one.amount - one.excess for one in self.refunds if one.state in GONE)
+
+    @cached_property
+    def owed(self) -> int:
+        """What has gone back or is on its way."""
+        return sum(one.amount - one.excess for one in self.refunds if one.state.counts)
 
     @property
-    def gone(self) -> int:
-        """What has gone back, or is on its way."""
-        return self.goodwill + sum(one.amount for one in self.refunds if one.state.counts)
+    def all_back(self) -> bool:
+        """True if every unit of the order has gone back."""
+        return all(line.refunded_qty == line.qty for line in self.lines)
 
-    def events(self) -> Iterator[tuple[str, int]]:
-        """Every event that may happen now, also those that do not fit: (what, place of the case)."""
-        if len(self.cases) < CASES_MAX:
-            yield from ((name, 0) for name in APPLICATIONS)
-        if not self.goodwill:
-            yield "goodwill", 0
-        yield from ((name, place) for place in range(len(self.cases)) for name in OF_CASES)
+    @property
+    def done(self) -> bool:
+        """True if nobody waits: no case, no refund, no parcel, no message, and the order has ended."""
+        refunds = not any(one.state in PENDING or self.may_fail_again(one) for one in self.refunds)
+        parcels = all(one.cancelled or one.parcel.ended for one in self.parcels)
+        cases = all(case.ended and not case.sends_back for case in self.cases)
+        return cases and refunds and parcels and self.late is None and self.order.state in ENDS
 
-    def after(self, name: str, place: int) -> "CaseModel":
-        """The model after one event."""
-        if name == "goodwill":
-            amount = min(100, PRICE - self.gone)
-            return replace(self, goodwill=amount)
-        context = self.context()
-        if name in APPLICATIONS:
-            kind, units = APPLICATIONS[name]
-            lines = tuple(AppliedLine(line_no=no, qty=qty) for no, qty in units.items())
-            body: Any = AfterSaleApply(
-                request_id="r", actor=BUYER, order_id=ORDER_ID, type=kind, reason_code="price", lines=lines
+    def may_fail_again(self, one: ModelRefund) -> bool:
+        """True if a refund failed whose money can still go back: people have to request it again."""
+        return one.state is RefundState.FAILED and not one.replaced and one.amount <= PRICE - self.owed
+
+    @cached_property
+    def kept(self) -> Kept:
+        """The capture that the order keeps."""
+        return Kept(ORDER_ID, "alipay", "t1", 8, PRICE, "CNY", self.owed)
+
+    @cached_property
+    def share(self) -> CaptureShare:
+        """What the order may give back of the capture."""
+        return CaptureShare(PRICE, self.gone, sum(one.amount for one in self.refunds if one.state in PENDING))
+
+    @cached_property
+    def refund_rows(self) -> dict[str, RefundRow]:
+        """Refund number -> the row of the refund. Here the cause is the number."""
+        return {
+            one.cause: RefundRow(
+                place,
+                one.cause,
+                ORDER_ID,
+                "alipay",
+                "t1",
+                one.cause,
+                one.amount,
+                "CNY",
+                one.state,
+                self.share,
+                8,
+                "other" if one.replaced else None,
+                one.case_id,
             )
-            after_sales.change(context, envelope(body, "m"), NOW)
-            return self.read(context, self.refunds)
-        case = self.cases[place]
-        if name.startswith("refund"):
-            return self.answer(context, case, name)
-        if name == "time":
-            due = envelope(AfterSaleDue(case_id=case.id), "m")
-            context.due[TimerKind.AFTER_SALE, case.id] = NOW - timedelta(seconds=1)
-            after_sales.expire(context, due, due.body, NOW)
-        else:
-            after_sales.change(context, envelope(command(name, case), "m"), NOW)
-        return self.read(context, self.refunds)
+            for place, one in enumerate(self.refunds)
+        }
 
-    def answer(self, context: CaseContext, case: AfterSaleCase, name: str) -> "CaseModel":
-        """Let a provider answer about the refund of a case, or an operator request it again."""
-        known = next((one for one in self.refunds if one.case_id == case.id), None)
-        if known is None:
-            return self
-        news: Any = {"refund succeeds": "succeeded", "refund fails": "failed", "refund again": "requested"}[name]
-        if name == "refund again" and (known.state is not RefundState.FAILED or self.gone + known.amount > PRICE):
-            return self
-        if name == "refund fails" and known.state not in PENDING:
-            return self
-        state = RefundState(news)
-        if state is RefundState.SUCCEEDED and known.state is RefundState.FAILED and self.gone + known.amount > PRICE:
-            return self  # a refund in excess: people get that money back, it is not the order's
-        moved = AfterSaleRefundMoved(order_id=ORDER_ID, case_id=case.id, refund_no="R", state=news)
-        case_refunds.follow_refund(context, envelope(moved, "m"), moved, NOW)
-        others = tuple(replace(one, state=state) if one is known else one for one in self.refunds)
-        return self.read(context, others)
-
+    @cached_property
     def context(self) -> CaseContext:
-        """What a batch reads of this order."""
-        parcel = Parcel(9, ORDER_ID, "sf", "T1", ParcelState.DELIVERED, False, UNITS)
-        kept = Kept(ORDER_ID, "alipay", "t1", 8, PRICE, "CNY", self.gone)
-        numbers = NewCaseIds((1_800_000_000_000, n, f"A{n}") for n in count(len(self.cases) + 1))
+        """What a batch reads of this order. One that did nothing leaves it as it is, for the next."""
+        current = {} if self.exchange is None else {self.exchange.case_id: self.exchange}
         return CaseContext(
             Book({ORDER_ID: self.order}),
             CaseBook(self.cases),
             {ORDER_ID: list(self.lines)},
-            {ORDER_ID: [parcel]},
-            {ORDER_ID: kept},
-            {ORDER_ID: AfterSaleRules()},
-            numbers,
+            {ORDER_ID: [one.parcel for one in self.parcels]},
+            {ORDER_ID: self.kept},
+            {ORDER_ID: self.scope.rules},
+            self.numbers,
             {},
+            exchanges=Exchanges(current, SKUS, {ORDER_ID: [self.next_exchange_id]}),
         )
 
-    def read(self, context: CaseContext, refunds: tuple[RefundOfCase, ...]) -> "CaseModel":
-        """The model after what a batch did."""
-        opened = tuple(RefundOfCase(due.case_id or 0, due.amount) for due in context.dues)
-        cases = tuple(replace(one, version=1) for one in context.cases.of(ORDER_ID))
-        now = replace(context.book[ORDER_ID], version=2)
-        return replace(self, order=now, lines=tuple(context.lines[ORDER_ID]), cases=cases, refunds=(*refunds, *opened))
+    @property
+    def numbers(self) -> NewCaseIds:
+        """Ids for cases and parcels. The id of a case says how many were opened before it."""
+        return NewCaseIds((1_800_000_000_000, n, f"A{n}") for n in count(len(self.cases) + 1))
+
+    @property
+    def next_exchange_id(self) -> int:
+        return ORDER_ID + 1 + (0 if self.exchange is None else self.exchange.order_id - ORDER_ID)
+
+    def read(self, context: CaseContext) -> "CaseModel":
+        """The model after what a batch about cases did; the same one if it did nothing."""
+        cases = context.cases.of(ORDER_ID)
+        same = len(cases) == len(self.cases) and all(a is b for a, b in zip(cases, self.cases, strict=True))
+        if same and not context.dues and not context.exchanges.changed and not context.book.steps:
+            context.numbers = self.numbers
+            return self
+        vars(self).pop("context")
+        for wanted in context.send_backs.wanted:
+            before = next(case for case in self.cases if case.id == wanted.case_id)
+            assert not any(n.sending_qty for n in before.lines if n.line_no == wanted.line_no), "it goes back twice"
+        exchange, replacement = self.exchange, self.replacement
+        for now in context.exchanges.current.values():
+            replacement = (
+                {**DECIDED, "reserving": "placing"}.get(now.state, replacement) if now != exchange else replacement
+            )
+            exchange = now
+        changed = replace(
+            self,
+            order=replace(context.book[ORDER_ID], version=2),
+            lines=tuple(context.lines[ORDER_ID]),
+            cases=tuple(replace(case, version=1) for case in cases),
+            exchange=exchange,
+            replacement=replacement,
+        )
+        return changed.with_dues(context.dues).with_stock(context.news)
+
+    def with_dues(self, dues: list[RefundDue]) -> "CaseModel":
+        """The model with refunds that a batch opened."""
+        opened = tuple(ModelRefund(due.cause, due.amount, due.case_id) for due in dues)
+        return replace(self, refunds=(*self.refunds, *opened)) if opened else self
+
+    def with_stock(self, news: list[Any]) -> "CaseModel":
+        """The model with the units that stock takes back."""
+        back: dict[str, int] = {}
+        for body in (one.body for one in news):
+            if isinstance(body, StockRestock):
+                for line in body.lines:
+                    back[line.sku_id] = back.get(line.sku_id, 0) + line.qty
+            elif isinstance(body, StockRelease):
+                back = {line.sku_id: line.qty for line in self.lines}
+        if not back:
+            return self
+        more = (qty + back.get(line.sku_id, 0) for qty, line in zip(self.stocked, self.lines, strict=True))
+        return replace(self, stocked=tuple(more))
+
+    def with_parcels(self, parcels: Mapping[int, Parcel]) -> "CaseModel":
+        """The model with parcels as a batch left them."""
+        now = tuple(
+            replace(
+                one,
+                units=tuple(sorted(parcels[one.id].units.items())),
+                given_up=parcels[one.id].given_up,
+                cancelled=parcels[one.id].state is ParcelState.CANCELLED,
+            )
+            for one in self.parcels
+        )
+        return replace(self, parcels=now)
 
 
-def command(name: str, case: AfterSaleCase) -> Any:
-    """The command of this name about a case."""
-    about: dict[str, Any] = {"request_id": "r", "order_id": ORDER_ID, "case_id": case.id}
-    match name:
-        case "approve":
-            return AfterSaleReview(**about, actor=OPERATOR, decision="approve")
-        case "reject":
-            return AfterSaleReview(**about, actor=OPERATOR, decision="reject")
-        case "cancel":
-            return AfterSaleCancel(**about, actor=BUYER)
-        case "close":
-            return AfterSaleClose(**about, actor=OPERATOR, reason_code="given_up")
-        case "receive":
-            return AfterSaleReceive(**about, actor=OPERATOR)
-    disposition: Any = "restock" if name == "accept" else "send_back"
-    found = [part for part in case.lines if part.uninspected]
-    lines = tuple(
-        InspectedLine(line_no=part.line_no, qty=1, disposition=disposition) for part in found[:1] or case.lines
-    )
-    return AfterSaleInspect(**about, actor=OPERATOR, lines=lines)
-
-
-def first() -> CaseModel:
-    """A delivered order without a case."""
-    lines = (
-        BoughtLine(1, "s1", "main", 2, 1004, 4, 0, 0),
-        BoughtLine(2, "s2", "main", 1, 503, 3, 0, 0),
-    )
-    return CaseModel(order(State.DELIVERED, payable_amount=PRICE, captured_amount=PRICE), lines)
+DECIDED = {"confirmed": "sent", "ended": "cancelled"}
+"""What the case of an exchange order decides -> what that order is then."""

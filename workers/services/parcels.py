@@ -319,7 +319,11 @@ async def fail_cases(tx: Transaction, context: ShipmentContext) -> list[outbox.A
 
 async def parcel_refunds(tx: Transaction, context: ShipmentContext) -> list[RefundDue]:
     """Return the refunds of parcels that failed, never more than is left of the order's capture."""
-    kept = await payments.kept(tx, [parcel.order_id for _, parcel, _ in context.failures])
+    return failure_dues(context, await payments.kept(tx, [parcel.order_id for _, parcel, _ in context.failures]))
+
+
+def failure_dues(context: ShipmentContext, kept: dict[int, payments.Kept]) -> list[RefundDue]:
+    """Return the refunds of parcels that failed. `kept` is order id -> its capture, and changes with each of them."""
     dues = []
     for item, parcel, parts in context.failures:
         order, capture = context.book[parcel.order_id], kept.get(parcel.order_id)
