@@ -231,6 +231,13 @@ SELECT n.order_id, w.id AS waybill_id, w.carrier, w.state, w.tracking_no, w.ship
 FROM waybills w CROSS JOIN LATERAL unnest(w.order_ids) AS n (order_id)
 WHERE w.order_ids && $1::bigint[] AND n.order_id = ANY($1::bigint[]) ORDER BY w.requested_at, w.id;
 
+-- name: order_view.notifications
+-- $1 order ids. The notifications to their buyers, which are found by the user.
+SELECT n.order_id, n.id AS notification_id, n.medium, n.kind, n.state, n.reason, n.attempts, n.created_at, n.ended_at
+FROM buyer_notifications n
+WHERE n.user_id = ANY(ARRAY(SELECT o.user_id FROM orders o WHERE o.id = ANY($1::bigint[]))) AND n.order_id = ANY($1::bigint[])
+ORDER BY n.id;
+
 -- name: order_view.hand_over_steps
 -- $1 order ids. Every step of their hand-overs, the oldest first.
 SELECT order_id, warehouse, pre_state, cur_state, number, cause_type, cause_id, reason_code, happened_at, at

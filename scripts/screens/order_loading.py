@@ -24,7 +24,7 @@ from workers.store import accesses, exports, orders
 from workers.views import loading
 
 Record = dict[str, Any]
-RECORDS = ("holds", "hand_overs", "hand_over_steps", "waybills", "timers", "dead_letters", "commands")
+RECORDS = ("holds", "hand_overs", "hand_over_steps", "waybills", "notifications", "timers", "dead_letters", "commands")
 """The lists of a page besides the answers, each with its statement order_view.<name>, with rows of children, too."""
 ANONYMOUS = "oms"
 

@@ -232,6 +232,19 @@ _PLAIN: Mapping[str, tuple[str, Sequence[tuple[str, Column]]]] = {
             ("refusal", Column("refused because", least=10)),
         ),
     ),
+    "notifications": (
+        "notifications to the buyer",
+        (
+            ("created_at", Column("since (UTC)")),
+            ("medium", Column("by")),
+            ("kind", Column("kind", least=12)),
+            ("state", Column("state")),
+            ("reason", Column("reason", least=10)),
+            ("attempts", Column("attempts", right=True, extra=True)),
+            ("ended_at", Column("ended (UTC)", extra=True)),
+            ("notification_id", Column("notification", right=True, extra=True)),
+        ),
+    ),
     "holds": (
         "holds",
         (

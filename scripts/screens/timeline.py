@@ -40,7 +40,7 @@ def happenings(page: OrderPage) -> list[Happening]:
     """Return everything that happened to the order and its children, the oldest first."""
     money = [*_payments(page), *_refunds(page)]
     goods = [*_hand_overs(page), *_waybills(page), *_parcels(page)]
-    found = [*steps(page), *_exchanges(page), *money, *goods, *_failures(page)]
+    found = [*steps(page), *_exchanges(page), *money, *goods, *_notifications(page), *_failures(page)]
     return sorted(found, key=lambda one: one.at)  # stable: what happened at once stays in this order
 
 
@@ -141,6 +141,15 @@ def _parcels(page: OrderPage) -> Iterator[Happening]:
             place = f", {fact.place}" if fact.place else ""
             late = " (late)" if fact.stale else ""
             yield Happening(fact.occurred_at, f"{name}: {fact.status}{place}{late}", by=parcel.carrier)
+
+
+def _notifications(page: OrderPage) -> Iterator[Happening]:
+    for row in page.records.get("notifications", ()):
+        if row["ended_at"] is not None:
+            why = f" ({row['reason']})" if row["reason"] else ""
+            what = f"{row['medium']} to the buyer, {row['kind']}: {row['state']}{why}"
+            cause = f"notification {row['notification_id']}"
+            yield Happening(row["ended_at"], what, by="oms", cause=cause, whose=_whose(page, row))
 
 
 def _failures(page: OrderPage) -> Iterator[Happening]:

@@ -31,10 +31,15 @@ def waybill(order_id: int) -> dict[str, Any]:
     return {**names, **times, "state": "refused", "refusal": "ADDRESS_UNREACHABLE"}
 
 
+def notification(order_id: int) -> dict[str, Any]:
+    about = {"order_id": order_id, "notification_id": 7, "medium": "email", "kind": "order_paid", "attempts": 1}
+    return about | {"state": "failed", "reason": "SMTP_550", "created_at": NOW, "ended_at": NOW}
+
+
 def page_of(**changes: Any) -> OrderPage:
     """A page of the examples, with these changes of the order."""
     order = ORDER.model_copy(update=changes)
-    records = {"waybills": [waybill(order.order_id)]}
+    records = {"waybills": [waybill(order.order_id)], "notifications": [notification(order.order_id)]}
     return OrderPage(NOW, order, EXPLAINED, {order.order_id: STEPS}, records=records)
 
 
@@ -74,7 +79,7 @@ def test_everything_that_belongs_to_an_order_is_on_its_screen() -> None:
     for part in (
         "15.00 CNY to pay, 15.00 CNY captured",
         *("379226153377300481", "2026112222001", "R379226153377300482", "SF1234567890", "Hangzhou", "tea-1"),
-        *("288230376151711744", "ADDRESS_UNREACHABLE"),
+        *("288230376151711744", "ADDRESS_UNREACHABLE", "notifications to the buyer", "SMTP_550"),
         "waits for  sf to bring parcel SF1234567890 with the goods of case 202611229000000001 to the warehouse, until",
         "(4 h ago), then the case is closed",
     ):
@@ -86,7 +91,12 @@ def test_a_timeline_is_in_the_order_of_its_happening() -> None:
     times = [line[:19] for line in lines if line.startswith("2026")]
     assert times == sorted(times)
     shown = "\n".join(lines)
-    for part in ("attempt to pay 15.00 CNY", "refund of 0.00 CNY requested", "waybill: refused (ADDRESS_UNREACHABLE)"):
+    for part in (
+        "attempt to pay 15.00 CNY",
+        "refund of 0.00 CNY requested",
+        "waybill: refused (ADDRESS_UNREACHABLE)",
+        "email to the buyer, order_paid: failed (SMTP_550)",
+    ):
         assert part in shown
 
 
