@@ -90,7 +90,8 @@ def all_routes(queues: Sequence[str], settings: Settings) -> tuple[Route, ...]:
     called = [queue for queue in map(notification_calls_queue, unable) if queue in queues]
     if called:
         raise UnknownQueueError(
-            f"{called[0]} needs the server of its medium: set {URL_OF[Medium(provider_of(called[0]))]}"
+            f"{called[0]} needs the server of its medium: set {URL_OF[Medium(provider_of(called[0]))]}, and leave the "
+            "medium out of OMS_NOTIFICATIONS_PAUSED"
         )
     return with_media(with_carriers(ROUTES, settings.carriers, calling=calling), settings.notifications, senders)
 

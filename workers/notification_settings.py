@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from db.errors import ConfigurationError
 from messages.media import Medium
+from outbox.settings import Media
 from workers.notifiers import Notifying
 from workers.notifiers.http import HttpSender
 from workers.notifiers.port import LetterSender
@@ -21,6 +22,11 @@ DAYS_MAX = 36_500  # a hundred years stand for ever
 class NotificationSettings(RuntimeSettings):
     """Read from OMS_* variables."""
 
+    notifications_paused: Media = Field(
+        default=(),
+        description="Media by which this worker sends nothing for now: email,sms,push. Their notifications wait in "
+        "their queues, and expire as ever; the other media go on",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="The server that sends e-mails: smtp+starttls://user:password@host:587, smtps:// or smtp://; "
@@ -65,7 +71,8 @@ class NotificationSettings(RuntimeSettings):
     def senders(self) -> dict[str, LetterSender]:
         """The media by which this worker can send itself. Raises ConfigurationError."""
         timeout_seconds, found = self.notification_timeout_seconds, dict[str, LetterSender]()
-        if Medium.EMAIL in self.notifications and self.smtp_url is not None:
+        wanted = set(self.notifications) - set(self.notifications_paused)
+        if Medium.EMAIL in wanted and self.smtp_url is not None:
             if "@" not in parseaddr(self.notification_email_from)[1]:
                 raise ConfigurationError("OMS_NOTIFICATION_EMAIL_FROM needs a mailbox: Shop <orders@shop.example>")
             try:
@@ -76,7 +83,7 @@ class NotificationSettings(RuntimeSettings):
                 raise ConfigurationError(f"OMS_SMTP_URL {error}") from None
         over_http = (Medium.SMS, self.sms_url, self.sms_secret), (Medium.PUSH, self.push_url, self.push_secret)
         for medium, url, secret in over_http:
-            if medium in self.notifications and url is not None:
+            if medium in wanted and url is not None:
                 found[medium] = HttpSender(medium, url.get_secret_value(), secret.get_secret_value(), timeout_seconds)
         return found
 

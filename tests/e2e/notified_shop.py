@@ -39,6 +39,20 @@ class NotifiedShop:
     mailbox: FakeMailbox
     sms: FakeLetterService
     push: FakeLetterService
+    database_url: str
+    given: dict[str, Any]
+
+    @asynccontextmanager
+    async def worker(self, medium: Medium) -> AsyncIterator[None]:
+        """Run another worker, which sends by one medium."""
+        given = self.given | {"notifications_paused": ""}
+        chosen = settings(self.broker, self.database_url, "worker", **given)
+        queues = [f"notification-calls.{medium}"]
+        await notifiers.close()
+        notifiers.configure(chosen.notifying)
+        routes = select_routes(queues, all_routes(queues, chosen))
+        async with running_system(self.broker, self.database_url, routes=routes, **given):
+            yield
 
     async def set_contact(self, medium: Medium, **changes: Any) -> None:
         """Have the buyer u1 reached by a medium."""
@@ -90,7 +104,7 @@ async def notified_shop(broker: Broker, database_url: str, **changes: Any) -> As
         upstream = await stack.enter_async_context(Upstream.connect(broker))
         payments = await stack.enter_async_context(Upstream.connect(broker, "payments"))
         await upstream.fill_stock(SKU)
-        yield NotifiedShop(broker, upstream, payments, mailbox, sms, push)
+        yield NotifiedShop(broker, upstream, payments, mailbox, sms, push, database_url, given | changes)
 
 
 async def forget_servers() -> None:

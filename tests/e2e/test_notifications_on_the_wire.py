@@ -67,6 +67,21 @@ async def test_a_medium_whose_server_is_away_holds_up_no_other(broker: Broker, d
     assert (len(mailbox.letters), mailbox.copies) == (1, 0)
 
 
+async def test_a_medium_that_an_operator_pauses_holds_up_no_other(
+    broker: Broker, database_url: str, pool: Pool
+) -> None:
+    async with notified_shop(broker, database_url, notifications_paused="email") as shop:
+        for medium in (Medium.EMAIL, Medium.SMS):
+            await shop.set_contact(medium, opt_outs=["order_created"])
+        await shop.order()
+        await shop.upstream.wait_for_events("notification.sent", 1)
+        assert shop.mailbox.letters == {}
+        async with shop.worker(Medium.EMAIL):  # a worker that was started without the pause
+            await shop.upstream.wait_for_events("notification.sent", 2)
+    assert (len(shop.mailbox.letters), shop.mailbox.copies) == (1, 0)
+    assert {row["state"] for row in await pool.fetch(ROWS)} == {"sent", "skipped"}
+
+
 def paused(medium: Medium) -> bool:
     """Whether the worker that sends by this medium waits for its server."""
     return metric_value("oms_consumer_paused", queue=f"notification-calls.{medium}") == 1

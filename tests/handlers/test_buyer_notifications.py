@@ -159,6 +159,14 @@ async def erased(harness: HandlerHarness) -> None:
     await harness.pool.execute("DELETE FROM user_contacts")
 
 
+async def quiet_for_long(harness: HandlerHarness) -> None:
+    """Quiet hours begin that end after the notification expires."""
+    await harness.pool.execute("UPDATE buyer_notifications SET expires_at = now() + interval '1 h'")
+    now = await harness.pool.fetchval("SELECT now()")
+    begin, until = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (-1, 2))
+    await harness.handle(contact(quiet_hours={"begin": begin, "until": until, "time_zone": "UTC"}))
+
+
 async def expired(harness: HandlerHarness) -> None:
     await harness.pool.execute("UPDATE buyer_notifications SET expires_at = now()")
 
@@ -166,6 +174,7 @@ async def expired(harness: HandlerHarness) -> None:
 MEANWHILE = [
     (erased, "erased"),
     (expired, "expired"),
+    (quiet_for_long, "expired"),
     (lambda harness: harness.handle(contact(address=None)), "no_contact"),
     (lambda harness: harness.handle(contact(opt_outs=["transactional"])), "opted_out"),
     (lambda harness: harness.handle(contact(enabled=False)), "disabled"),

@@ -38,6 +38,18 @@ def test_a_worker_sends_by_the_media_whose_server_it_knows() -> None:
         all_routes(["notification-calls.sms"], able)
 
 
+def test_a_worker_leaves_the_queue_of_a_medium_that_is_paused() -> None:
+    paused = settings(
+        notifications="sms,push",
+        notifications_paused="sms",
+        sms_url="http://sms.example",
+        push_url="http://push.example",
+    )
+    assert {queue for queue in queues(paused) if "calls" in queue and "dlq" not in queue} == {"notification-calls.push"}
+    with pytest.raises(UnknownQueueError, match="OMS_NOTIFICATIONS_PAUSED"):
+        all_routes(["notification-calls.sms"], paused)
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [

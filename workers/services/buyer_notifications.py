@@ -92,6 +92,8 @@ def still_wanted(one: WaitingNotification, contact: StoredContact | None) -> Ski
         return SkipReason.EXPIRED
     choice = contact.choice if contact else None
     answer = decide(choice, one.kind, KINDS[one.kind].category if one.kind in KINDS else "", one.now)
+    if isinstance(answer, datetime) and answer >= one.expires_at:
+        return SkipReason.EXPIRED  # the quiet hours that began meanwhile end too late
     return None if answer == one.now else answer
 
 
