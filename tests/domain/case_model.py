@@ -24,6 +24,7 @@ from workers.domain.order import FINISHED, Order, State
 from workers.domain.pricing.types import Sku
 from workers.domain.refund_amounts import GONE, PENDING, BoughtLine, CaptureShare, RefundState
 from workers.domain.shipping import CarrierFact, Parcel, ParcelState, after_facts
+from workers.domain.sourcing import ANYWHERE
 from workers.services import case_refunds, exchange_cases, returned_goods
 from workers.services.after_sales import CaseContext
 from workers.services.exchanges import Exchanges
@@ -228,7 +229,7 @@ class CaseModel:
             {ORDER_ID: self.scope.rules},
             self.numbers,
             {},
-            exchanges=Exchanges(current, SKUS, {ORDER_ID: [self.next_exchange_id]}),
+            exchanges=Exchanges(current, SKUS, {ORDER_ID: [self.next_exchange_id]}, regions={ORDER_ID: ANYWHERE}),
         )
 
     @property
