@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import structlog
 
 from db.errors import LoginRefusedError
+from db.watching import StatementWatch, WatchedConnection
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -59,9 +61,15 @@ class _Pool(asyncpg.Pool):
 
 
 async def open_pool(
-    url: str, *, application_name: str, min_size: int = 1, max_size: int = 4, lock_timeout_ms: int = LOCK_TIMEOUT_MS
+    url: str,
+    *,
+    application_name: str,
+    min_size: int = 1,
+    max_size: int = 4,
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+    watch: StatementWatch | None = None,
 ) -> Pool:
-    """Open a pool.
+    """Open a pool. `watch` is called with each statement that has ended, and its duration in seconds.
 
     Raises LoginRefusedError for a wrong user or password, else OSError or asyncpg.PostgresError if the database cannot
     be reached.
@@ -73,9 +81,9 @@ async def open_pool(
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=asyncpg.Connection if watch is None else WatchedConnection,
         record_class=asyncpg.Record,
-        init=_watch_socket,
+        init=partial(_set_up, watch=watch),
         reset=_keep_session,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=ANSWER_TIMEOUT_SECONDS,
@@ -113,11 +121,13 @@ def explain(error: BaseException) -> str:
     return type(error).__qualname__
 
 
-async def _watch_socket(connection: Any) -> None:
-    """Let the kernel end the connection when the peer is silent. asyncpg does not offer this itself."""
+async def _set_up(connection: Any, *, watch: StatementWatch | None) -> None:
+    """Let the kernel end the connection when the peer is silent, which asyncpg does not offer, and watch statements."""
     used = connection._transport.get_extra_info("socket")
     if used is not None and used.family != socket.AF_UNIX:
         end_when_silent(used)
+    if watch is not None:
+        connection.watch = watch
 
 
 async def _keep_session(_: Any) -> None:

@@ -18,6 +18,7 @@ from outbox.read_floor import raise_floor
 from outbox.refusals import Refusals
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
+from outbox.slow_statements import slower_than
 from outbox.start import StoppedError, until_stopped
 from outbox.subscribers import Subscribers
 
@@ -82,7 +83,8 @@ class Relay:
         # The tables are empty most of the time. A plan made then would scan them as a whole also when they are full.
         url = self._settings.database_url.get_secret_value()
         url += ("&" if "?" in url else "?") + "synchronous_commit=off&enable_seqscan=off"
-        return await open_pool(url, application_name=self._name, min_size=size, max_size=size)
+        watch = slower_than(self._settings.slow_statement_seconds)
+        return await open_pool(url, application_name=self._name, min_size=size, max_size=size, watch=watch)
 
     async def _work(self, pool: Pool, stop: asyncio.Event) -> None:
         settings, leases = self._settings, Leases(pool, lease_seconds=self._settings.lease_seconds)

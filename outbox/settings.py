@@ -139,6 +139,12 @@ class RelaySettings(DatabaseSettings):
         le=1,
         description="A worker notifies the relays at most once in this time; it can add this much to each hop",
     )
+    slow_statement_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="A statement that takes this long is logged, and counted by name in oms_db_slow_statements_total",
+    )
     ops_host: str = Field(default="0.0.0.0", description="Address of /live, /ready and /metrics")  # noqa: S104
     ops_port: int = Field(default=0, ge=0, le=65535, description="Port of /live, /ready and /metrics; 0 serves none")
     shutdown_grace_seconds: float = Field(

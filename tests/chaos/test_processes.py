@@ -2,8 +2,11 @@
 
 import signal
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from scripts.servers.ports import free_ports
 from tests.chaos.deployment import Deployment
 from tests.chaos.order_batch import OrderBatch, assert_history_holds
 
@@ -72,3 +75,34 @@ async def test_a_process_that_is_killed_at_a_named_point(deployment: Deployment,
     await assert_history_holds(deployment)
     again = await deployment.query("SELECT count(*) FROM dead_letters")
     assert again - letters == (point == "after_retry_publish")
+
+
+SERIES_MAX = 600
+LOG = """
+SELECT count(*) FILTER (WHERE pre_state = 'placing' AND cur_state = 'awaiting_payment') || ' created, '
+    || count(*) FILTER (WHERE pre_state = 'awaiting_payment' AND cur_state = 'paid') || ' paid, '
+    || count(*) FILTER (WHERE cur_state = 'cancelled' AND pre_state <> 'cancelled') || ' cancelled'
+FROM operate_logs WHERE at > $1
+"""
+
+
+async def test_a_worker_counts_what_the_log_has_and_has_few_series(deployment: Deployment) -> None:
+    await deployment.stop()
+    since = await deployment.query("SELECT clock_timestamp()")
+    (port,) = free_ports(1)
+    deployment.start("worker", OMS_OPS_PORT=str(port), OMS_OPS_HOST="127.0.0.1")
+    deployment.start("relay")
+    orders = OrderBatch(deployment, 30)
+    await orders.order()
+    await orders.wait_until_decided()
+    await orders.pay_and_cancel()
+    await orders.assert_ended_well()
+    async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        families = list(text_string_to_metric_families(await answer.text()))
+    samples = [sample for family in families for sample in family.samples]
+    found = {(sample.name, sample.labels.get("result")): sample.value for sample in samples}
+    created, paid = found["oms_order_create_total", "success"], found["oms_order_pay_total", "success"]
+    cancelled = sum(sample.value for sample in samples if sample.name == "oms_order_cancel_total")
+    assert f"{created:.0f} created, {paid:.0f} paid, {cancelled:.0f} cancelled" == await deployment.query(LOG, since)
+    assert created > paid > 0 < cancelled
+    assert len(samples) < SERIES_MAX, len(samples)

@@ -80,8 +80,8 @@ async def test_workers_measure_the_outbox_when_no_relay_lives(pool: Pool) -> Non
     ("name", "labels"),
     [
         ("oms_messages_processed_total", {"queue": "stock", "message_type": "stock.reserve.v1", "outcome": "acked"}),
-        ("oms_messages_received_total", {"queue": "stock", "message_type": "stock.reserve.v1"}),
-        ("oms_dead_letters_total", {"queue": "stock", "reason": "invalid"}),
+        ("oms_order_pay_total", {"result": "failure"}),
+        ("oms_after_sales_total", {"type": "exchange", "result": "unreturned"}),
         ("oms_handler_failures_total", {"queue": "stock"}),
         ("oms_outbox_publish_total", {"outcome": "nacked"}),
         ("oms_outbox_refused_total", {"destination": "reply"}),

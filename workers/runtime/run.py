@@ -11,10 +11,12 @@ import structlog
 import outbox
 from db import version
 from db.pool import Pool, open_pool
+from db.watching import StatementWatch
 from messages.topology import Names
 from outbox.doorbell import Doorbell
 from outbox.ops import ops_server
 from outbox.publisher import Publisher
+from outbox.slow_statements import slower_than
 from outbox.start import StoppedError, until_stopped
 from workers.runtime import declare, inbox, metrics
 from workers.runtime.consumer import Consumer
@@ -65,9 +67,10 @@ async def run_routes(
             await stack.enter_async_context(ops)
             await until_stopped(stop, partial(_verify, url, settings, routes))
             contexts: list[QueueContext] = []
+            watch = slower_than(settings.slow_statement_seconds)
             for name in sorted({route.database for route in routes}):
                 served = [route for route in routes if route.database == name]
-                pool = await until_stopped(stop, partial(_open_database, urls[name], served))
+                pool = await until_stopped(stop, partial(_open_database, urls[name], served, watch))
                 stack.push_async_callback(_close_pool, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
                 local = local_routes(reachable, name) if settings.local_dispatch else {}
@@ -152,11 +155,12 @@ async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) 
     await declare.verify(url, exchanges=[delay, names.dlx], queues=[names.queue(route.queue) for route in routes])
 
 
-async def _open_database(url: str, routes: Sequence[Route]) -> Pool:
+async def _open_database(url: str, routes: Sequence[Route], watch: StatementWatch) -> Pool:
     size = sum(not isinstance(route, RawRoute) for route in routes) + SHARED_CONNECTIONS
     # Plans are kept. One that is made while a table is small would scan it when it is large, also for a foreign key.
     url += ("&" if "?" in url else "?") + "enable_seqscan=off"
-    pool = await open_pool(url, application_name="oms worker", max_size=size, lock_timeout_ms=BATCH_LOCK_TIMEOUT_MS)
+    patience_ms = BATCH_LOCK_TIMEOUT_MS
+    pool = await open_pool(url, application_name="oms worker", max_size=size, lock_timeout_ms=patience_ms, watch=watch)
     try:
         await version.check(pool)
     except BaseException:

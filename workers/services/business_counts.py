@@ -19,8 +19,8 @@ from workers.domain.payment_rules import PaymentVerdict
 from workers.domain.shipping import DELAYED, ParcelState
 from workers.store.payments import PaymentFact
 
-HOUR, DAY = 3600, 86_400
-CASE_SECONDS = (HOUR, 6 * HOUR, DAY, 2 * DAY, 3 * DAY, 5 * DAY, 7 * DAY, 10 * DAY, 15 * DAY, 30 * DAY)
+DAY = 86_400
+CASE_SECONDS = (DAY // 4, DAY, 3 * DAY, 5 * DAY, 7 * DAY, 15 * DAY, 30 * DAY)  # review and return take days each
 HAPPENINGS = {
     ParcelState.DELIVERED: "delivered",
     DELAYED: "delayed",
