@@ -702,6 +702,8 @@ CREATE TABLE fulfilments (
 COMMENT ON COLUMN fulfilments.number IS 'counts the requests that were sent; facts name the one that they answer';
 COMMENT ON COLUMN fulfilments.cancel_no IS 'the order version of a cancellation that the warehouse has not answered';
 CREATE INDEX fulfilments_open ON fulfilments (warehouse, requested_at) WHERE state IN ('requested', 'accepted', 'picking', 'packed');
+CREATE INDEX fulfilments_waiting ON fulfilments ((CASE WHEN state IN ('requested', 'accepted', 'picking', 'packed') OR cancel_no IS NOT NULL THEN updated_at END))
+    WHERE CASE WHEN state IN ('requested', 'accepted', 'picking', 'packed') OR cancel_no IS NOT NULL THEN updated_at END IS NOT NULL;
 
 CREATE TABLE fulfilment_steps (
     id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

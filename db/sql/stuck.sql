@@ -1,5 +1,6 @@
 -- Finds what waits longer than the limit of its kind. workers/views/awaits.py has the kinds; workers/views/explanation.py says of an order
--- what it waits for, and tests/handlers/test_stuck_waits.py that both find the same. No statement here but the last two locks or writes anything.
+-- what it waits for, and tests/handlers/test_stuck_waits.py that both find the same. Only stuck.take_turn locks, and only stuck.save_raised
+-- writes.
 
 -- name: stuck.find
 -- One element of each array for each kind of a page: $1 pages, $2 kinds, $3 their limits in seconds, $4 up to when what was counted from a
@@ -91,25 +92,37 @@ WITH wanted AS MATERIALIZED (
     UNION ALL
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (
-        SELECT o.id, f.warehouse, f.updated_at, f.updated_at
-        FROM orders o CROSS JOIN LATERAL (SELECT * FROM fulfilments g WHERE g.order_id = o.id OFFSET 0) AS f
-        WHERE o.state IN ('paid', 'fulfilling', 'cancelling') AND o.created_at <= w.before AND f.updated_at <= w.before
+        SELECT f.order_id, f.warehouse, f.updated_at, f.updated_at
+        FROM fulfilments f
+        CROSS JOIN LATERAL (SELECT state, held FROM orders WHERE id = f.order_id OFFSET 0) AS o
+        WHERE CASE WHEN f.state IN ('requested', 'accepted', 'picking', 'packed') OR f.cancel_no IS NOT NULL THEN f.updated_at END <= w.before
+            AND o.state IN ('paid', 'fulfilling', 'cancelling')
             AND w.kind = CASE
                 WHEN f.cancel_no IS NOT NULL THEN 'cancel_answer'
                 WHEN o.held AND o.state <> 'cancelling' AND f.state IN ('accepted', 'picking', 'packed') THEN ''
                 WHEN f.state = 'requested' THEN 'acceptance'
                 WHEN f.state IN ('accepted', 'picking', 'packed') THEN 'hand_over'
-                WHEN f.state = 'refused' THEN 'other_warehouse'
             END
+        ORDER BY f.updated_at LIMIT 10000
+    ) AS f
+    WHERE w.kind IN ('acceptance', 'hand_over', 'cancel_answer')
+    UNION ALL
+    SELECT w.*, f.*
+    FROM wanted w CROSS JOIN LATERAL (
+        SELECT o.id, f.warehouse, f.updated_at, f.updated_at
+        FROM orders o CROSS JOIN LATERAL (SELECT * FROM fulfilments g WHERE g.order_id = o.id AND g.state = 'refused' OFFSET 0) AS f
+        WHERE o.state IN ('paid', 'fulfilling', 'cancelling') AND o.created_at <= w.before AND f.updated_at <= w.before
+            AND f.cancel_no IS NULL
         ORDER BY o.created_at LIMIT 10000
     ) AS f
-    WHERE w.kind IN ('acceptance', 'hand_over', 'cancel_answer', 'other_warehouse')
+    WHERE w.kind = 'other_warehouse'
     UNION ALL
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (
         SELECT o.id, '', o.paid_at, o.paid_at
         FROM orders o
-        WHERE o.state IN ('paid', 'fulfilling', 'cancelling') AND o.created_at <= w.before AND o.paid_at <= w.before AND NOT o.held
+        WHERE o.state IN ('paid', 'fulfilling', 'cancelling') AND o.created_at <= w.before AND NOT o.held
+            AND coalesce(o.paid_at, o.created_at) <= w.before -- by created_at: almost every order was paid before
             AND NOT EXISTS (SELECT FROM fulfilments f WHERE f.order_id = o.id AND f.state NOT IN ('handed_over', 'withdrawn') OFFSET 0)
             AND NOT EXISTS (SELECT FROM waybills b WHERE b.order_ids @> ARRAY[o.id] AND b.state = 'requested' OFFSET 0)
             AND EXISTS (
@@ -284,6 +297,10 @@ WITH wanted AS MATERIALIZED (
 SELECT c.place, c.kind, c.total, c.fresh, c.oldest, s.order_id, s.which, s.since, s.key
 FROM counts c LEFT JOIN shown s ON s.place = c.place AND s.kind = c.kind
 ORDER BY c.place, s.since, s.key;
+
+-- name: stuck.by_indexes
+-- Until the transaction ends, the planner scans no whole table if an index serves: of the rows that wait it expects a third of a table.
+SELECT set_config('enable_seqscan', 'off', true);
 
 -- name: stuck.letters
 -- $1 the limit in seconds, $2 up to when letters are known that came, and $3 that grew old. The dead letters that wait for a decision, by

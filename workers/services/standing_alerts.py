@@ -68,7 +68,7 @@ def decide(
 
 
 async def concerns(tx: Transaction, last: Mapping[str, LastAlert], watch: Watch) -> list[Concern]:
-    """Return what there is of each kind, with two statements."""
+    """Return what there is of each kind, with a fixed number of statements."""
     limits = {what: limit_seconds(what, watch.stuck_after_seconds) for what in LIMITS}
     pages = [
         StuckPage({what: seconds}, OLDEST, EXAMPLES, {what: _raised_at(last, what) - timedelta(seconds=seconds)})

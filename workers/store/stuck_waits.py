@@ -64,7 +64,7 @@ class WaitingLetters:
 
 
 async def find(tx: Transaction, pages: Sequence[StuckPage]) -> list[FoundWaits]:
-    """Return what each page shows, in order, with one statement."""
+    """Return what each page shows, in order, with one statement for all pages."""
     kinds = [
         (place, what, float(seconds), page.known.get(what))
         for place, page in enumerate(pages)
@@ -73,6 +73,7 @@ async def find(tx: Transaction, pages: Sequence[StuckPage]) -> list[FoundWaits]:
     starts = [(place, page.start.at, page.start.id, page.size) for place, page in enumerate(pages)]
     rows: list[list[StuckRow]] = [[] for _ in pages]
     totals: list[dict[str, StuckTotal]] = [{} for _ in pages]
+    await tx.execute(SQL["stuck.by_indexes"])
     for row in await tx.fetch(SQL["stuck.find"], *columns(kinds, 4), *columns(starts, 4)):
         place, what = row["place"], row["kind"]
         totals[place][what] = StuckTotal(row["total"], row["fresh"], row["oldest"])
