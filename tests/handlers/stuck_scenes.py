@@ -115,6 +115,9 @@ async def _parcels(harness: HandlerHarness) -> None:
         await harness.handle(book(order_id, f"P{number}", ("s1", 1)))
         for status in statuses:
             await harness.handle(update(order_id, f"P{number}", status))
+    rest_shipped = await _paid(harness)
+    await harness.handle(short(rest_shipped, "s1"), trusted=True)
+    await harness.handle(book(rest_shipped, "P-rest", ("s1", 1)))
     await waybill_builders.create(harness, await _paid(harness), "wanted")
     unused = await _paid(harness)
     await waybill_builders.create(harness, unused, "unused")
@@ -130,6 +133,10 @@ async def _money(harness: HandlerHarness) -> None:
     await harness.handle(refund_result(failed, "failed"), refund_result(replaced, "failed"), trusted=True)
     again: dict[str, Any] = {"replaces": replaced["refund_no"]}
     await harness.handle(request_refund(order_id, "money-4", 102, **again), trusted=True)
+    given_otherwise = await _paid(harness)
+    for number, (amount, status) in enumerate(((600, "failed"), (700, "succeeded"))):
+        await harness.handle(request_refund(given_otherwise, f"other-{number}", amount), trusted=True)
+        await harness.handle(refund_result(harness.events_of("refund.requested")[-1], status), trusted=True)
     disputed = [await _paid(harness) for _ in range(2)]
     now = datetime.now(UTC)
     about: list[dict[str, Any]] = [
