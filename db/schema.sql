@@ -419,7 +419,7 @@ CREATE TABLE points_accounts (
 CREATE TABLE points_ledger (
     user_id  text        NOT NULL,
     op       text        NOT NULL
-             CHECK (op IN ('grant', 'hold', 'use', 'release', 'return', 'reclaim', 'award', 'revoke', 'restore')),
+             CHECK (op IN ('grant', 'hold', 'use', 'release', 'return', 'reclaim', 'award', 'revoke', 'restore', 'add', 'deduct')),
     ref      text        NOT NULL,
     order_id bigint,
     points   bigint      NOT NULL CHECK (points >= 0),

@@ -7,6 +7,7 @@ from pydantic import Field
 from messages.base import (
     AMOUNT_MAX,
     QUANTITY_MAX,
+    Actor,
     Amount,
     Command,
     Currency,
@@ -15,6 +16,7 @@ from messages.base import (
     FreeText,
     Moment,
     OrderId,
+    ReasonCode,
     RequestId,
     ShortText,
 )
@@ -118,20 +120,39 @@ class PointsGrant(Command):
     reason: FreeText
 
 
+class PointsAdjust(Command):
+    """An operator corrects a user's points: by `points` up, or down if they are below 0.
+
+    The account never goes below what orders hold.
+    """
+
+    TYPE: ClassVar[str] = "points.adjust.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
+    SCOPE: ClassVar[str] = "points.adjust:{user_id}"
+    request_id: RequestId
+    actor: Actor
+    user_id: ExternalId
+    points: Annotated[int, Field(ge=-POINTS_MAX, le=POINTS_MAX)]
+    reason_code: ReasonCode
+    reason: FreeText
+
+
 class PointsChanged(Event):
     """One entry of a user's points ledger, and the account after it. Available are `balance` - `held`.
 
     If a refund fails, `reclaim` takes back the points that it returned, and `restore` gives back those that it revoked.
+    `add` and `deduct` are corrections of operators, with their `reason_code`.
     """
 
     TYPE: ClassVar[str] = "points.changed.v1"
     user_id: str
-    op: Literal["grant", "hold", "use", "release", "return", "reclaim", "award", "revoke", "restore"]
+    op: Literal["grant", "hold", "use", "release", "return", "reclaim", "award", "revoke", "restore", "add", "deduct"]
     points: int
     growth: int
     balance: int
     held: int
     order_id: OrderId | None = None
+    reason_code: str | None = None
 
 
 class MemberUpsert(Command):

@@ -137,6 +137,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         benefits.CouponTemplateUpsert,
         benefits.CouponIssue,
         benefits.PointsGrant,
+        benefits.PointsAdjust,
         benefits.MemberUpsert,
     ),
     **{provider_calls_queue(provider): CALLS for provider in PROVIDERS},

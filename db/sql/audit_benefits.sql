@@ -24,8 +24,8 @@ FROM (
 -- INV-09. An account equals the sum of its ledger and never holds more than its balance. An account without a ledger is empty.
 WITH folded AS (
     SELECT user_id,
-        sum(CASE WHEN op IN ('grant', 'award', 'restore', 'return') THEN points
-            WHEN op IN ('use', 'reclaim', 'revoke') THEN -points ELSE 0 END) AS balance,
+        sum(CASE WHEN op IN ('grant', 'award', 'restore', 'return', 'add') THEN points
+            WHEN op IN ('use', 'reclaim', 'revoke', 'deduct') THEN -points ELSE 0 END) AS balance,
         sum(CASE WHEN op = 'hold' THEN points WHEN op IN ('release', 'use') THEN -points ELSE 0 END) AS held,
         sum(CASE op WHEN 'revoke' THEN -growth ELSE growth END) AS growth
     FROM points_ledger

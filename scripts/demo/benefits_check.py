@@ -34,7 +34,7 @@ ORDER BY whose
 POINTS_SQL = """
 WITH signs (step, of_balance, of_held) AS (
         VALUES ('grant', 1, 0), ('hold', 0, 1), ('use', -1, -1), ('release', 0, -1), ('return', 1, 0), ('award', 1, 0),
-            ('revoke', -1, 0), ('reclaim', -1, 0), ('restore', 1, 0)),
+            ('revoke', -1, 0), ('reclaim', -1, 0), ('restore', 1, 0), ('add', 1, 0), ('deduct', -1, 0)),
      announced AS (
         SELECT whose AS user_id, sum(many * of_balance) AS balance, sum(many * of_held) AS held
         FROM benefits_log LEFT JOIN signs USING (step)

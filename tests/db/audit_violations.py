@@ -318,7 +318,7 @@ COUPONS = [
 ]
 POINTS = [
     *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("grant", "hold", "use", "release", "return", "award")),
-    *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("revoke", "reclaim", "restore")),
+    *(f"DELETE FROM points_ledger WHERE op = '{op}'" for op in ("revoke", "reclaim", "restore", "add", "deduct")),
     "DELETE FROM points_accounts",
     "UPDATE points_accounts SET growth = growth + 1",
     "INSERT INTO points_accounts VALUES ('u9', 1)",

@@ -163,7 +163,7 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
         ("op FROM coupon_ledger", ("lock", "release", "relock", "rerelease", "return", "use")),
         (
             "op FROM points_ledger",
-            ("award", "grant", "hold", "reclaim", "release", "restore", "return", "revoke", "use"),
+            ("add", "award", "deduct", "grant", "hold", "reclaim", "release", "restore", "return", "revoke", "use"),
         ),
         ("returned_at IS NULL FROM promotion_uses", (False, True)),
         ("state FROM stock_holders", ("committed", "refused", "released", "reserved", "restocked")),

@@ -23,20 +23,23 @@ from messages.rests import OrderCancelRest, ShortageDecide, ShortageDue, Shortag
 from messages.risk import RiskResult
 from messages.shipments import ShipmentBook
 from messages.stock import (
-    StockAdjust,
-    StockCommit,
-    StockLine,
     StockRefused,
-    StockRelease,
-    StockReserve,
     StockReserved,
-    StockRestock,
 )
 from messages.subjects import SubjectErase
 from messages.timers import TimerDue
 from tests.handlers.adjustment_builders import adjustment
-from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
-from tests.handlers.catalogue_builders import coupon, grant, member, promotion, revision_reset, settings, template
+from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, sku, update, user
+from tests.handlers.catalogue_builders import (
+    correction,
+    coupon,
+    grant,
+    member,
+    promotion,
+    revision_reset,
+    settings,
+    template,
+)
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.statement_builders import DAY, configure_fake_statements, reconcile, statement_of
@@ -116,29 +119,6 @@ def moved(ids: Sequence[int], status: str) -> list[Message]:
     return [update(key, f"T{key}", status) for key in ids]
 
 
-def reserves(n: int) -> list[Message]:
-    deadline = datetime.now(UTC) + timedelta(hours=1)
-    keys = [uuid4().int % 2**60 + 1 for _ in range(n)]
-    return [
-        StockReserve(
-            group_id=key,
-            deadline=deadline,
-            lines=(
-                StockLine(holder_id=key, sku_id="s1", warehouse="main", qty=1),
-                StockLine(holder_id=key, sku_id="s2", warehouse="main", qty=1),
-            ),
-        )
-        for key in keys
-    ]
-
-
-async def held(harness: HandlerHarness, n: int) -> list[int]:
-    bodies = reserves(n)
-    await harness.handle_batch([harness.envelope(body) for body in bodies])
-    await harness.pool.execute("DELETE FROM outbox")
-    return [cast(StockReserve, body).group_id for body in bodies]
-
-
 def due(ids: Sequence[int], kind: str) -> list[Message]:
     return [TimerDue(kind=cast(Any, kind), key=key, due_at=datetime.now(UTC)) for key in ids]
 
@@ -165,12 +145,6 @@ async def repeated(harness: HandlerHarness, n: int) -> list[Message]:
     bodies = creates(n)
     await harness.handle(*bodies)
     return list(bodies)
-
-
-async def committed(harness: HandlerHarness, n: int) -> list[int]:
-    keys = await held(harness, n)
-    await harness.handle_batch([harness.envelope(StockCommit(holder_id=key)) for key in keys])
-    return keys
 
 
 async def in_question(harness: HandlerHarness, n: int, reported: bool = True) -> list[int]:
@@ -230,10 +204,6 @@ def plain(make: Callable[[int], Message]) -> Arrange:
 
 def unique() -> str:
     return uuid4().hex
-
-
-def adjust(delta: int) -> StockAdjust:
-    return StockAdjust(request_id=unique(), sku_id="s1", warehouse="main", delta=delta, reason="counted")
 
 
 def cancel_own(key: int) -> Message:
@@ -387,12 +357,6 @@ SCENARIOS: dict[str, Arrange] = {
     "risk.result passed": per(placing, lambda key: RiskResult(order_id=key, verdict="passed")),
     "risk.result held": per(placing, lambda key: RiskResult(order_id=key, verdict="held")),
     "risk.result rejected": per(placing, lambda key: RiskResult(order_id=key, verdict="rejected")),
-    "stock.reserve": plain(lambda _: reserves(1)[0]),
-    "stock.commit": per(held, lambda key: StockCommit(holder_id=key)),
-    "stock.release": per(held, lambda key: StockRelease(holder_id=key)),
-    "stock.restock": per(committed, lambda key: StockRestock(holder_id=key, ref="cancel")),
-    "stock.receive": plain(lambda _: receive("s1", 1, ref=unique())),
-    "stock.adjust": plain(lambda _: adjust(1)),
     "stock.reserved": per(placing, lambda key: StockReserved(group_id=key)),
     "stock.refused": per(placing, lambda key: StockRefused(group_id=key, code="INVENTORY_INSUFFICIENT")),
     "payment.result captured": per(placed, lambda key: captured(key, 1000, f"t{key}")),
@@ -444,6 +408,7 @@ SCENARIOS: dict[str, Arrange] = {
     "coupon_template.upsert": plain(lambda _: template(unique())),
     "coupon.issue": issues,
     "coupon.issue of nothing": plain(lambda _: coupon(unique())),
+    "points.adjust": plain(lambda _: correction(5, unique())),
     "points.grant": plain(lambda key: grant(5, f"u{key}", unique())),
     "member.upsert": plain(lambda key: member(user_id=f"u{key}", revision=next(REVISIONS))),
 }  # fmt: skip

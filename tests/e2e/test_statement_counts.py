@@ -36,7 +36,8 @@ from tests.e2e.notification_scenarios import CONTACTS, NOTIFYING, orders_paid
 from tests.e2e.payment_scenarios import PAYING as AT_ONCE
 from tests.e2e.payment_scenarios import PaymentHarness, Scenario
 from tests.e2e.scenarios import SCENARIOS as OTHERS
-from tests.e2e.scenarios import issues, placed, reserves, unique
+from tests.e2e.scenarios import issues, placed, unique
+from tests.e2e.stock_scenarios import STOCK, reserves
 from tests.handlers.harness import QUEUE_OF, HandlerHarness
 from tests.notifiers.fake_mailbox import open_mailbox
 from tests.runtime.builders import delivery
@@ -58,7 +59,7 @@ from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 PAYING = AT_ONCE | AUTHORIZING
-SCENARIOS = OTHERS | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
+SCENARIOS = OTHERS | STOCK | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
 MANY = 12
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")

@@ -6,9 +6,11 @@ Their defaults are valid today: promotion p1 sells s1 for 400 instead of 500, co
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsGrant
+from messages.base import Actor
+from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsAdjust, PointsGrant
 from messages.catalogue import RevisionReset, SettingsSet, WarehousesSet
 from messages.promotions import PromotionUpsert
+from tests.handlers.builders import OPERATOR
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
@@ -50,6 +52,13 @@ def template(template_id: str = "t1", *, revision: int = 1, **changes: Any) -> C
 
 def coupon(coupon_id: str = "c1", user_id: str = "u1", template_id: str = "t1") -> CouponIssue:
     return CouponIssue(coupon_id=coupon_id, template_id=template_id, user_id=user_id)
+
+
+def correction(points: int, request_id: str = "a1", actor: Actor = OPERATOR) -> PointsAdjust:
+    """Points that an operator adds to u1, or deducts."""
+    return PointsAdjust(
+        request_id=request_id, actor=actor, user_id="u1", points=points, reason_code="MISTAKE", reason="ask Wang Fang"
+    )
 
 
 def grant(points: int = 1000, user_id: str = "u1", request_id: str = "g1") -> PointsGrant:

@@ -8,8 +8,10 @@ from pydantic import ValidationError
 
 from db.statements import SQL
 from messages.catalogue import POINTS_MAX
-from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, template
+from tests.handlers.builders import user
+from tests.handlers.catalogue_builders import DAY, NOW, correction, coupon, grant, template
 from tests.handlers.harness import HandlerHarness
+from workers.domain.points_bookings import BALANCE_MAX
 from workers.handlers import catalogue
 from workers.store import coupons
 
@@ -202,10 +204,10 @@ async def test_a_grant_counts_once_and_leaves_what_orders_hold(harness: HandlerH
 
 async def test_no_account_grows_past_what_can_be_counted(harness: HandlerHarness) -> None:
     await harness.handle(grant(1))
-    await harness.pool.execute("UPDATE points_accounts SET balance = $1", catalogue.BALANCE_MAX - 10)
+    await harness.pool.execute("UPDATE points_accounts SET balance = $1", BALANCE_MAX - 10)
     await harness.handle(grant(11, request_id="g2"), grant(10, request_id="g3"), grant(1, request_id="g4"))
-    assert harness.rejections() == [("POINTS_RULE", {"max": catalogue.BALANCE_MAX})] * 2
-    assert await harness.pool.fetchval("SELECT balance FROM points_accounts") == catalogue.BALANCE_MAX
+    assert harness.rejections() == [("POINTS_RULE", {"max": BALANCE_MAX})] * 2
+    assert await harness.pool.fetchval("SELECT balance FROM points_accounts") == BALANCE_MAX
     with pytest.raises(ValidationError):
         grant(POINTS_MAX + 1)
     with pytest.raises(ValidationError):
@@ -229,3 +231,23 @@ async def test_two_workers_lose_no_points_of_an_old_account_nor_of_a_new_one(har
     assert await harness.pool.fetchval("SELECT balance FROM points_accounts") == 12
     await harness.handle_overlapping([grant(1, request_id="g3")], [grant(2, request_id="g4")], trusted=True)
     assert await harness.pool.fetchval("SELECT balance FROM points_accounts") == 15
+
+
+async def test_an_operator_corrects_points_but_never_those_that_an_order_holds(harness: HandlerHarness) -> None:
+    await harness.handle(grant(1000))
+    await harness.pool.execute("UPDATE points_accounts SET held = 300")
+    await harness.handle(
+        correction(-700, "a1"), correction(-1, "a2"), correction(50, "a3"), correction(0, "a4"), trusted=True
+    )
+    await harness.handle(correction(50, "a3"), trusted=True, reply_to="client.a")
+    await harness.handle(correction(50, "a5", user()), trusted=True)
+    assert [(e["op"], e["points"], e["balance"], e["reason_code"]) for e in harness.events_of("points.changed")] == [
+        ("grant", 1000, 1000, None), ("deduct", 700, 300, "MISTAKE"), ("add", 50, 350, "MISTAKE")
+    ]  # fmt: skip
+    assert harness.replies[-1]["duplicate"]
+    assert [code for code, _ in harness.rejections()] == ["POINTS_INSUFFICIENT", "POINTS_RULE", "AUTH_FORBIDDEN"]
+    assert harness.rejections()[0][1] == {"wanted": 1, "available": 0}
+    assert "Wang" not in str(harness.events)
+    assert await harness.rows("SELECT op, ref, points FROM points_ledger ORDER BY op") == [
+        ("add", "a3", 50), ("deduct", "a1", 700), ("grant", "g1", 1000)
+    ]  # fmt: skip

@@ -10,10 +10,11 @@ from messages.base import MessageKind
 from messages.registry import MODELS
 from messages.roles import Role
 from tests.e2e.scenarios import SCENARIOS
+from tests.e2e.stock_scenarios import STOCK
 from tests.handlers.builders import create
 from tests.handlers.harness import HandlerHarness
 
-COMMANDS = [name for name in SCENARIOS if MODELS[f"{name.split(' ')[0]}.v1"].KIND is MessageKind.COMMAND]
+COMMANDS = [name for name in (SCENARIOS | STOCK) if MODELS[f"{name.split(' ')[0]}.v1"].KIND is MessageKind.COMMAND]
 
 
 async def announced(harness: HandlerHarness) -> Counter[str]:
@@ -25,7 +26,7 @@ async def announced(harness: HandlerHarness) -> Counter[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_a_copy_is_answered_and_changes_nothing(name: str, harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=10_000)
-    bodies = await SCENARIOS[name](harness, 2)
+    bodies = await (SCENARIOS | STOCK)[name](harness, 2)
     alone, twice = (harness.envelope(body, trusted=True, reply_to="client.a") for body in bodies)
     await announced(harness)
 

@@ -109,6 +109,7 @@ SENDERS: dict[str, set[Role]] = {
     "coupon_template.upsert": {Role.CATALOGUE},
     "coupon.issue": {Role.MARKETING},
     "points.grant": {Role.MARKETING},
+    "points.adjust": {Role.OPERATOR},
     "member.upsert": {Role.MARKETING},
 }
 TRUST = Trust(frozenset({"relay"}), {role.value: frozenset({role}) for role in Role})

@@ -15,13 +15,15 @@ sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert, settings.se
 
     coupon.issue            the user has a coupon with the template's terms, which it keeps: coupon.issued
     points.grant            the user has more points: points.changed
+    points.adjust           the user has more points, or fewer: points.changed; POINTS_INSUFFICIENT if orders hold
+                            them, or they are not there; AUTH_FORBIDDEN for a user
 
 Every 30 seconds the unused coupons whose validity has ended are expired: coupon.changed. Orders check the dates
 themselves, so a coupon that has ended is not accepted in between either.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -39,6 +41,7 @@ from messages.benefits import (
     MemberChanged,
     MemberUnchanged,
     MemberUpsert,
+    PointsAdjust,
     PointsChanged,
     PointsGrant,
 )
@@ -60,19 +63,20 @@ from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionU
 from workers.domain.benefits import Account
 from workers.domain.codes import Code
 from workers.domain.coupon_issuing import Issuing
+from workers.domain.points_bookings import BookingOp, booked
 from workers.domain.refusal import Refusal
 from workers.domain.revision_steps import too_far
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services import admissions, commands
+from workers.services import admissions, authorization, commands
 from workers.store import benefits, buyers, catalogue_entries, coupons, free_texts, promotions, skus
+from workers.store.benefits import Booking
 from workers.store.catalogue_entries import Reset
 
 Item: TypeAlias = Envelope[Any]
 U = TypeVar("U", bound=MemberUpsert | SettingsSet | WarehousesSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
 Admit: TypeAlias = Callable[[U], Refusal | None]
 """Returns why a new revision is rejected, or None."""
-BALANCE_MAX = 10**15  # points: sums stay far inside 64 bits, and exact for clients that read numbers as floats
 EXPIRY_SECONDS = 30.0
 
 
@@ -199,7 +203,7 @@ async def decide_all(tx: Transaction, fresh: Sequence[Item], now: datetime) -> c
     outcomes |= await change(tx, SKUS, fresh, any_revision)
     outcomes |= await change(tx, TEMPLATES, fresh, admissions.template)
     outcomes |= await issue_coupons(tx, fresh, now)
-    outcomes |= await grant_points(tx, fresh)
+    outcomes |= await book_points(tx, fresh)
     return outcomes | await change_promotions(tx, fresh)
 
 
@@ -284,29 +288,38 @@ def issue(issuing: Issuing, item: Item, now: datetime) -> Event:
             )
 
 
-async def grant_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outcomes:
-    """Lock the accounts, book each grant, write each account once."""
-    items = [item for item in fresh if isinstance(item.body, PointsGrant)]
+async def book_points(tx: Transaction, fresh: Sequence[Item]) -> commands.Outcomes:
+    """Lock the accounts, book each grant and each correction, write each account once."""
+    items = [item for item in fresh if isinstance(item.body, PointsGrant | PointsAdjust)]
     if not items:
         return {}
     accounts = await benefits.lock_or_create_accounts(tx, {item.body.user_id for item in items})
-    outcomes: commands.Outcomes = {commands.key_of(i): (grant(accounts, i), i) for i in items}
-    granted = [item for event, item in outcomes.values() if isinstance(event, PointsChanged)]
-    await benefits.save_grants(tx, accounts, [(commands.request_of(item), item.body) for item in granted])
-    await free_texts.keep(tx, [(item, item.body.user_id, item.body.user_id) for item in granted])
+    outcomes: commands.Outcomes = {commands.key_of(i): (book_one(accounts, i), i) for i in items}
+    done = [(event, item) for event, item in outcomes.values() if isinstance(event, PointsChanged)]
+    rows = [Booking(event.user_id, event.op, commands.request_of(item), event.points) for event, item in done]
+    await benefits.save_bookings(tx, accounts, rows)
+    await free_texts.keep(tx, [(item, item.body.user_id, item.body.user_id) for _, item in done])
     return outcomes
 
 
-def grant(accounts: dict[str, Account], item: Item) -> Event:
-    """Grant points. Returns points.changed, or command.rejected if the account would hold more than BALANCE_MAX."""
-    body: PointsGrant = item.body
-    account = accounts[body.user_id]
-    if account.balance + body.points > BALANCE_MAX:
-        refusal = Refusal(Code.POINTS_RULE, f"an account has {BALANCE_MAX} points at most", {"max": BALANCE_MAX})
-        return commands.rejected(item, refusal)
-    after = accounts[body.user_id] = replace(account, balance=account.balance + body.points)
+def book_one(accounts: dict[str, Account], item: Envelope[PointsGrant | PointsAdjust]) -> Event:
+    """Grant or correct points. Returns points.changed, or command.rejected if the account cannot have so many."""
+    body = item.body
+    if isinstance(body, PointsAdjust) and body.actor.type == "user":
+        return commands.rejected(item, authorization.FORBIDDEN)
+    after = booked(accounts[body.user_id], body.points)
+    if isinstance(after, Refusal):
+        return commands.rejected(item, after)
+    accounts[body.user_id] = after
+    op: BookingOp = "grant" if isinstance(body, PointsGrant) else "add" if body.points >= 0 else "deduct"
     return PointsChanged(
-        user_id=body.user_id, op="grant", points=body.points, growth=0, balance=after.balance, held=after.held
+        user_id=body.user_id,
+        op=op,
+        points=abs(body.points),
+        growth=0,
+        balance=after.balance,
+        held=after.held,
+        reason_code=body.reason_code if isinstance(body, PointsAdjust) else None,
     )
 
 

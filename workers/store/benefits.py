@@ -1,11 +1,10 @@
 """Coupons, points accounts and units at limited prices. Every transaction locks them in this order, each by key."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from db.pool import Transaction
 from db.statements import SQL, columns
-from messages.benefits import PointsGrant
 from workers.domain.benefits import Account, Benefits, ReturnedValue
 from workers.domain.pricing.coupons import Coupon, CouponScope, CouponState
 
@@ -125,12 +124,19 @@ async def lock_or_create_accounts(tx: Transaction, user_ids: Iterable[str]) -> d
     return {row["user_id"]: Account(row["balance"], row["held"], row["growth"]) for row in rows}
 
 
-async def save_grants(
-    tx: Transaction, accounts: Mapping[str, Account], grants: Sequence[tuple[str, PointsGrant]]
-) -> None:
-    """Write each account once and each grant, with its ref, to the ledger. Fails if the ledger has the ref already."""
-    if not grants:
+class Booking(NamedTuple):
+    """A change of a user's points outside of orders, with the request that caused it. `op` says in which direction."""
+
+    user_id: str
+    op: str
+    ref: str
+    points: int
+
+
+async def save_bookings(tx: Transaction, accounts: Mapping[str, Account], bookings: Sequence[Booking]) -> None:
+    """Write each account once and each booking to the ledger. Fails if the ledger has its ref already."""
+    if not bookings:
         return
     await _save_accounts(tx, accounts)
-    rows = [(grant.user_id, "grant", ref, None, grant.points, 0, 0) for ref, grant in grants]
+    rows = [(one.user_id, one.op, one.ref, None, one.points, 0, 0) for one in bookings]
     await tx.execute(SQL["benefits.log_points"], *columns(rows))
