@@ -1318,7 +1318,7 @@ CREATE TABLE stock_ledger (
     sku_id    text        NOT NULL,
     warehouse text        NOT NULL,
     op        text        NOT NULL CHECK (op IN ('receive', 'adjust', 'reserve', 'commit', 'release', 'restock', 'quarantine',
-                          'write_off', 'clear', 'discard')),
+                          'write_off', 'clear', 'discard', 'transfer_out', 'transfer_in')),
     ref       text        NOT NULL DEFAULT '',
     qty       integer     NOT NULL,
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -185,6 +185,25 @@ class StockEndQuarantine(Command):
     reason_code: ReasonCode
 
 
+class TransferLine(Part):
+    """`qty` units of one SKU."""
+
+    sku_id: ExternalId
+    qty: Quantity
+
+
+class StockTransfer(Command):
+    """Goods moved from one warehouse to another: all lines are booked or none. What orders hold stays."""
+
+    TYPE: ClassVar[str] = "stock.transfer.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE, Role.OPERATOR})
+    SCOPE: ClassVar[str] = "stock.transfer:{warehouse}:{to_warehouse}"
+    request_id: RequestId
+    warehouse: Name
+    to_warehouse: Name
+    lines: Annotated[tuple[TransferLine, ...], Field(min_length=1, max_length=200)]
+
+
 class StockLevel(Event):
     """The counters of one SKU in one warehouse after a change. Units in quarantine are not among those on hand."""
 
@@ -209,6 +228,25 @@ class StockAdjusted(StockLevel):
     TYPE: ClassVar[str] = "stock.adjusted.v1"
     request_id: str
     delta: int
+
+
+class TransferredSku(Part):
+    """Units of one SKU that moved, and what is on hand now in the warehouse that they left and in the other one."""
+
+    sku_id: str
+    qty: int
+    on_hand: int
+    to_on_hand: int
+
+
+class StockTransferred(Event):
+    """These units are in the other warehouse."""
+
+    TYPE: ClassVar[str] = "stock.transferred.v1"
+    request_id: str
+    warehouse: str
+    to_warehouse: str
+    lines: tuple[TransferredSku, ...]
 
 
 class StockQuarantineEnded(StockLevel):

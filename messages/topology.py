@@ -104,6 +104,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         stock.StockEndQuarantine,
         stock.StockReceive,
         stock.StockAdjust,
+        stock.StockTransfer,
     ),
     "stock-results": (stock.StockReserved, stock.StockRefused, replacements.AfterSaleExchangeDecided),
     "payment-requests": (payments.PaymentStart,),

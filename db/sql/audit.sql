@@ -7,7 +7,7 @@ FROM (SELECT sku_id || '@' || warehouse AS id FROM stock WHERE NOT (0 <= locked 
 -- INV-02. A counter without a ledger is a violation too, and so is a ledger without a counter.
 WITH folded AS (
     SELECT sku_id, warehouse,
-        sum(CASE WHEN op IN ('receive', 'adjust', 'restock', 'clear') THEN qty WHEN op = 'commit' THEN -qty ELSE 0 END) AS on_hand,
+        sum(CASE WHEN op IN ('receive', 'adjust', 'restock', 'clear', 'transfer_in') THEN qty WHEN op IN ('commit', 'transfer_out') THEN -qty ELSE 0 END) AS on_hand,
         sum(CASE op WHEN 'reserve' THEN qty WHEN 'commit' THEN -qty WHEN 'release' THEN -qty ELSE 0 END) AS locked,
         sum(CASE WHEN op = 'quarantine' THEN qty WHEN op IN ('clear', 'discard') THEN -qty ELSE 0 END) AS quarantined
     FROM stock_ledger
@@ -19,6 +19,18 @@ FROM (
     FROM stock s FULL JOIN folded f USING (sku_id, warehouse)
     WHERE (coalesce(s.on_hand, 0), coalesce(s.locked, 0), coalesce(s.quarantined, 0))
         <> (coalesce(f.on_hand, 0), coalesce(f.locked, 0), coalesce(f.quarantined, 0))
+) AS bad;
+
+-- name: audit.stock_transfers
+-- INV-02. Units that left one warehouse for another arrived there: both entries name each other's warehouse in their ref.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT sku_id || ' ' || origin || ' to ' || target AS id
+    FROM (SELECT sku_id, warehouse AS origin, split_part(ref, ':', 1) AS target, substr(ref, strpos(ref, ':')) AS request, qty
+          FROM stock_ledger WHERE op = 'transfer_out') AS o
+    FULL JOIN (SELECT sku_id, split_part(ref, ':', 1) AS origin, warehouse AS target, substr(ref, strpos(ref, ':')) AS request, qty
+          FROM stock_ledger WHERE op = 'transfer_in') AS i USING (sku_id, origin, target, request)
+    WHERE o.qty IS DISTINCT FROM i.qty
 ) AS bad;
 
 -- name: audit.stock_holds

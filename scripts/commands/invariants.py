@@ -45,6 +45,7 @@ class Invariant:
 INVARIANTS = (
     Invariant("INV-01", "no more is locked than is on hand", "audit.stock_counters"),
     Invariant("INV-02", "stock counters are what the ledger adds up to", "audit.stock_ledger"),
+    Invariant("INV-02", "what leaves a warehouse for another arrives there", "audit.stock_transfers"),
     Invariant("INV-03", "a lock is taken once and ends once; no more comes back than left", "audit.stock_holds"),
     Invariant("INV-04", "no capture is refunded beyond its amount", "audit.refunds_within_captures"),
     Invariant("INV-04", "what counts as refunded above a capture is above it", "audit_payments.excess_amounts"),

@@ -27,7 +27,7 @@ from tests.db.audit_fulfilment_fixtures import hand_over
 from tests.db.audit_notification_fixtures import add_notifications
 from tests.db.audit_payment_fixtures import add_attempts, add_disputes, add_statements
 from tests.handlers.adjustment_builders import adjustment
-from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, transfer, update, user
 from tests.handlers.catalogue_builders import correction, coupon, grant, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
@@ -104,6 +104,7 @@ async def fill_catalogue(harness: HandlerHarness) -> None:
         promotion("club", scope_id="spu-p1", prices={"p1": 450}, per_user_limit=3),
     )
     await harness.handle(template(), *(coupon(f"c{n}") for n in range(1, 11)), grant(3000))
+    await harness.handle(transfer(("b1", 3), ("p1", 2)))
     await harness.handle(correction(500, "a1"), correction(-500, "a2"), trusted=True)
     await harness.handle(
         settings("seckill", deduct_on="create"),

@@ -17,6 +17,7 @@ VIOLATIONS = {
     **FIRST_NOTIFIED,
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
+    "audit.stock_transfers": ("DELETE FROM stock_ledger WHERE op = 'transfer_in' AND sku_id = 'b1'", "^b1 main"),
     "audit.stock_holds": (
         "INSERT INTO stock_ledger (holder_id, sku_id, warehouse, op, qty) "
         "SELECT holder_id, sku_id, warehouse, 'release', qty FROM stock_ledger "
@@ -165,6 +166,8 @@ OTHERS = [
     ("audit.stock_ledger", "DELETE FROM stock WHERE sku_id = 's1'"),
     ("audit.stock_ledger", "UPDATE stock SET quarantined = 1 WHERE sku_id = 's1'"),
     ("audit.stock_ledger", "INSERT INTO stock VALUES ('s9', 'main', 1, 0)"),
+    ("audit.stock_transfers", "DELETE FROM stock_ledger WHERE op = 'transfer_out'"),
+    ("audit.stock_transfers", "UPDATE stock_ledger SET qty = qty + 1 WHERE op = 'transfer_in'"),
     ("audit.stock_holds", "UPDATE stock_ledger SET qty = qty + 1 WHERE op = 'restock'"),
     ("audit.stock_holds", "DELETE FROM stock_ledger WHERE op = 'reserve'"),
     ("audit.stock_holds", "UPDATE stock_holders SET state = 'released' WHERE state = 'committed'"),

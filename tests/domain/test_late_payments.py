@@ -18,7 +18,8 @@ from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, OrderKind, State, Trigger
 from workers.domain.payment_rules import PAYMENT_TIMEOUT, may_reinstate
 from workers.domain.shop import DeductOn, OnLatePayment
-from workers.domain.stock_reservations import Counter, Holder, HolderState, StockBatch, StockVerdict, Want
+from workers.domain.stock_counters import Counter
+from workers.domain.stock_reservations import Holder, HolderState, StockBatch, StockVerdict, Want
 from workers.handlers import order_changes, payment_results, stock_results, timeouts
 from workers.services.order_events import turn_of
 from workers.services.payment_context import PaymentContext

@@ -8,21 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.domain.stock_counters import NO_HOLDER, ON_HAND_MAX, RETURNED, Counter, LedgerEntry, Place, StockOp
 from workers.domain.stock_reservations import (
     GRANTED,
-    NO_HOLDER,
-    ON_HAND_MAX,
-    RETURNED,
     SHORT,
     TOO_LATE,
-    Counter,
     Holder,
-    LedgerEntry,
-    Place,
     ReservationAnswer,
     Short,
     StockBatch,
-    StockOp,
     StockVerdict,
     Want,
 )

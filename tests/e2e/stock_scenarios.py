@@ -7,7 +7,7 @@ from uuid import uuid4
 from messages.base import Message
 from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, StockReserve, StockRestock
 from tests.e2e.scenarios import Arrange, per, plain, unique
-from tests.handlers.builders import receive
+from tests.handlers.builders import receive, transfer
 from tests.handlers.harness import HandlerHarness
 
 
@@ -50,5 +50,6 @@ STOCK: dict[str, Arrange] = {
     "stock.release": per(held, lambda key: StockRelease(holder_id=key)),
     "stock.restock": per(committed, lambda key: StockRestock(holder_id=key, ref="cancel")),
     "stock.receive": plain(lambda _: receive("s1", 1, ref=unique())),
+    "stock.transfer": plain(lambda _: transfer(("s1", 1), request_id=unique())),
     "stock.adjust": plain(lambda _: adjust(1)),
 }

@@ -11,7 +11,7 @@ from messages.catalogue import SkuUpsert
 from messages.orders import Address, CreateLine, OrderCancel, OrderCreate
 from messages.payments import PaymentResult
 from messages.shipments import ShipmentBook, ShipmentBookLine, ShipmentUpdate
-from messages.stock import StockEndQuarantine, StockReceive
+from messages.stock import StockEndQuarantine, StockReceive, StockTransfer, TransferLine
 
 ADDRESS = Address(receiver="Wang Fang", phone="13812345678", country="CN", city="Shanghai", detail="Nanjing Road 1")
 OPERATOR = Actor(type="operator", id="ops-7")
@@ -36,6 +36,13 @@ def sku(sku_id: str = "s1", *, price: int = 500, revision: int = 1, **changes: A
 
 def receive(sku_id: str, qty: int, ref: str = "note-1", warehouse: str = "main") -> StockReceive:
     return StockReceive(ref=ref, sku_id=sku_id, warehouse=warehouse, qty=qty)
+
+
+def transfer(*lines: tuple[str, int], request_id: str = "move-1", **places: str) -> StockTransfer:
+    """Move units of SKUs from main to east, or between the places given."""
+    parts = tuple(TransferLine(sku_id=sku_id, qty=qty) for sku_id, qty in lines)
+    about = {"warehouse": "main", "to_warehouse": "east"} | places
+    return StockTransfer(request_id=request_id, lines=parts, **about)
 
 
 def end_quarantine(qty: int, outcome: str = "sellable", request_id: str = "q1") -> StockEndQuarantine:

@@ -97,6 +97,7 @@ SENDERS: dict[str, set[Role]] = {
     "risk.result": {Role.OPERATOR},
     "stock.receive": {Role.WAREHOUSE},
     "stock.adjust": {Role.WAREHOUSE},
+    "stock.transfer": {Role.WAREHOUSE, Role.OPERATOR},
     "stock.end_quarantine": {Role.WAREHOUSE},
     "shipment.book": {Role.WAREHOUSE},
     "shipment.create": {Role.WAREHOUSE, Role.OPERATOR},

@@ -11,6 +11,7 @@
                      deduction: retried
     stock.receive    on hand grows, once per delivery note: stock.received
     stock.adjust     on hand is corrected, never below what is locked: stock.adjusted
+    stock.transfer   units move to another warehouse, all lines or none, and none that orders hold: stock.transferred
     stock.end_quarantine  units in quarantine are sellable or written off: stock.quarantine_ended
 
 A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
@@ -42,21 +43,15 @@ from messages.stock import (
     StockReserve,
     StockReserved,
     StockRestock,
+    StockTransfer,
+    StockTransferred,
+    TransferredSku,
 )
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 from workers.domain.sourcing import Demand, choose
-from workers.domain.stock_reservations import (
-    ON_HAND_MAX,
-    Counter,
-    Holder,
-    Place,
-    Short,
-    StockBatch,
-    StockOp,
-    StockVerdict,
-    Want,
-)
+from workers.domain.stock_counters import ON_HAND_MAX, Counter, Place, StockOp
+from workers.domain.stock_reservations import Holder, Short, StockBatch, StockVerdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import commands
@@ -64,18 +59,20 @@ from workers.store import free_texts, stock
 
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """The messages about the stock that an order holds."""
-WarehouseCommand: TypeAlias = StockReceive | StockAdjust | StockEndQuarantine
-"""The messages about the stock of a warehouse."""
+PlaceCommand: TypeAlias = StockReceive | StockAdjust | StockEndQuarantine
+"""The messages about one SKU in one warehouse."""
+WarehouseCommand: TypeAlias = PlaceCommand | StockTransfer
+"""The messages about the stock of warehouses."""
 
 
 async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseCommand]) -> None:
     """Lock holders and counters once, decide in order of arrival, write each counter once."""
-    claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust, StockEndQuarantine))
+    claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust, StockEndQuarantine, StockTransfer))
     fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
     items = [item for item in batch if isinstance(item.body, HolderCommand) or id(item) in fresh]
     holders = await stock.lock_holders(tx, holder_ids(items))
     await stock.read_held(tx, holders)
-    await stock.create_counters(tx, [place_of(i.body) for i in items if isinstance(i.body, StockReceive)])
+    await stock.create_counters(tx, arrivals(items))
     stock_batch = StockBatch(await stock.lock_counters(tx, places(items, holders)), holders)
     news: list[outbox.Announcement] = []
     outcomes: commands.Outcomes = {}
@@ -178,7 +175,9 @@ def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestoc
 
 
 def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
-    """Receive, adjust or end a quarantine. Returns the event, or command.rejected."""
+    """Receive, adjust, transfer or end a quarantine. Returns the event, or command.rejected."""
+    if isinstance(body, StockTransfer):
+        return transfer(stock_batch, item, body)
     place = place_of(body)
     if isinstance(body, StockReceive):
         if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
@@ -196,6 +195,35 @@ def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: Warehouse
         why = "the correction would leave less than is locked" if known else "there was never stock of it there"
         return commands.rejected(item, Refusal(code, why, details))
     return StockAdjusted(**level(place, counter), request_id=body.request_id, delta=body.delta)
+
+
+def transfer(stock_batch: StockBatch, item: Envelope[Any], body: StockTransfer) -> Event:
+    """Move units to another warehouse. Returns the event, or command.rejected."""
+    if body.warehouse == body.to_warehouse:
+        why = "the goods are there already"
+        return commands.rejected(item, Refusal(Code.ORDER_PARAM_INVALID, why, {"field": "to_warehouse"}))
+    units: dict[str, int] = {}
+    for line in body.lines:
+        units[line.sku_id] = units.get(line.sku_id, 0) + line.qty
+    known = stock_batch.counters
+    if any(known[sku_id, body.to_warehouse].on_hand + qty > ON_HAND_MAX for sku_id, qty in units.items()):
+        return commands.rejected(item, Refusal(Code.INVENTORY_INVARIANT, f"more than {ON_HAND_MAX} units"))
+    short = stock_batch.transfer(units, body.warehouse, body.to_warehouse, commands.request_of(item))
+    if short:
+        details = [{"sku_id": one.place[0], "want": one.want, "have": one.have} for one in short]
+        why = "fewer units are there that no order holds"
+        return commands.rejected(item, Refusal(Code.INVENTORY_INSUFFICIENT, why, {"short": details}))
+    lines = tuple(
+        TransferredSku(
+            sku_id=sku_id,
+            qty=qty,
+            on_hand=known[sku_id, body.warehouse].on_hand,
+            to_on_hand=known[sku_id, body.to_warehouse].on_hand,
+        )
+        for sku_id, qty in units.items()
+    )
+    about = {"request_id": body.request_id, "warehouse": body.warehouse, "to_warehouse": body.to_warehouse}
+    return StockTransferred(**about, lines=lines)
 
 
 def end_quarantine(stock_batch: StockBatch, item: Envelope[Any], body: StockEndQuarantine) -> Event:
@@ -247,12 +275,26 @@ def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Pl
             found.update((line.sku_id, line.warehouse) for line in item.body.lines)
         if isinstance(item.body, StockReserve):
             found.update((line.sku_id, name) for line in item.body.lines for name in line.others)
-        elif isinstance(item.body, WarehouseCommand):
+        elif isinstance(item.body, StockTransfer):
+            found.update((line.sku_id, item.body.warehouse) for line in item.body.lines)
+            found.update(targets(item.body))
+        elif isinstance(item.body, PlaceCommand):
             found.add(place_of(item.body))
     return found
 
 
-def place_of(body: WarehouseCommand) -> Place:
+def arrivals(items: Iterable[Envelope[Any]]) -> set[Place]:
+    """Return the places where goods arrive, perhaps for the first time."""
+    found = {place_of(item.body) for item in items if isinstance(item.body, StockReceive)}
+    return found.union(*(targets(item.body) for item in items if isinstance(item.body, StockTransfer)))
+
+
+def targets(body: StockTransfer) -> set[Place]:
+    """Return the places to which a transfer brings units."""
+    return {(line.sku_id, body.to_warehouse) for line in body.lines}
+
+
+def place_of(body: PlaceCommand) -> Place:
     """Return the place of the counter that a warehouse's message names."""
     return body.sku_id, body.warehouse
 

@@ -5,7 +5,8 @@ from dataclasses import astuple
 
 from db.pool import Transaction
 from db.statements import SQL, columns
-from workers.domain.stock_reservations import Counter, Holder, HolderState, LedgerEntry, Place
+from workers.domain.stock_counters import Counter, LedgerEntry, Place
+from workers.domain.stock_reservations import Holder, HolderState
 
 
 async def lock_holders(tx: Transaction, ids: Iterable[int]) -> dict[int, Holder]:
