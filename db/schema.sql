@@ -1299,9 +1299,11 @@ CREATE TABLE stock (
     on_hand   integer NOT NULL CHECK (on_hand >= 0),
     locked    integer NOT NULL DEFAULT 0 CHECK (locked >= 0),
     quarantined integer NOT NULL DEFAULT 0 CHECK (quarantined >= 0),
+    low_units integer CHECK (low_units >= 0),
     PRIMARY KEY (sku_id, warehouse),
     CONSTRAINT stock_never_oversold CHECK (locked <= on_hand)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON COLUMN stock.low_units IS 'stock.low is announced when so few can be sold; 0: never, null: as the setting says';
 COMMENT ON COLUMN stock.quarantined IS 'units that came back and are kept apart; they are not on hand';
 
 CREATE TABLE stock_holders (

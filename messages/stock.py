@@ -249,6 +249,46 @@ class StockTransferred(Event):
     lines: tuple[TransferredSku, ...]
 
 
+class StockThresholdSet(Command):
+    """Announce stock.low when so few units of the SKU can be sold there, 0: never. null: as the shop's setting says."""
+
+    TYPE: ClassVar[str] = "stock.threshold.set.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.WAREHOUSE, Role.CATALOGUE, Role.OPERATOR})
+    SCOPE: ClassVar[str] = "stock.threshold.set:{warehouse}:{sku_id}"
+    request_id: RequestId
+    sku_id: ExternalId
+    warehouse: Name
+    units: Annotated[int, Field(ge=0, le=QUANTITY_MAX)] | None
+
+
+class StockThresholdChanged(Event):
+    """The threshold of the SKU in this warehouse; null stands for the shop's."""
+
+    TYPE: ClassVar[str] = "stock.threshold_changed.v1"
+    request_id: str
+    sku_id: str
+    warehouse: str
+    units: int | None
+
+
+class StockLow(Event):
+    """The units that can be sold there fell to the threshold or below: announced again once they rose."""
+
+    TYPE: ClassVar[str] = "stock.low.v1"
+    sku_id: str
+    warehouse: str
+    sellable: int
+    threshold: int
+
+
+class StockSoldOut(Event):
+    """The last unit that could be sold there is locked or gone. It is announced again once there were some."""
+
+    TYPE: ClassVar[str] = "stock.sold_out.v1"
+    sku_id: str
+    warehouse: str
+
+
 class StockQuarantineEnded(StockLevel):
     """These units are not in quarantine any more: they are on hand, or gone for good."""
 

@@ -105,6 +105,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         stock.StockReceive,
         stock.StockAdjust,
         stock.StockTransfer,
+        stock.StockThresholdSet,
     ),
     "stock-results": (stock.StockReserved, stock.StockRefused, replacements.AfterSaleExchangeDecided),
     "payment-requests": (payments.PaymentStart,),

@@ -42,6 +42,7 @@ SHOP_FIELDS = (
     "points_unit_minor_units",
     "points_max_percent",
     "points_with_coupon",
+    "stock_low_units",
     "saga_deadline_seconds",
     "receipt_window_seconds",
     "cancel_later_max_seconds",
@@ -78,6 +79,13 @@ class Settings(WatchSettings):
         default={},
         description='Flat fee per order in minor units, by currency, as JSON: {"CNY": 500, "JPY": 600}. Orders in '
         "other currencies are refused, unless there is no fee at all",
+    )
+    stock_low_units: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="`stock.low` is announced when so few units of a SKU can be sold in a warehouse without a "
+        "threshold of its own (`stock.threshold.set`); 0: never. Workers of stock need it",
     )
     saga_deadline_seconds: int = Field(
         default=600, ge=1, le=86_400, description="An order that is still placing after this time is rejected"

@@ -15,7 +15,7 @@ WHERE holder_id = ANY($1::bigint[]) AND op IN ('reserve', 'restock', 'quarantine
 
 -- name: stock.lock_counters
 -- $1 SKU ids, $2 warehouses, each pair once. Locks: the counters, in key order. Unknown places are missing.
-SELECT s.sku_id, s.warehouse, s.on_hand, s.locked, s.quarantined
+SELECT s.sku_id, s.warehouse, s.on_hand, s.locked, s.quarantined, s.low_units
 FROM stock s
 JOIN unnest($1::text[], $2::text[]) AS k (sku_id, warehouse) USING (sku_id, warehouse)
 ORDER BY s.sku_id, s.warehouse
@@ -27,6 +27,12 @@ INSERT INTO stock (sku_id, warehouse, on_hand)
 SELECT sku_id, warehouse, 0 FROM unnest($1::text[], $2::text[]) AS k (sku_id, warehouse)
 ORDER BY sku_id, warehouse
 ON CONFLICT DO NOTHING;
+
+-- name: stock.save_thresholds
+-- $1 SKU ids, $2 warehouses (the counters are locked), $3 thresholds, null for the shop's.
+UPDATE stock s SET low_units = n.low_units
+FROM unnest($1::text[], $2::text[], $3::integer[]) AS n (sku_id, warehouse, low_units)
+WHERE s.sku_id = n.sku_id AND s.warehouse = n.warehouse;
 
 -- name: stock.save
 -- Locks: the holders and counters are locked. $1 holder ids, $2 group ids, $3 states, $15 turns; $4 SKU ids, $5 warehouses, $6 on hand, $7 locked, $8 in

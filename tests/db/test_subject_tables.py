@@ -77,6 +77,7 @@ NOT_OF_A_USER = {
     **dict.fromkeys(
         (f"stock.{name}:{{warehouse}}:{{sku_id}}" for name in ("receive", "adjust", "end_quarantine")), "the stock"
     ),
+    "stock.threshold.set:{warehouse}:{sku_id}": "the stock",
     "stock.transfer:{warehouse}:{to_warehouse}": "the stock",
     "payment.reconcile:{provider}:{day}": "a statement",
 }

@@ -5,7 +5,15 @@ from typing import cast
 from uuid import uuid4
 
 from messages.base import Message
-from messages.stock import StockAdjust, StockCommit, StockLine, StockRelease, StockReserve, StockRestock
+from messages.stock import (
+    StockAdjust,
+    StockCommit,
+    StockLine,
+    StockRelease,
+    StockReserve,
+    StockRestock,
+    StockThresholdSet,
+)
 from tests.e2e.scenarios import Arrange, per, plain, unique
 from tests.handlers.builders import receive, transfer
 from tests.handlers.harness import HandlerHarness
@@ -40,6 +48,10 @@ async def committed(harness: HandlerHarness, n: int) -> list[int]:
     return keys
 
 
+def threshold(units: int) -> StockThresholdSet:
+    return StockThresholdSet(request_id=unique(), sku_id="s1", warehouse="main", units=units)
+
+
 def adjust(delta: int) -> StockAdjust:
     return StockAdjust(request_id=unique(), sku_id="s1", warehouse="main", delta=delta, reason="counted")
 
@@ -51,5 +63,6 @@ STOCK: dict[str, Arrange] = {
     "stock.restock": per(committed, lambda key: StockRestock(holder_id=key, ref="cancel")),
     "stock.receive": plain(lambda _: receive("s1", 1, ref=unique())),
     "stock.transfer": plain(lambda _: transfer(("s1", 1), request_id=unique())),
+    "stock.threshold.set": plain(threshold),
     "stock.adjust": plain(lambda _: adjust(1)),
 }

@@ -98,6 +98,7 @@ SENDERS: dict[str, set[Role]] = {
     "stock.receive": {Role.WAREHOUSE},
     "stock.adjust": {Role.WAREHOUSE},
     "stock.transfer": {Role.WAREHOUSE, Role.OPERATOR},
+    "stock.threshold.set": {Role.WAREHOUSE, Role.CATALOGUE, Role.OPERATOR},
     "stock.end_quarantine": {Role.WAREHOUSE},
     "shipment.book": {Role.WAREHOUSE},
     "shipment.create": {Role.WAREHOUSE, Role.OPERATOR},

@@ -124,6 +124,8 @@ class Shop:
 
     People are reminded `dispute_reminder_seconds` before a dispute has to be answered; 0: they are not.
 
+    `stock_low_units` is the threshold of stock.low where a place has none of its own; 0: none.
+
     A cancellation is scheduled at most `cancel_later_max_seconds` ahead.
 
     `fulfilment_warehouses` get requests in queues of their own: warehouse -> the broker users that may report for it,
@@ -148,6 +150,7 @@ class Shop:
     split_by: frozenset[str] = frozenset({"product_type", "seller"})
     members_only: bool = False
     risk_check: bool = False
+    stock_low_units: int = 0
     saga_deadline_seconds: int = 600
     receipt_window_seconds: int = 15 * 86_400
     cancel_later_max_seconds: int = 30 * 86_400

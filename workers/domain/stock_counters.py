@@ -1,5 +1,6 @@
 """Stock counters, and the ledger entries that add up to them."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,11 +17,13 @@ class Counter:
     """The units of one SKU in one warehouse. 0 <= locked <= on_hand always holds.
 
     Units in quarantine came back and are not on hand: they are kept apart until the warehouse decides about them.
+    It is low when `low_units` or fewer can be sold; None stands for the shop's number.
     """
 
     on_hand: int
     locked: int
     quarantined: int = 0
+    low_units: int | None = None
 
     @property
     def sellable(self) -> int:
@@ -83,3 +86,37 @@ def apply(counter: Counter, op: StockOp, qty: int) -> None:
             pass  # these units are neither on hand nor in quarantine
     assert 0 <= counter.locked <= counter.on_hand, f"{op} of {qty} would leave {counter}"
     assert counter.quarantined >= 0, f"{op} of {qty} would leave {counter}"
+
+
+class Fall(NamedTuple):
+    """The units that can be sold in a place fell to `units`: to `threshold` or below, or, without one, to none."""
+
+    place: Place
+    units: int
+    threshold: int | None
+
+
+class StockWatch:
+    """Sees, in one batch, which places fall to their threshold or are sold out. One that was there before is not seen.
+
+    `low_units` is the shop's threshold; 0 is none.
+    """
+
+    def __init__(self, counters: Mapping[Place, Counter], low_units: int) -> None:
+        self._counters = counters
+        self._low_units = low_units
+        self._seen = {place: counter.sellable for place, counter in counters.items()}
+        self._entries = 0
+
+    def falls(self, ledger: Sequence[LedgerEntry]) -> Iterator[Fall]:
+        """Return what fell by the entries that the ledger has got since the last call."""
+        changed = dict.fromkeys(entry.place for entry in ledger[self._entries :])
+        self._entries = len(ledger)
+        for place in changed:
+            counter, before = self._counters[place], self._seen[place]
+            now = self._seen[place] = counter.sellable
+            threshold = self._low_units if counter.low_units is None else counter.low_units
+            if threshold > 0 and now <= threshold < before:
+                yield Fall(place, now, threshold)
+            if now == 0 < before:
+                yield Fall(place, now, None)

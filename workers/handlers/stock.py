@@ -12,14 +12,16 @@
     stock.receive    on hand grows, once per delivery note: stock.received
     stock.adjust     on hand is corrected, never below what is locked: stock.adjusted
     stock.transfer   units move to another warehouse, all lines or none, and none that orders hold: stock.transferred
+    stock.threshold.set  the counter has another threshold: stock.threshold_changed
     stock.end_quarantine  units in quarantine are sellable or written off: stock.quarantine_ended
 
 A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
 (workers/domain/stock_reservations.py has the table). Orders in one batch are granted in order of arrival.
+Whatever lets the units that can be sold in a place fall to its threshold is also announced as stock.low, and to none as
+stock.sold_out: once, and again after they rose.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import outbox
@@ -35,6 +37,7 @@ from messages.stock import (
     StockCommit,
     StockDiscrepancy,
     StockEndQuarantine,
+    StockLow,
     StockQuarantineEnded,
     StockReceive,
     StockReceived,
@@ -43,14 +46,18 @@ from messages.stock import (
     StockReserve,
     StockReserved,
     StockRestock,
+    StockSoldOut,
+    StockThresholdChanged,
+    StockThresholdSet,
     StockTransfer,
     StockTransferred,
     TransferredSku,
 )
+from workers import shop
 from workers.domain.codes import Code
 from workers.domain.refusal import Refusal
 from workers.domain.sourcing import Demand, choose
-from workers.domain.stock_counters import ON_HAND_MAX, Counter, Place, StockOp
+from workers.domain.stock_counters import ON_HAND_MAX, Counter, Fall, Place, StockOp, StockWatch
 from workers.domain.stock_reservations import Holder, Short, StockBatch, StockVerdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
@@ -59,7 +66,7 @@ from workers.store import free_texts, stock
 
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
 """The messages about the stock that an order holds."""
-PlaceCommand: TypeAlias = StockReceive | StockAdjust | StockEndQuarantine
+PlaceCommand: TypeAlias = StockReceive | StockAdjust | StockEndQuarantine | StockThresholdSet
 """The messages about one SKU in one warehouse."""
 WarehouseCommand: TypeAlias = PlaceCommand | StockTransfer
 """The messages about the stock of warehouses."""
@@ -67,13 +74,16 @@ WarehouseCommand: TypeAlias = PlaceCommand | StockTransfer
 
 async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseCommand]) -> None:
     """Lock holders and counters once, decide in order of arrival, write each counter once."""
-    claims = await commands.claim(tx, batch.of(StockReceive, StockAdjust, StockEndQuarantine, StockTransfer))
+    claims = await commands.claim(
+        tx, batch.of(StockReceive, StockAdjust, StockEndQuarantine, StockThresholdSet, StockTransfer)
+    )
     fresh = {id(item) for item in claims.fresh}  # two copies of a message have the same message id
     items = [item for item in batch if isinstance(item.body, HolderCommand) or id(item) in fresh]
     holders = await stock.lock_holders(tx, holder_ids(items))
     await stock.read_held(tx, holders)
     await stock.create_counters(tx, arrivals(items))
     stock_batch = StockBatch(await stock.lock_counters(tx, places(items, holders)), holders)
+    watch = StockWatch(stock_batch.counters, shop.current().stock_low_units)
     news: list[outbox.Announcement] = []
     outcomes: commands.Outcomes = {}
 
@@ -91,8 +101,11 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
             batch.retry(item, Reason.STOCK_NOT_THERE_YET, "what comes before it has not arrived yet")
         elif verdict is StockVerdict.DISCREPANCY:
             news.append(outbox.event(discrepancy(stock_batch, body), because=item))
+        news += [outbox.event(fall_of(fall), because=item) for fall in watch.falls(stock_batch.ledger)]
 
     await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
+    thresholds = [event for event, _ in outcomes.values() if isinstance(event, StockThresholdChanged)]
+    await stock.save_thresholds(tx, {(one.sku_id, one.warehouse): one.units for one in thresholds})
     adjusted = [item for event, item in outcomes.values() if isinstance(event, StockAdjusted)]
     await free_texts.keep(tx, [(item, "/".join(reversed(place_of(item.body))), None) for item in adjusted])
     answers = await commands.conclude(tx, outcomes)
@@ -175,18 +188,33 @@ def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestoc
 
 
 def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
-    """Receive, adjust, transfer or end a quarantine. Returns the event, or command.rejected."""
-    if isinstance(body, StockTransfer):
-        return transfer(stock_batch, item, body)
+    """Apply a warehouse's message. Returns the event, or command.rejected."""
+    match body:
+        case StockReceive():
+            return receive(stock_batch, item, body)
+        case StockAdjust():
+            return adjust(stock_batch, item, body)
+        case StockTransfer():
+            return transfer(stock_batch, item, body)
+        case StockEndQuarantine():
+            return end_quarantine(stock_batch, item, body)
+        case StockThresholdSet():
+            stock_batch.counters[place_of(body)].low_units = body.units
+            return StockThresholdChanged(**body.model_dump())
+
+
+def receive(stock_batch: StockBatch, item: Envelope[Any], body: StockReceive) -> Event:
+    """Add goods that arrived. Returns the event, or command.rejected."""
     place = place_of(body)
-    if isinstance(body, StockReceive):
-        if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
-            return commands.rejected(item, Refusal(Code.INVENTORY_INVARIANT, f"more than {ON_HAND_MAX} units"))
-        after = stock_batch.receive(place, body.qty, body.ref)
-        return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
-    if isinstance(body, StockEndQuarantine):
-        return end_quarantine(stock_batch, item, body)
-    ref = commands.request_of(item)
+    if stock_batch.counters[place].on_hand + body.qty > ON_HAND_MAX:
+        return commands.rejected(item, Refusal(Code.INVENTORY_INVARIANT, f"more than {ON_HAND_MAX} units"))
+    after = stock_batch.receive(place, body.qty, body.ref)
+    return StockReceived(**level(place, after), ref=body.ref, qty=body.qty)
+
+
+def adjust(stock_batch: StockBatch, item: Envelope[Any], body: StockAdjust) -> Event:
+    """Correct a counter. Returns the event, or command.rejected."""
+    place, ref = place_of(body), commands.request_of(item)
     counter = stock_batch.adjust(place, body.delta, ref) if body.delta else stock_batch.counters.get(place)
     if counter is None:
         known = stock_batch.counters.get(place)
@@ -247,7 +275,16 @@ def end_quarantine(stock_batch: StockBatch, item: Envelope[Any], body: StockEndQ
 
 def level(place: Place, counter: Counter) -> dict[str, Any]:
     """Return the fields of an event that show a counter."""
-    return {"sku_id": place[0], "warehouse": place[1], **asdict(counter)}
+    units = {"on_hand": counter.on_hand, "locked": counter.locked, "quarantined": counter.quarantined}
+    return {"sku_id": place[0], "warehouse": place[1], **units}
+
+
+def fall_of(fall: Fall) -> StockLow | StockSoldOut:
+    """Announce that the units that can be sold fell to their threshold, or to none."""
+    about = {"sku_id": fall.place[0], "warehouse": fall.place[1]}
+    if fall.threshold is None:
+        return StockSoldOut(**about)
+    return StockLow(**about, sellable=fall.units, threshold=fall.threshold)
 
 
 def discrepancy(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestock) -> StockDiscrepancy:
@@ -284,8 +321,8 @@ def places(items: Iterable[Envelope[Any]], holders: dict[int, Holder]) -> set[Pl
 
 
 def arrivals(items: Iterable[Envelope[Any]]) -> set[Place]:
-    """Return the places where goods arrive, perhaps for the first time."""
-    found = {place_of(item.body) for item in items if isinstance(item.body, StockReceive)}
+    """Return the places where goods arrive or are watched, perhaps for the first time."""
+    found = {place_of(item.body) for item in items if isinstance(item.body, StockReceive | StockThresholdSet)}
     return found.union(*(targets(item.body) for item in items if isinstance(item.body, StockTransfer)))
 
 

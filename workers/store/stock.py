@@ -1,7 +1,6 @@
 """Stock counters, their holders and the ledger that explains every unit."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
 
 from db.pool import Transaction
 from db.statements import SQL, columns
@@ -43,7 +42,8 @@ async def lock_counters(tx: Transaction, places: Iterable[Place]) -> dict[Place,
         return {}
     rows = await tx.fetch(SQL["stock.lock_counters"], *columns(wanted))
     return {
-        (row["sku_id"], row["warehouse"]): Counter(row["on_hand"], row["locked"], row["quarantined"]) for row in rows
+        (row["sku_id"], row["warehouse"]): Counter(row["on_hand"], row["locked"], row["quarantined"], row["low_units"])
+        for row in rows
     }
 
 
@@ -62,7 +62,14 @@ async def save(
         return
     changed = [(holder.id, holder.group_id, holder.state) for holder in holders]
     places = sorted({entry.place for entry in ledger})
-    levels = [(*place, *astuple(counters[place])) for place in places]
+    levels = [(*place, one.on_hand, one.locked, one.quarantined) for place in places for one in [counters[place]]]
     entries = [(entry.holder_id, *entry.place, entry.op, entry.ref, entry.qty) for entry in ledger]
     turns = [holder.turn for holder in holders]
     await tx.execute(SQL["stock.save"], *columns(changed, 3), *columns(levels, 5), *columns(entries, 6), turns)
+
+
+async def save_thresholds(tx: Transaction, thresholds: Mapping[Place, int | None]) -> None:
+    """Write the thresholds of these places; None stands for the shop's."""
+    if thresholds:
+        rows = [(*place, units) for place, units in sorted(thresholds.items(), key=lambda one: one[0])]
+        await tx.execute(SQL["stock.save_thresholds"], *columns(rows))
