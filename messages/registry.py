@@ -8,6 +8,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     adjustments,
     after_sale_queries,
     after_sales,
+    annotations,
     authorizations,
     base,
     benefits,

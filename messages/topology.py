@@ -6,6 +6,7 @@ from typing import Any
 
 from messages import (
     adjustments,
+    annotations,
     authorizations,
     benefits,
     buyer_notifications,
@@ -93,6 +94,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         cancellations.OrderCancelScheduled,
     ),
     "order-cancellations": cancellations.TO_US,
+    "order-annotations": annotations.TO_US,
     "order-holds": (holds.OrderHold, holds.OrderRelease),
     "order-adjustments": (adjustments.OrderAmountAdjust,),
     "partial-orders": (rests.OrderCancelRest, rests.ShortageReport, rests.ShortageDecide, rests.ShortageDue),

@@ -120,6 +120,11 @@ async def test_personal_data_is_in_clear_nowhere(deployment: Deployment) -> None
         }
         await _publish(deployment, raw, orjson.dumps(moved), key="order.change_address")
         await deployment.wait_until("SELECT sum(modify_count) = 1 FROM order_addresses")
+        noted = {name: moved[name] for name in ("request_id", "actor", "order_id")} | {"remark": SAYS}
+        await _publish(deployment, raw, orjson.dumps(noted), key="order.change_remark")
+        await deployment.wait_until(
+            "SELECT EXISTS (SELECT FROM commands WHERE outcome_type = 'order_remark.changed.v1')"
+        )
         await deployment.wait_until("SELECT count(*) = 0 FROM outbox")
         assert set(await deployment.stop()) == {0}
         await nothing_is_in_the_database(deployment)

@@ -28,6 +28,7 @@ from messages.user_roles import Trust
 from outbox.insertion import AAD
 from scripts.gateways.carrier import CarrierService
 from tests.e2e.after_sale_scenarios import AFTER_SALES
+from tests.e2e.annotation_scenarios import ANNOTATIONS
 from tests.e2e.authorization_scenarios import AUTHORIZING
 from tests.e2e.cancellation_scenarios import CANCELLATIONS
 from tests.e2e.carrier_scenarios import CALLS, CARRIERS
@@ -59,7 +60,7 @@ from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 PAYING = AT_ONCE | AUTHORIZING
-SCENARIOS = OTHERS | STOCK | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
+SCENARIOS = OTHERS | STOCK | ANNOTATIONS | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
 MANY = 12
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")

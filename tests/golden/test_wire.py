@@ -105,7 +105,14 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
         for name in known["fields"]
         if {part.strip("[]") for part in name.split(".")} & personal
     }
-    assert carrying == {"order.create.v1", "order.change_address.v1", "contact.set.v1", *MASKED, *INSTRUCTIONS}
+    assert carrying == {
+        "order.create.v1",
+        "order.change_address.v1",
+        "order.change_remark.v1",
+        "contact.set.v1",
+        *MASKED,
+        *INSTRUCTIONS,
+    }
 
 
 MASKED = {"order.previewed.v1", "order.described.v1", "contact.listed.v1"}

@@ -31,6 +31,8 @@ SENDERS: dict[str, set[Role]] = {
     "order.number.issue": BUYERS,
     "order.cancel": BUYERS,
     "order.cancel_later": BUYERS,
+    "order.change_remark": BUYERS,
+    "comment.mark": BUYERS,
     "order.keep": BUYERS,
     "order.change_address": BUYERS,
     "order.confirm_receipt": BUYERS,

@@ -1,0 +1,11 @@
+"""Remarks and comments: what must exist before n messages of each kind make sense, and the messages."""
+
+from messages.annotations import CommentMark, OrderChangeRemark
+from tests.e2e.scenarios import Arrange, delivered, per, placed, unique
+from tests.handlers.builders import user
+
+ANNOTATIONS: dict[str, Arrange] = {
+    "order.change_remark": per(placed, lambda key: OrderChangeRemark(
+        request_id=unique(), actor=user(), order_id=key, remark="ring twice")),
+    "comment.mark": per(delivered, lambda key: CommentMark(request_id=unique(), actor=user(), order_id=key)),
+}  # fmt: skip
