@@ -133,7 +133,7 @@ FROM orders o LEFT JOIN order_snapshots s ON s.order_id = o.id AND s.type = 6
 WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.move_lines
--- $1 order ids (locked, still being placed), $2 SKU ids, $3 warehouses. All lines of the SKU come from the warehouse.
+-- $1 order ids (locked, placed or reinstated now), $2 SKU ids, $3 warehouses. All lines of the SKU come from the warehouse.
 UPDATE order_items i SET warehouse = n.warehouse
 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS n (order_id, sku_id, warehouse)
 WHERE i.order_id = n.order_id AND i.sku_id = n.sku_id;

@@ -1,7 +1,8 @@
 -- name: reinstatements.lines
--- $1 root ids (locked). The lines of these orders and of their children, in order. None of an order whose address is missing or was
+-- $1 root ids (locked). The lines of these orders and of their children, in order, with the other warehouses that they may come from. None of an order whose address is missing or was
 -- erased, and none of one that was held, or had a child that was held, when it ended. Locks: none.
-SELECT o.root_id, i.order_id, i.sku_id, i.warehouse, i.qty
+SELECT o.root_id, i.order_id, i.sku_id, i.warehouse, i.qty,
+    ARRAY(SELECT jsonb_array_elements_text(o.policy -> 'other_warehouses' -> i.sku_id)) AS others
 FROM orders o JOIN order_items i ON i.order_id = o.id
 WHERE o.id = ANY(ARRAY(
         SELECT unnest($1::bigint[])

@@ -6,12 +6,12 @@ import orjson
 import pytest
 
 from messages.explanations import OrderExplain, OrderExplained
-from messages.orders import OrderDelete, OrderMerge
+from messages.orders import CreateLine, OrderDelete, OrderMerge
 from messages.stock import StockRefused, StockReserve, StockReserved
 from messages.subjects import SubjectErase
 from scripts.commands.audit import check
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, user
-from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template
+from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template, warehouses
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.querying import ask
@@ -87,6 +87,40 @@ async def test_without_goods_the_payment_goes_back_and_the_order_is_not_tried_ag
     await pay_late(harness, order_id, "again")
     assert await harness.states() == ["cancelled", "awaiting_payment"]
     assert given_back(harness)[1:] == [("late:alipay:again", 1000)]
+
+
+@pytest.mark.parametrize(
+    ("named", "left", "expected"),
+    [
+        (None, {"east": 2, "west": 2}, ("paid", "east")),
+        (None, {"west": 2}, ("paid", "west")),
+        (None, {"west": 1}, ("cancelled", "east")),
+        ("east", {"west": 2}, ("cancelled", "east")),
+    ],
+    ids=["where it was", "elsewhere", "nowhere", "the buyer named it"],
+)
+async def test_goods_come_from_another_warehouse_if_the_first_has_none_left(
+    named: str | None, left: dict[str, int], expected: tuple[str, str], harness: HandlerHarness
+) -> None:
+    """Another of those that the sale allowed, and none of a list that is newer."""
+    await harness.handle(warehouses("east", "west"))
+    await harness.handle(receive("s1", 2, "n-1", warehouse="east"))
+    line = CreateLine(sku_id="s1", qty=2, warehouse=named)
+    order_id = await harness.create_order(create(items=(line,), expected_pay_amount=1000))
+    await harness.sweep("payment")
+    await harness.handle(warehouses("main", revision=2))
+    taken = CreateLine(sku_id="s1", qty=2, warehouse="east")
+    await harness.create_order(create(items=(taken,), expected_pay_amount=1000, request_id="r2"))
+    await harness.handle(*(receive("s1", qty, f"n-{place}", warehouse=place) for place, qty in left.items()))
+    await pay_late(harness, order_id)
+    place = "SELECT o.state, i.warehouse FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.id = $1"
+    assert await harness.rows(place, order_id) == [expected]
+    assert given_back(harness) == ([] if expected[0] == "paid" else [("late:alipay:late", 1000)])
+    if expected == ("paid", "west"):
+        await harness.handle(cancel(order_id))
+        assert await harness.stock("s1", "west") == (2, 0)
+    async with harness.pool.acquire() as tx:
+        assert [finding for finding in await check(tx) if finding.violations] == []
 
 
 async def test_of_two_late_captures_one_is_kept(harness: HandlerHarness) -> None:

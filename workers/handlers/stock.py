@@ -150,7 +150,9 @@ def source(stock_batch: StockBatch, body: StockReserve) -> dict[str, str]:
         if line.others:
             units[line.sku_id] = units.get(line.sku_id, 0) + line.qty
             lists.setdefault(line.sku_id, (line.warehouse, *line.others))
-            chosen |= {sku: name for sku, name in stock_batch.holders[line.holder_id].reserved if sku == line.sku_id}
+            holder = stock_batch.holders[line.holder_id]
+            found = holder.reserved if holder.turn == body.turn else ()  # what it had in another turn is free again
+            chosen |= {sku: name for sku, name in found if sku == line.sku_id}
     demands = [Demand(sku_id, units[sku_id], names) for sku_id, names in lists.items() if sku_id not in chosen]
     if demands:
         named = {line.warehouse for line in body.lines if not line.others}

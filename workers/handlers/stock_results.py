@@ -121,7 +121,7 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
     for item in late:
         reinstate(book, item, batch.now)
 
-    await orders.move_lines(tx, moved_lines([*answers, *waiting]))
+    await orders.move_lines(tx, moved_lines([*answers, *late, *waiting]))
     roots = [book[order.id] for order in reserved]
     payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
     await orders.save(tx, book, payable=roots)

@@ -2,7 +2,8 @@
 
 a late capture of an order that     then
 ----------------------------------  ------------------------------------------------------------------------
-timed out, by its policy, once      reinstating: stock.reserve in a second turn, with a deadline
+timed out, by its policy, once      reinstating: stock.reserve in a second turn, with a deadline, and with
+                                    the other warehouses that its sale allowed
 and the stock answers               then
 reserved                            awaiting_payment and paid at once; the capture is kept
 refused, or not in time, or the     cancelled again, the second turn is released, the whole capture is

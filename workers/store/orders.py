@@ -231,7 +231,7 @@ async def judged(tx: Transaction, ids: Iterable[int]) -> tuple[set[int], dict[in
 
 
 async def move_lines(tx: Transaction, moved: Sequence[tuple[int, str, str]]) -> None:
-    """Have the lines of (order id, SKU) come from this warehouse. The orders are locked and still being placed."""
+    """Have the lines of (order id, SKU) come from this warehouse. They are locked, and placed or reinstated now."""
     if moved:
         await tx.execute(SQL["orders.move_lines"], *columns(moved))
 

@@ -25,13 +25,16 @@ class EndedWait(NamedTuple):
 async def goods(tx: Transaction, roots: Iterable[int]) -> Mapping[int, Sequence[StockLine]]:
     """Root id -> the units that it and its children need. Orders that must not be reinstated are missing.
 
-    They have no address any more, or they were held when they ended: their holds are not reinstated with them.
+    They come from where they would have come from, or from one of the other warehouses that their sale allowed.
+    Those that are missing have no address any more, or were held when they ended: their holds are not reinstated.
     """
     wanted, found = sorted(set(roots)), defaultdict[int, list[StockLine]](list)
-    for root_id, holder_id, sku_id, warehouse, qty in (
+    for root_id, holder_id, sku_id, warehouse, qty, listed in (
         await tx.fetch(SQL["reinstatements.lines"], wanted) if wanted else ()
     ):
-        found[root_id].append(StockLine(holder_id=holder_id, sku_id=sku_id, warehouse=warehouse, qty=qty))
+        others = tuple(name for name in listed if name != warehouse)
+        line = StockLine(holder_id=holder_id, sku_id=sku_id, warehouse=warehouse, qty=qty, others=others)
+        found[root_id].append(line)
     return found
 
 
