@@ -1370,7 +1370,7 @@ CREATE TRIGGER order_items_specs_immutable BEFORE UPDATE OF specs, image_url, un
     FOR EACH ROW WHEN (old.specs IS NOT NULL) EXECUTE FUNCTION refuse_change();
 CREATE FUNCTION refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM orders WHERE id = old.order_id AND state = 'placing') THEN
+    IF EXISTS (SELECT FROM orders WHERE id = old.order_id AND state IN ('placing', 'reinstating')) THEN
         RETURN new;
     END IF;
     RAISE EXCEPTION 'the warehouse of a line is final once the order has its goods' USING ERRCODE = 'integrity_constraint_violation';
