@@ -93,8 +93,10 @@ def stuck(what: Awaits, seconds: int, found: FoundWaits) -> Concern:
     if total is None:
         return Concern(what, Tally(0, 0), None)
     oldest = ", ".join(f"order {row.order_id} since {row.since:%Y-%m-%d %H:%M}Z" for row in found.rows)
+    from_timer = LIMITS[what].from_timer
+    too_long = f"{_length(seconds)} after its timer" if from_timer else f"longer than {_length(seconds)}"
     content = (
-        f"{total.count} waiting for {what} longer than {_length(seconds)}, {total.fresh} of them new; the oldest: "
+        f"{total.count} waiting for {what} {too_long}, {total.fresh} of them new; the oldest: "
         f"{oldest}. Type: oms stuck --kind {what}"
     )
     only = found.rows[0].order_id if total.count == 1 else None
