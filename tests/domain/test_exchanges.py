@@ -97,6 +97,19 @@ def test_a_tax_that_was_added_is_found_in_the_sum(amount: int, rate: int, roundi
     assert included(amount + tax, rate, rounding) == tax
 
 
+def test_lines_of_which_nothing_is_exchanged_are_left_out() -> None:
+    one = exchange_case(CaseLine(1, 3, wanted_sku_id="s1"), CaseLine(2, 3, wanted_sku_id="s2"))
+    terms = ExchangeTerms({name: wanted_sku(name, 500) for name in ("s1", "s2")}, Shop())
+    [line] = exchange_lines(one, {1: 0, 2: 2}, [bought(1), bought(2, "s2")], terms)
+    assert (line.line_no, line.case_line_no, line.qty) == (1, 2, 2)
+
+
+def test_units_count_for_no_money_that_went_back_and_shipping_is_no_part_of_it() -> None:
+    line = replace(bought(), refunded_qty=2, refunded_amount=1007, refunded_shipping=7)
+    assert (worth(line, 1), worth(line, 2)) == (500, 500)
+    assert worth(replace(line, refunded_amount=1207), 1) == 300  # a reviewer was generous
+
+
 @st.composite
 def _exchanges(draw: st.DrawFn) -> tuple[list[BoughtLine], list[ExchangeLine], AfterSaleCase]:
     """The lines of an exchange order for units of up to three lines, of which some may have gone back before."""

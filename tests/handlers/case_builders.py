@@ -85,9 +85,9 @@ def foreign(command: CaseCommand) -> CaseCommand:
     return command.model_copy(update={"actor": user("u2")})
 
 
-async def end_refund(harness: HandlerHarness, status: str = "succeeded") -> None:
+async def end_refund(harness: HandlerHarness, status: str = "succeeded", **changes: object) -> None:
     """Let the refund that was requested last end."""
-    await harness.handle(refund_result(harness.events_of("refund.requested")[-1], status), trusted=True)
+    await harness.handle(refund_result(harness.events_of("refund.requested")[-1], status, **changes), trusted=True)
 
 
 def steps(harness: HandlerHarness) -> list[str]:

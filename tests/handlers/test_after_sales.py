@@ -125,12 +125,18 @@ async def test_the_order_stays_where_the_policy_says_so(harness: HandlerHarness)
     assert await harness.states() == ["delivered"]
 
 
+async def test_a_case_keeps_who_was_at_fault_for_its_reviewer(harness: HandlerHarness) -> None:
+    case = await open_case(harness, apply(await delivered(harness), type="return_refund", reason_code="quality"))
+    await harness.handle(review(case, merchant_fault=False), trusted=True)
+    assert await harness.rows("SELECT merchant_fault FROM after_sales") == [(False,)]
+
+
 async def test_a_failed_refund_leaves_the_case_workable(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     case = await open_case(harness, apply(order_id, (1, 1)))
     await harness.handle(review(case), trusted=True)
-    await end_refund(harness, "failed")
-    assert last(harness)["state"] == "refund_failed"
+    await end_refund(harness, "failed", reason_code="account_closed")
+    assert (last(harness)["state"], last(harness)["reason_code"]) == ("refund_failed", "account_closed")
     refund_no = harness.events_of("refund.requested")[-1]["refund_no"]
     await harness.handle(request_refund(order_id, "o1", 500, refund_no), trusted=True)
     assert last(harness)["state"] == "refunding"

@@ -189,6 +189,17 @@ async def test_nothing_is_owed_for_goods_that_never_arrived(harness: HandlerHarn
     assert await harness.rows("SELECT balance_amount FROM after_sales") == [(0,)]
 
 
+async def test_only_other_goods_that_arrive_are_owed(harness: HandlerHarness) -> None:
+    """One of two replacements is lost before the time for the first goods is over."""
+    _, _ = await early(harness, qty=2)
+    key = (await exchange_order(harness))[0]
+    await harness.handle(book(key, "X1", ("s1", 1)), book(key, "X2", ("s1", 1)))
+    await harness.handle(*(update(key, parcel, "outbound", parcel) for parcel in ("X1", "X2")))
+    await harness.handle(update(key, "X1", "lost", "a"), update(key, "X1", "loss_confirmed", "b"))
+    await harness.sweep("after_sale")
+    assert (last(harness)["state"], owed(harness)) == ("unreturned", [500])
+
+
 async def test_an_inspection_of_goods_for_other_parcels_counts_what_arrives(harness: HandlerHarness) -> None:
     """One of two replacements is lost before the goods are back: one unit is replaced, the other one paid."""
     _, case = await early(harness, qty=2)

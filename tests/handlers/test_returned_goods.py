@@ -200,6 +200,15 @@ async def test_the_case_that_covers_the_units_moves_instead(harness: HandlerHarn
     assert len(harness.events_of("after_sale.requested")) == 1
 
 
+async def test_a_parcel_that_comes_back_is_not_that_of_a_rejected_case(harness: HandlerHarness) -> None:
+    order_id = await delivered(harness)
+    case = await open_case(harness, apply(order_id, type="return_refund"))
+    await harness.handle(review(case, "reject"), trusted=True)
+    await harness.handle(later(order_id, "returned"))
+    assert [event["source"] for event in harness.events_of("after_sale.requested")] == ["user", "fulfilment"]
+    assert harness.events_of("send_back.requested") == []
+
+
 async def test_only_units_without_a_case_are_in_the_one_that_is_opened(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     first = await open_case(harness, apply(order_id, (1, 1)))
