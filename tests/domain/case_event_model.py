@@ -53,7 +53,7 @@ APPLICATIONS: dict[str, tuple[Any, dict[int, int], str | None]] = {
     "apply to return the first line": ("return_refund", {1: 2}, None),
     "apply to return all": ("return_refund", {}, None),
     "apply for the same": ("exchange", {1: 2}, "s1"),
-    "apply for cheaper goods": ("exchange", {1: 2}, "cheap"),
+    "apply for cheaper goods": ("exchange", {1: 2, 2: 1}, "cheap"),
     "apply for dearer goods": ("exchange", {1: 2}, "dear"),
 }
 CANCEL = OrderCancel(request_id="r", actor=BUYER, order_id=ORDER_ID)
@@ -315,7 +315,7 @@ OF_EXCHANGES = {
 def of_exchange(model: CaseModel) -> Iterator[Event]:
     """What may become of the exchange order now."""
     yield from ((f"other goods {state}", 0) for state in NEXT.get(model.replacement, ()))
-    if model.exchange is not None and model.replacement in ("paid", "delivered") and not any(model.exchange.lost):
+    if model.exchange is not None and model.replacement in ("paid", "delivered") and sum(model.exchange.lost) < 2:
         yield "other goods reduced", 0
 
 
@@ -324,7 +324,7 @@ def on_exchange(model: CaseModel, name: str) -> EventResult:
     assert model.exchange is not None
     exchange, now = model.exchange, {"rejected": "cancelled", "reduced": model.replacement}.get(name, name)
     if name == "reduced":
-        exchange = replace(exchange, lost=(1,))
+        exchange = replace(exchange, lost=(1 + sum(exchange.lost),))
     body: Any = AfterSaleExchangeMoved(exchange_order_id=exchange.order_id, state=name)  # type: ignore[arg-type]
     return replace(model, exchange=exchange, replacement=now), [body]
 

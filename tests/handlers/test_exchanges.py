@@ -259,3 +259,15 @@ async def test_other_goods_that_are_lost_give_the_money_of_those_that_they_repla
     await harness.handle(update(key, "X2", "delivered", "c"))
     assert (last(harness)["state"], refunded(harness)) == ("completed", [500])
     assert await harness.rows("SELECT refunded_qty, replaced_qty FROM after_sale_lines") == [(1, 1)]
+
+
+async def test_cheaper_goods_that_are_lost_and_cancelled_give_back_what_was_paid(harness: HandlerHarness) -> None:
+    order_id = await delivered(harness)
+    await harness.fill_stock(5, 300, ["cheap"])
+    case = await approved(harness, order_id, (1, 2, "cheap"))
+    await back(harness, case, (1, 2, "write_off"))
+    key, _, _ = await exchange_order(harness)
+    await harness.handle(book(key, "X1", ("cheap", 1)), update(key, "X1", "outbound", "a"))
+    await harness.handle(update(key, "X1", "lost", "b"))
+    await harness.handle(cancel(key))
+    assert (last(harness)["state"], refunded(harness)) == ("refunding", [400, 300, 300])

@@ -122,15 +122,20 @@ def refund_parts(case: AfterSaleCase, lines: Sequence[BoughtLine], units: Mappin
     return refund_units(lines, units, with_shipping=case.merchant_fault)
 
 
-def amount_due(case: AfterSaleCase, computed: int, left: int) -> int:
-    """What the case gives back: what the reviewer granted, else what was computed; never more than is left.
+def amount_granted(case: AfterSaleCase, computed: int) -> int:
+    """What the case gives for its units: what the reviewer granted, else what was computed.
 
     After a partial inspection a granted amount only lowers what was computed for the accepted units.
     """
     granted = computed if case.granted_amount is None else case.granted_amount
     if case.state is CaseState.INSPECT_PASSED and any(part.refused_qty for part in case.lines):
-        granted = min(granted, computed)
-    return min(granted, left)
+        return min(granted, computed)
+    return granted
+
+
+def amount_due(case: AfterSaleCase, computed: int, left: int) -> int:
+    """What the case gives back: what was granted or computed, and never more than is left."""
+    return min(amount_granted(case, computed), left)
 
 
 def expected_amount(case: AfterSaleCase, lines: Sequence[BoughtLine], left: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from messages.after_sales import AfterSaleEvent, AfterSaleRefundMoved
 from messages.envelope import Envelope
-from workers.domain.after_sale_rules import all_back, amount_due, refund_parts, to_refund
+from workers.domain.after_sale_rules import all_back, amount_due, amount_granted, refund_parts, to_refund
 from workers.domain.after_sales import AfterSaleCase, CaseState, CaseTrigger
 from workers.domain.book import SYSTEM, Who
 from workers.domain.exchanges import balance
@@ -36,12 +36,13 @@ def refund(
     order, lines = context.book[case.order_id], context.lines[case.order_id]
     units = to_refund(case, lines)
     parts = refund_parts(case, lines, units)
-    amount = amount_due(case, sum(part.amount for part in parts), context.left(order.id))
+    computed = sum(part.amount for part in parts)
+    amount = amount_due(case, computed, context.left(order.id))
     book_units(context, case.order_id, parts, because)
     given = tuple(replace(line, refunded_qty=line.refunded_qty + units[line.line_no]) for line in case.lines)
     changes: dict[str, Any] = {"lines": given}
     if case.balance_amount is not None:  # the other goods went out and do not arrive: what they left has gone back
-        left = case.balance_amount - balance(case.lines) + amount
+        left = case.balance_amount - balance(case.lines) + amount_granted(case, computed)
         amount = max(0, min(max(0, left) - max(0, case.balance_amount), context.left(order.id)))
         changes |= {"balance_amount": left, "lines": tuple(replace(n, lost_qty=n.exchange_qty) for n in given)}
     changes["refund_amount"] = amount
@@ -49,7 +50,7 @@ def refund(
     if context.kept.get(order.id) is None or not amount:
         complete(context, case.id, because=because, now=now)
         return event
-    whole = amount == sum(part.amount for part in parts)
+    whole = amount == computed
     due = refunds.due(
         order,
         context.kept[order.id],
