@@ -1,10 +1,12 @@
 """Shortage, cancel, hand-over, captures, voids, expiry in every order: no money is kept that is not wanted."""
 
 from collections import deque
+from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 
 from tests.domain.authorization_model import AMOUNT, Situation, drained, moves, new
-from workers.domain.payment_authorizations import AuthorizationState
+from workers.domain.payment_authorizations import AuthorizationState, look_at
 
 
 @cache
@@ -58,3 +60,11 @@ def test_a_voided_authorisation_keeps_nothing() -> None:
         end = drained(one)
         if end.ours.state is AuthorizationState.VOIDED:
             assert (end.kept, end.theirs.captured) == (0, 0), (one, end)
+
+
+def test_a_promise_begins_anew_with_each_renewal() -> None:
+    one, promise = new().ours, timedelta(days=3)
+    assert look_at(one, None) == one.expire_at - timedelta(days=1)
+    assert look_at(one, promise) == one.authorized_at + promise
+    renewed = replace(one, renewed_at=one.authorized_at + timedelta(days=5))
+    assert look_at(renewed, promise) == one.authorized_at + timedelta(days=8)
