@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from prometheus_client import Counter
 
 from messages.base import AlertRaised, CommandRejected
-from messages.orders import OrderCreate, OrderRejected
 from messages.registry import MODELS
 from outbox.announcement import Announcement
 from outbox.bounded_label import OTHER, BoundedLabel
@@ -32,15 +31,17 @@ class Noted:
         self._rejections: Tally[tuple[str, str]] = Tally()
 
     def note(self, announcements: Sequence[Announcement]) -> None:
-        """Note the codes of the events among these. Parts of a split order are rejected with the whole."""
+        """Note the codes of the events among these.
+
+        Those of order.rejected are not noted here: workers/services/order_counts.py knows which of them reject an
+        order.create, and not a part of one or an exchange order.
+        """
         for body in (one.body for one in announcements if one.destination == "events"):
             match body:
                 case AlertRaised():
                     self._alerts[body.code, body.level] += 1
                 case CommandRejected():
                     self._rejections[body.type, body.code] += 1
-                case OrderRejected(parent_id=None):
-                    self._rejections[OrderCreate.TYPE, body.code] += 1
 
     def count(self) -> None:
         """Count what was noted."""

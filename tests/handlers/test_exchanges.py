@@ -25,6 +25,7 @@ from tests.handlers.case_builders import (
 )
 from tests.handlers.exchange_builders import approved, back, delivered, exchange, exchange_order, refunded
 from tests.handlers.harness import HandlerHarness
+from tests.metric_values import metric_value
 from workers import shop
 
 
@@ -50,9 +51,12 @@ async def test_the_same_goods_go_out_after_the_inspection(harness: HandlerHarnes
 
 async def test_goods_that_are_sold_out_reject_the_case_which_can_be_reviewed_again(harness: HandlerHarness) -> None:
     order_id = await delivered(harness, ("s1", 20))
+    refused = {"message_type": "order.create.v1", "code": "INVENTORY_INSUFFICIENT"}
+    before = metric_value("oms_rejections_total", **refused)
     case = await approved(harness, order_id, (1, 1, "s1"))
     assert (last(harness)["state"], last(harness)["reason_code"]) == ("rejected", "INVENTORY_INSUFFICIENT")
     assert (await exchange_order(harness))[1] == "rejected"
+    assert metric_value("oms_rejections_total", **refused) == before, "nobody has sent an order.create for it"
     await harness.handle(receive("s1", 5, "note-2"))
     await harness.handle(reopen(case), review(case), trusted=True)
     assert (last(harness)["state"], await harness.stock()) == ("awaiting_return", (5, 1))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
+from prometheus_client import REGISTRY
 
 import outbox
 from messages.dashboards import DashboardGet, DashboardShown
@@ -45,8 +46,14 @@ def counted() -> Counter[str]:
     return found
 
 
+def rejections() -> int:
+    """The commands of all types that were rejected."""
+    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+    return int(sum(sample.value for sample in samples if sample.name == "oms_rejections_total"))
+
+
 async def test_orders_are_counted_as_the_log_and_the_dashboard_count_them(harness: HandlerHarness) -> None:
-    before = counted()
+    before, rejected_before = counted(), rejections()
     await live(harness, 24, Random(44))
     found = counted() - before
     log = sum((await folded(harness)).values(), start=Counter[str]())
@@ -67,6 +74,7 @@ async def test_orders_are_counted_as_the_log_and_the_dashboard_count_them(harnes
     assert isinstance(reply, DashboardShown)
     assert (reply.total_orders, reply.paid_orders) == (found["created"], found["paid"])
     assert (reply.cancelled_orders, reply.exception_count) == (log["cancelled"], found["not created"])
+    assert reply.exception_count == rejections() - rejected_before
 
 
 async def test_a_repeat_and_a_transaction_that_fails_count_nothing(harness: HandlerHarness) -> None:

@@ -15,6 +15,9 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 
 import outbox
+from messages.orders import OrderCreate
+from outbox import code_counts
+from outbox.bounded_label import OTHER
 from workers.domain.book import Step
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, OrderKind, State, Trigger
@@ -93,6 +96,7 @@ def _count_whole(step: Step[Any]) -> None:
             _created(SUCCESS, order.created_at)
         case State.PLACING, State.REJECTED:
             _created(FAILURE, order.created_at)
+            code_counts.rejected(OrderCreate.TYPE, order.reason_code or OTHER)
         case State.AWAITING_PAYMENT, State.PAID:
             assert order.paid_at is not None, "a paid order has the time of its payment"
             _paid(SUCCESS, order.paid_at - order.created_at)
