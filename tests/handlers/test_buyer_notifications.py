@@ -1,13 +1,16 @@
 """Buyers are notified: from the event over the stored notification to an e-mail at a real SMTP server (S3-35)."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
+import outbox
 from messages.base import Message
 from messages.buyer_notifications import BuyerNotificationSend
 from messages.contacts import ContactList, ContactSet, ContactsListed
@@ -17,6 +20,7 @@ from messages.registry import MODELS
 from tests.handlers.builders import user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.querying import ask
+from tests.metric_values import metric_value
 from tests.notifiers.fake_mailbox import FakeMailbox, open_mailbox
 from workers import notifiers
 from workers.handlers import buyer_notifications, notification_calls
@@ -65,8 +69,9 @@ async def deliver(harness: HandlerHarness, *calls: Message, attempt: int = 0, co
     answers = await send(needed)
     batch: Batch[Any] = Batch(items, await harness.pool.fetchval("SELECT clock_timestamp()"), answers)
     if commit:
-        async with harness.pool.acquire() as tx, tx.transaction():
-            await notification_calls.take_answers(tx, batch)
+        with outbox.noting_shards():
+            async with harness.pool.acquire() as tx, tx.transaction():
+                await notification_calls.take_answers(tx, batch)
         await harness.relay()
     return batch
 
@@ -107,6 +112,26 @@ async def test_a_refused_email_fails_and_its_order_stays_as_it_is(
     assert await harness.rows(STATES) == [("failed", "SMTP_550", 1)]
     assert await harness.rows("SELECT to_jsonb(o)::text FROM orders o") == before
     assert await harness.state(order_id) == "paid"
+
+
+async def test_a_notification_is_counted_from_nothing_once_it_is_committed(
+    harness: HandlerHarness, mailbox: FakeMailbox
+) -> None:
+    about = {"medium": "email", "kind": "order_paid", "outcome": "failed"}
+    before = REGISTRY.get_sample_value("oms_notifications_total", about)
+    assert before is not None, "an increase from nothing is none for Prometheus"
+    await harness.handle(contact())
+    await harness.place_paid_order()
+    await announce(harness)
+    mailbox.habit = "refuse"
+    batch = await deliver(harness, commit=False)
+    with suppress(RuntimeError), outbox.noting_shards():
+        async with harness.pool.acquire() as tx, tx.transaction():
+            await notification_calls.take_answers(tx, batch)
+            raise RuntimeError("the commit fails")
+    assert metric_value("oms_notifications_total", **about) == before
+    await deliver(harness)
+    assert metric_value("oms_notifications_total", **about) == before + 1
 
 
 async def test_a_server_without_an_answer_is_tried_again_and_at_last_a_person_sees_it(

@@ -1,16 +1,21 @@
 """Payments, cases and parcels are counted once it has committed, as the tables have them (S0-44, S0-46)."""
 
 from collections import Counter
+from contextlib import suppress
 from random import Random
 
 import pytest
 from prometheus_client import REGISTRY
 
+import outbox
 from outbox.bounded_label import BoundedLabel
 from tests.handlers.builders import book, captured, update
 from tests.handlers.case_builders import apply, end_refund, last, open_case, reopen, review
 from tests.handlers.case_stories import PRICES, Story
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.statement_builders import configure_fake_statements, reconcile, statement_of
+from tests.metric_values import metric_value
+from workers import providers
 
 COUNTED = ("oms_payments", "oms_after_sales", "oms_after_sale_refunds_failed", "oms_parcels")
 ENDED = "('completed', 'rejected', 'revoked', 'closed', 'unreturned')"
@@ -75,6 +80,24 @@ async def test_payments_cases_and_parcels_are_counted_as_the_tables_have_them(ha
     assert (found["oms_parcels_total", "sf", "lost"], found["oms_parcels_total", "sf", "delayed"]) == (1, 1)
     [(duration,)] = await harness.rows(DURATIONS)
     assert seconds() - seconds_before == pytest.approx(duration, abs=0.5)
+
+
+async def test_differences_of_a_statement_are_counted_from_nothing_once_they_are_committed(
+    harness: HandlerHarness,
+) -> None:
+    configure_fake_statements("alipay")
+    name, about = "oms_reconciliation_differences_total", {"provider": "alipay", "kind": "missing_here"}
+    item = harness.envelope(reconcile(statement_of("capture X9 t9 5 CNY")), trusted=True)
+    before = REGISTRY.get_sample_value(name, about)
+    assert before is not None, "an increase from nothing is none for Prometheus"
+    with suppress(RuntimeError), outbox.noting_shards():
+        async with harness.pool.acquire() as tx, tx.transaction():
+            await harness.run_handler(tx, [item])
+            raise RuntimeError("the commit fails")
+    assert metric_value(name, **about) == before
+    await harness.handle_batch([item])
+    assert metric_value(name, **about) == before + 1
+    providers.configure({})
 
 
 def test_a_label_takes_so_many_values_and_then_other() -> None:

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 Movement: TypeAlias = Literal["capture", "refund"]
+DifferenceKind: TypeAlias = Literal["missing_here", "missing_there", "amount"]
 LATE = timedelta(hours=2)
 """Money that moved this long before midnight may be on the next day's statement: UnionPay's day ends at 23:00."""
 NEIGHBOUR = timedelta(days=1)
@@ -89,7 +90,7 @@ class Difference:
     `currency` is that of our entry, or of the line if it is missing here. `capture_no` is that of the line.
     """
 
-    kind: Literal["missing_here", "missing_there", "amount"]
+    kind: DifferenceKind
     movement: Movement
     number: str | None
     trade_no: str

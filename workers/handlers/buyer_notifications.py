@@ -38,7 +38,7 @@ from workers.domain.buyer_notifications import decide as decide_when
 from workers.notifiers import Notifying
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
-from workers.services.buyer_notifications import NOTIFIED
+from workers.services.buyer_notifications import note
 from workers.store import buyer_notifications, contacts
 from workers.store.buyer_notifications import NotificationState, OwnedOrder, PlannedNotification
 from workers.store.contacts import StoredContact
@@ -97,7 +97,7 @@ async def notify_buyers(tx: Transaction, batch: Batch[Event]) -> None:
         if one.key not in new:
             continue
         if one.state is NotificationState.SKIPPED:
-            NOTIFIED.labels(one.medium, one.kind, f"skipped_{one.reason}").inc()
+            note(one.medium, one.kind, f"skipped_{one.reason}")
         elif one.wake_at == one.expires_at:
             calls.append(call(new[one.key], one.medium, because=item))
 
@@ -115,7 +115,7 @@ async def wake(tx: Transaction) -> None:
     woken = await buyer_notifications.wake(tx)
     for one in woken:
         if one.state is NotificationState.SKIPPED:
-            NOTIFIED.labels(one.medium, one.kind, f"skipped_{SkipReason.EXPIRED}").inc()
+            note(one.medium, one.kind, f"skipped_{SkipReason.EXPIRED}")
     media = notifiers.current().media
     due = [one for one in woken if one.state is NotificationState.PENDING and one.medium in media]
     await outbox.append(tx, [call(one.id, one.medium) for one in due])

@@ -37,7 +37,7 @@ from workers.notifiers.templates import TemplateFault
 from workers.providers.port import UnknownOutcome
 from workers.runtime.batch import Batch
 from workers.runtime.route import CallRoute
-from workers.services.buyer_notifications import NOTIFIED, NotificationAnswer, prepare, send
+from workers.services.buyer_notifications import NotificationAnswer, note, prepare, prepare_counts, send
 from workers.store import buyer_notifications
 from workers.store.buyer_notifications import NotificationEnd, NotificationState, WaitingNotification
 
@@ -112,7 +112,7 @@ async def take_answers(tx: Transaction, batch: Batch[BuyerNotificationSend]) -> 
     for item, one, decision in decisions:
         if one.id in ended:
             ended.discard(one.id)  # two copies in one batch announce it once
-            NOTIFIED.labels(one.medium, one.kind, decision.outcome).inc()
+            note(one.medium, one.kind, decision.outcome)
             news += [outbox.event(event, because=item) for event in decision.events]
     await outbox.append(tx, news)
 
@@ -125,6 +125,7 @@ def end_of(one: WaitingNotification, decision: NotificationDecision) -> Notifica
 
 def route(medium: str) -> CallRoute:
     """Return the route of one medium's queue. While its server is away, only this queue waits."""
+    prepare_counts(medium)
     return CallRoute(
         queue=notification_calls_queue(medium),
         handler=take_answers,

@@ -296,11 +296,11 @@ async def keep_notifications(
     for (report, record), notification_id in zip(verified, ids, strict=True):
         rejected = report.meaning
         if isinstance(rejected, RejectedNotification):
-            REJECTED.labels(record.provider if record.provider in providers else "unknown", rejected.code).inc()
-            event = callback_rejected(notification_id, record, rejected)
-            rejections.append(outbox.event(event, because=report.item))
+            about = (record.provider if record.provider in providers else "unknown", rejected.code)
+            outbox.once_committed(REJECTED.labels(*about).inc)
+            rejections.append(outbox.event(callback_rejected(notification_id, record, rejected), because=report.item))
         else:
-            BELIEVED.labels(record.provider).inc()
+            outbox.once_committed(BELIEVED.labels(record.provider).inc)
     return rejections
 
 

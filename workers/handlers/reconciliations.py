@@ -22,7 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
 from hashlib import blake2b
-from typing import TypeAlias
+from itertools import product
+from typing import TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
@@ -31,9 +32,10 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentDiscrepancyFound, PaymentReconcile, PaymentReconciled
+from messages.topology import PROVIDERS
 from workers import shop
 from workers.domain.codes import Code
-from workers.domain.reconciliation import Comparison, Difference, Entry, compare
+from workers.domain.reconciliation import Comparison, Difference, DifferenceKind, Entry, compare
 from workers.domain.refusal import Refusal
 from workers.providers import configured, statements
 from workers.providers.port import Provider, StatementError
@@ -49,6 +51,8 @@ BATCH_MAX_ITEMS = 5  # each has thousands of lines
 DIFFERENCES = Counter(
     "oms_reconciliation_differences", "Differences of statements from our records", ["provider", "kind"]
 )
+for _provider, _kind in product(PROVIDERS, get_args(DifferenceKind)):
+    DIFFERENCES.labels(_provider, _kind)  # an alert sees the first one only if it is an increase
 _LINE = re.compile(r"\bline ([0-9]{1,9})\b")
 
 
@@ -197,10 +201,10 @@ def owner(provider: str, found: Difference, owners: Mapping[tuple[str, str], int
 
 
 def count(compared: Mapping[StatementKey, Comparison]) -> None:
-    """Count the differences, for an alert: an operator must look at each."""
+    """Count the differences once they are committed, for an alert: an operator must look at each."""
     for (provider, _, _), comparison in compared.items():
         for difference in comparison.differences:
-            DIFFERENCES.labels(provider, difference.kind).inc()
+            outbox.once_committed(DIFFERENCES.labels(provider, difference.kind).inc)
 
 
 ROUTE = Route(queue="reconciliations", handler=reconcile, batch_max_items=BATCH_MAX_ITEMS)

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from prometheus_client import Counter
 
+import outbox
 from db import cipher
 from db.pool import Transaction
 from messages.buyer_notifications import KINDS, BuyerNotificationSend
@@ -35,6 +36,17 @@ NOTIFIED = Counter(
     "Notifications to buyers by outcome: sent, failed, retried, or skipped and why",
     ["medium", "kind", "outcome"],
 )
+
+
+def prepare_counts(medium: str) -> None:
+    """Make the counters of what fails exist from the start: an alert sees the first one only if it is an increase."""
+    for kind in KINDS:
+        NOTIFIED.labels(medium, kind, "failed")
+
+
+def note(medium: str, kind: str, outcome: str) -> None:
+    """Count a notification once its transaction has committed."""
+    outbox.once_committed(NOTIFIED.labels(medium, kind, outcome).inc)
 
 
 @dataclass(frozen=True)
