@@ -31,7 +31,7 @@ CRITICAL_SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("oms_messages_in_flight", "Messages delivered and not yet settled", ["queue"])
 CONSUMERS = Gauge("oms_consumers", "1 while this process consumes the queue", ["queue"])
-PAUSED = Gauge("oms_consumer_paused", "1 while consuming waits for the database", ["queue"])
+PAUSED = Gauge("oms_consumer_paused", "1 while consuming waits for the database or another system", ["queue"])
 HANDLER_FAILURES = Counter("oms_handler_failures_total", "Messages that raised when handled alone", ["queue"])
 DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages dead-lettered", ["queue", "reason"])
 POOL_SIZE = Gauge("oms_db_pool_size", "Open database connections")
