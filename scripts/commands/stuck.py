@@ -37,7 +37,7 @@ def stuck(
 ) -> None:
     """List what waits too long, the oldest first, with what to do next.
 
-    That are orders, payments, refunds, hand-overs, parcels, after-sale cases and disputes. Each kind of wait has a
+    These are orders, payments, refunds, hand-overs, parcels, after-sale cases and disputes. Each kind of wait has a
     limit, which OMS_STUCK_AFTER_SECONDS changes. Where a timer should have ended a wait, the time after the timer
     counts. `oms order explain ID` says more about one order. JSON has the fields of order.stuck_listed.
 
