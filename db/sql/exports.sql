@@ -103,11 +103,11 @@ FROM (
           UNION SELECT t.out_trade_no FROM orders o JOIN payment_attempts t ON t.order_id = o.id WHERE o.user_id = $1
           UNION SELECT p.provider || '/' || p.trade_no FROM orders o JOIN payment_facts p ON p.order_id = o.id WHERE o.user_id = $1) AS a
     JOIN free_texts t ON t.about = a.about
-    WHERE t.type <> 'points.grant'
+    WHERE t.type NOT IN ('points.adjust', 'points.grant')
     UNION ALL
     SELECT concat_ws(' ', t.about, t.type, t.field, t.message_id, t.sender), to_jsonb(t)::text
     FROM free_texts t
-    WHERE t.about = $1 AND t.type = 'points.grant'
+    WHERE t.about = $1 AND t.type IN ('points.adjust', 'points.grant')
 ) AS f
 WHERE $2::text IS NULL OR f.place COLLATE "C" > $2::text COLLATE "C"
 ORDER BY f.place COLLATE "C"

@@ -89,9 +89,9 @@ WITH owned AS MATERIALIZED (
             SELECT id::text FROM owned
             UNION SELECT number FROM numbers
             UNION SELECT f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id IN (SELECT id FROM owned)))
-        AND t.type <> 'points.grant' -- that is about a user, who may be named like an order
+        AND t.type NOT IN ('points.adjust', 'points.grant') -- these are about a user, who may be named like an order
     UNION
-    SELECT t.about, t.type FROM free_texts t WHERE t.about = ANY($1::text[]) AND t.type = 'points.grant'
+    SELECT t.about, t.type FROM free_texts t WHERE t.about = ANY($1::text[]) AND t.type IN ('points.adjust', 'points.grant')
 ), texts AS (
     UPDATE free_texts SET key_id = 'erased', ciphertext = ''
     WHERE key_id NOT LIKE 'u:%' AND key_id <> 'erased' AND about = ANY(ARRAY(SELECT about FROM texts_about))

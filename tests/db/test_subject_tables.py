@@ -16,7 +16,8 @@ from psycopg import sql
 
 from db import cipher
 from db.pool import Pool
-from messages.base import Command
+from db.statements import SQL
+from messages.base import Command, free_text_fields
 from messages.registry import MODELS
 from tests.db.plans import CHECKS
 from workers.services import subject_exports
@@ -209,6 +210,16 @@ def test_every_command_is_exported_or_has_a_reason() -> None:
         model.SCOPE.replace("{command}", model.routing_key()) for model in MODELS.values() if issubclass(model, Command)
     }
     assert scopes - {scope for section in exports.SCOPES.values() for scope in section} == NOT_OF_A_USER.keys()
+
+
+def test_every_text_about_a_user_is_exported_and_erased_and_none_waits_in_clear() -> None:
+    """Most texts are about an order, a refund or a payment; those about a user are found by the type of the message."""
+    texts = [model for model in MODELS.values() if free_text_fields(model)]
+    about_users = [m.routing_key() for m in texts if issubclass(m, Command) and "{user_id}" in m.SCOPE]
+    named = ", ".join(f"'{name}'" for name in sorted(about_users))
+    for statement in ("exports.texts", "subjects.erase"):
+        assert SQL[statement].count(f"IN ({named})") == 2, statement
+    assert {m.TYPE for m in texts if f"'{m.TYPE}'" not in SQL["audit.personal_data"]} == set()
 
 
 async def test_every_table_with_ciphertexts_is_rotated(marks: dict[str, dict[str, str]], pool: Pool) -> None:

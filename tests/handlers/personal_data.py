@@ -15,7 +15,7 @@ from pamqp.commands import Basic
 
 from db import cipher
 from db.pool import Pool
-from messages.benefits import PointsGrant
+from messages.benefits import PointsAdjust, PointsGrant
 from messages.orders import Address, OrderConfirmReceipt
 from messages.refunds import RefundRequest, RefundResult
 from messages.user_roles import Trust
@@ -26,7 +26,7 @@ from workers.handlers import dead_letters as handler
 from workers.runtime.delivery import Delivery, RawDelivery
 from workers.store import dead_letters, notifications
 
-FIELDS = ("address", "remark", "attempt", "notification", "cancellation", "refund", "points", "letter")
+FIELDS = ("address", "remark", "attempt", "notification", "cancellation", "refund", "points", "correction", "letter")
 """Where personal data is kept; each has a canary of its own."""
 PLACES = {
     "order_addresses": "order_address:{order_id}",
@@ -80,6 +80,8 @@ async def lived(harness: HandlerHarness, user_id: str = "u1") -> Subject:
     await give_back(harness, completed, mine("refund"))
     granted = PointsGrant(request_id=f"g-{user_id}", user_id=user_id, points=5, reason=mine("points"))
     await harness.handle(granted, trusted=True)
+    about = {"user_id": user_id, "reason_code": "MISTAKE", "reason": mine("correction")}
+    await harness.handle(PointsAdjust(request_id=f"a-{user_id}", actor=OPERATOR, points=5, **about), trusted=True)
     await die(harness, b'{"user_id": "%b", "remark": "%b"}' % (user_id.encode(), mine("letter").encode()))
     return Subject(completed, cancelled, started["out_trade_no"])
 

@@ -77,7 +77,11 @@ async def test_an_export_has_every_personal_field_of_the_user_and_none_of_anothe
         f"order.confirm_receipt:{order_id}:user:u1",
         f"refund.request:{order_id}",
     }
-    assert {command["scope"] for command in whole["commands"]} >= {"order.create:u1", "points.grant:u1"}
+    assert {command["scope"] for command in whole["commands"]} >= {
+        "order.create:u1",
+        "points.grant:u1",
+        "points.adjust:u1",
+    }
     assert {"user", "orders", "points", "texts", "notifications", "letters", "commands"} <= set(whole)
 
 
