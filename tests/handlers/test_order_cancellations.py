@@ -5,7 +5,7 @@ from typing import Any
 
 from messages.timers import TimerDue
 from tests.handlers.builders import OPERATOR, cancel, user
-from tests.handlers.cancellation_builders import cancel_later, keep
+from tests.handlers.cancellation_builders import cancel_later, come, keep
 from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.shop import Shop
@@ -14,18 +14,6 @@ from workers.domain.shop import Shop
 async def placed(harness: HandlerHarness) -> int:
     await harness.fill_stock()
     return await harness.place_order(("s1", 2))
-
-
-async def come(harness: HandlerHarness) -> None:
-    """Let the time of every scheduled cancellation come, twice."""
-    await harness.pool.execute(
-        "UPDATE scheduled_cancellations SET scheduled_at = now() - interval '1 h', at = now() - interval '1 s'"
-    )
-    await harness.make_timers_due("cancellation")
-    for key in await harness.rows("SELECT key FROM timers WHERE kind = 'cancellation'"):
-        due = TimerDue(kind="cancellation", key=key[0], due_at=datetime.now(UTC))
-        await harness.handle(due)
-        await harness.handle(due)
 
 
 async def scheduled(harness: HandlerHarness) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from messages.stock import StockRefused, StockReserve, StockReserved
 from messages.subjects import SubjectErase
 from scripts.commands.audit import check
 from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, user
+from tests.handlers.cancellation_builders import cancel_later, come
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template, warehouses
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
@@ -30,8 +31,8 @@ async def harness(harness: HandlerHarness) -> HandlerHarness:
     return harness
 
 
-async def timed_out(harness: HandlerHarness, *lines: tuple[str, int]) -> int:
-    order_id = await harness.place_order(*(lines or (("s1", 2),)))
+async def timed_out(harness: HandlerHarness, *lines: tuple[str, int], order_id: int | None = None) -> int:
+    order_id = order_id or await harness.place_order(*(lines or (("s1", 2),)))
     await harness.sweep("payment")
     assert await harness.state(order_id) == "cancelled"
     return order_id
@@ -290,9 +291,9 @@ async def test_a_merged_payment_that_is_late_goes_back(harness: HandlerHarness) 
 # while the stock has not answered
 
 
-async def reinstating(harness: HandlerHarness, *trades: str) -> tuple[int, StockReserve]:
+async def reinstating(harness: HandlerHarness, *trades: str, order_id: int | None = None) -> tuple[int, StockReserve]:
     """An order whose stock has not answered yet, and the reservation that waits."""
-    order_id = await timed_out(harness)
+    order_id = await timed_out(harness, order_id=order_id)
     items = [harness.envelope(captured(order_id, 1000, trade), trusted=True) for trade in trades or ("late",)]
     await harness.handle_batch(items)
     [row] = await harness.pool.fetch("DELETE FROM outbox WHERE type = 'stock.reserve.v1' RETURNING body")
@@ -348,6 +349,16 @@ async def test_a_cancellation_while_it_is_tried_gives_everything_back(
     assert [amount for _, amount in given_back(harness)] == [1000]
     assert await harness.stock() == (10, 0)
     assert await harness.rows("SELECT kind FROM timers WHERE kind = 'saga'") == []
+
+
+async def test_a_cancellation_that_was_scheduled_before_the_payment_does_not_end_it(harness: HandlerHarness) -> None:
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(cancel_later(order_id))
+    _, reserve = await reinstating(harness, order_id=order_id)
+    await come(harness)
+    await harness.handle(reserve)
+    assert (await harness.states(), given_back(harness)) == (["paid"], [])
+    assert [e["details"]["why"] for e in harness.events_of("order_cancellation.dropped")] == ["paid_meanwhile"]
 
 
 async def test_without_an_answer_the_deadline_gives_the_payment_back(harness: HandlerHarness) -> None:

@@ -55,9 +55,14 @@ def unwithdrawable(order_id: int, found: ScheduledCancellation | None, actor_typ
     return unchangeable(order_id, found, actor_type)
 
 
+def is_unpaid(order: Order) -> bool:
+    """True if the buyer has not paid the order. One that is being reinstated has a late payment that waits."""
+    return order.paid_at is None and order.state is not State.REINSTATING
+
+
 def paid_meanwhile(order: Order, *, unpaid: bool) -> Refusal | None:
     """Return why a cancellation that was scheduled for an `unpaid` order leaves it alone, or None: it is paid now."""
-    if not unpaid or order.paid_at is None:
+    if not unpaid or is_unpaid(order):
         return None
     details = {"order_id": str(order.id), "state": order.state.value, "why": "paid_meanwhile"}
     return Refusal(Code.ORDER_NOT_CANCELLABLE, "it was paid after this cancellation was scheduled", details)

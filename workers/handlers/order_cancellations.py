@@ -4,17 +4,19 @@
     --------------------------  -----------------------------------------  ----------------------------------------
     awaiting payment            order_cancellation.scheduled; it replaces  order_cancellation.withdrawn
                                 the one that was scheduled before
-    paid or fulfilling          the same, if order.cancel would take it    the same
+    reinstating, paid or        the same, if order.cancel would take it    the same
+    fulfilling
     without one                 -                                          ORDER_NOT_SCHEDULED
     scheduled by an operator    for a user: AUTH_FORBIDDEN                 for a user: AUTH_FORBIDDEN
-    split                       ORDER_NOT_CANCELLABLE: its children may    ORDER_NOT_SCHEDULED
+    split                       ORDER_NOT_CANCELLABLE: its children may    as above, it may still have one
     in another state            ORDER_NOT_CANCELLABLE                      as above, it may still have one
     `at` has passed, or is too  ORDER_PARAM_INVALID                        -
     far away
 
 At its time (order_cancellation.due) the row ends, and order_changes.py does what order.cancel of the same actor would
 do to the order as it is then: it is cancelled, or order_cancellation.dropped says why not. An order that was paid after
-the cancellation was scheduled is not cancelled. A step of the order does not end the row: it ends at its time.
+the cancellation was scheduled is not cancelled, nor one that a late payment is about to reinstate. A step of the order
+does not end the row: it ends at its time.
 """
 
 from collections.abc import Sequence
@@ -37,7 +39,13 @@ from messages.envelope import Envelope
 from workers import shop
 from workers.domain.order import Order
 from workers.domain.refusal import Refusal
-from workers.domain.scheduled_cancellations import ScheduledCancellation, unchangeable, unschedulable, unwithdrawable
+from workers.domain.scheduled_cancellations import (
+    ScheduledCancellation,
+    is_unpaid,
+    unchangeable,
+    unschedulable,
+    unwithdrawable,
+)
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization, commands
@@ -107,8 +115,7 @@ def change(context: ScheduleContext, item: Item, now: datetime) -> Event:
             order_id=order.id, user_id=order.user_id, at=withdrawn.at, reason_code=withdrawn.reason_code
         )
     who = authorization.who(body.actor)
-    unpaid = order.paid_at is None
-    context.scheduled[order.id] = ScheduledCancellation(order.id, body.at, who, unpaid, now, body.reason_code)
+    context.scheduled[order.id] = ScheduledCancellation(order.id, body.at, who, is_unpaid(order), now, body.reason_code)
     return OrderCancellationScheduled(
         order_id=order.id,
         user_id=order.user_id,
