@@ -99,7 +99,8 @@ class Fall(NamedTuple):
 class StockWatch:
     """Sees, in one batch, which places fall to their threshold or are sold out. One that was there before is not seen.
 
-    `low_units` is the shop's threshold; 0 is none.
+    So each fall is announced once, and again after the units rose (R-21). `low_units` is the shop's threshold, or 0 for
+    none.
     """
 
     def __init__(self, counters: Mapping[Place, Counter], low_units: int) -> None:

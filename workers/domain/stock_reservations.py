@@ -226,7 +226,7 @@ class StockBatch:
         return counter
 
     def transfer(self, sku_ids: Mapping[str, int], origin: str, target: str, ref: str) -> tuple[Short, ...]:
-        """Move units of these SKUs from one warehouse to the other, all or none. Returns what is short there."""
+        """Move units of these SKUs from one warehouse to the other, all or none (R-20). Returns what is short there."""
         wants = [Want(NO_HOLDER, (sku_id, origin), qty) for sku_id, qty in sku_ids.items()]
         short = self._shortages(wants)
         for sku_id, qty in () if short else sku_ids.items():

@@ -15,8 +15,8 @@
 
 At its time (order_cancellation.due) the row ends, and order_changes.py does what order.cancel of the same actor would
 do to the order as it is then: it is cancelled, or order_cancellation.dropped says why not. An order that was paid after
-the cancellation was scheduled is not cancelled, nor one that a late payment is about to reinstate. A step of the order
-does not end the row: it ends at its time.
+the cancellation was scheduled is not cancelled, nor one that a late payment is about to reinstate. A parcel that has
+left counts only then. A step of the order does not end the row: it ends at its time.
 """
 
 from collections.abc import Sequence

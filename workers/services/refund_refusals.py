@@ -38,7 +38,7 @@ def wrong_application(body: AfterSaleApply) -> Refusal | None:
 
 
 def unfit(body: RefundRequest) -> Refusal | None:
-    """Return why nobody's order is refunded by this request, or None: a user sends it, or a parameter is wrong."""
+    """Return why the request is refused whichever order it names, or None: a user sends it, or a parameter is wrong."""
     if body.actor.type == "user":
         return authorization.FORBIDDEN
     if body.reason is None:
