@@ -24,7 +24,7 @@ from messages.topology import (
 )
 from outbox.logging import configure as configure_logging
 from workers import carriers, notifiers, providers, shop
-from workers.handlers import dead_letters
+from workers.handlers import dead_letters, reconciliations
 from workers.routes import ROUTES, STOCK_DATABASE, signing, with_carriers, with_media, with_stock_apart
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
@@ -112,6 +112,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     shop.configure(given.shop)
     answer_cache.configure(given.query_cache_answers_max)
     providers.configure(given.providers, given.payment_timeout_seconds)
+    reconciliations.prepare_counts(given.providers)
     carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
     notifiers.configure(given.notifying)
     dead_letters.configure(given.trust, Names(given.prefix))

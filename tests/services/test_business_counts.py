@@ -16,6 +16,7 @@ from tests.handlers.harness import HandlerHarness
 from tests.handlers.statement_builders import configure_fake_statements, reconcile, statement_of
 from tests.metric_values import metric_value
 from workers import providers
+from workers.handlers.reconciliations import prepare_counts
 
 COUNTED = ("oms_payments", "oms_after_sales", "oms_after_sale_refunds_failed", "oms_parcels")
 ENDED = "('completed', 'rejected', 'revoked', 'closed', 'unreturned')"
@@ -86,6 +87,7 @@ async def test_differences_of_a_statement_are_counted_from_nothing_once_they_are
     harness: HandlerHarness,
 ) -> None:
     configure_fake_statements("alipay")
+    prepare_counts(providers.configured())
     name, about = "oms_reconciliation_differences_total", {"provider": "alipay", "kind": "missing_here"}
     item = harness.envelope(reconcile(statement_of("capture X9 t9 5 CNY")), trusted=True)
     before = REGISTRY.get_sample_value(name, about)

@@ -32,7 +32,6 @@ import outbox
 from db.pool import Transaction
 from messages.envelope import Envelope
 from messages.payments import PaymentDiscrepancyFound, PaymentReconcile, PaymentReconciled
-from messages.topology import PROVIDERS
 from workers import shop
 from workers.domain.codes import Code
 from workers.domain.reconciliation import Comparison, Difference, DifferenceKind, Entry, compare
@@ -51,8 +50,6 @@ BATCH_MAX_ITEMS = 5  # each has thousands of lines
 DIFFERENCES = Counter(
     "oms_reconciliation_differences", "Differences of statements from our records", ["provider", "kind"]
 )
-for _provider, _kind in product(PROVIDERS, get_args(DifferenceKind)):
-    DIFFERENCES.labels(_provider, _kind)  # an alert sees the first one only if it is an increase
 _LINE = re.compile(r"\bline ([0-9]{1,9})\b")
 
 
@@ -198,6 +195,12 @@ def owner(provider: str, found: Difference, owners: Mapping[tuple[str, str], int
     """Return the order of a difference: by our number, or by the capture that an unknown refund draws on."""
     numbers = (found.number, found.capture_no)
     return found.order_id or next((owners[provider, n] for n in numbers if n and (provider, n) in owners), None)
+
+
+def prepare_counts(names: Iterable[str]) -> None:
+    """Make the counters of these providers exist from the start: an alert sees the first difference as an increase."""
+    for provider, kind in product(names, get_args(DifferenceKind)):
+        DIFFERENCES.labels(provider, kind)
 
 
 def count(compared: Mapping[StatementKey, Comparison]) -> None:
