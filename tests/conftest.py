@@ -1,6 +1,7 @@
 """Servers, databases and brokers for the tests: real ones, found as scripts/servers/find.py says.
 
-Each test has its own database and virtual host, so tests never see each other's rows or messages.
+Each test has a database that looks new and its own virtual host, so tests never see each other's rows or messages.
+All asynchronous tests of a process run on one event loop, because the sessions with the shared database belong to it.
 Every process of pytest-xdist starts a pair of servers of its own, so a test that kills one disturbs only itself.
 
 `--quick` leaves out the tests that use the fixture `servers`, and skips a test that is about to start a process.
@@ -24,6 +25,7 @@ from db.pool import Pool, open_pool
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
 from tests.broker import TIERS_SECONDS, Broker, new_broker
+from tests.shared_database import SharedDatabase
 from workers.runtime import declare
 
 os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
@@ -124,11 +126,36 @@ def empty_database_url(servers: Servers) -> Iterator[str]:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool on the test's database."""
+async def own_pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool on the test's own database."""
     opened = await open_pool(database_url, application_name="tests", max_size=8)
     yield opened
     opened.terminate()
+
+
+@pytest.fixture(scope="session")
+async def shared_database(servers: Servers, database_template: str) -> AsyncIterator[SharedDatabase]:
+    """A database that tests use one after the other."""
+    shared = SharedDatabase(servers.postgres, database_template)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+async def shared_pool(shared_database: SharedDatabase) -> Pool:
+    """A pool on the shared database, which looks new."""
+    return await shared_database.pool()
+
+
+@pytest.fixture
+def pool(servers: Servers, request: pytest.FixtureRequest) -> Pool:
+    """A pool on a database that looks new: the test's own if it needs its URL, else the shared one.
+
+    It names `servers`, although the other fixtures do too, because `--quick` sees those that are named.
+    """
+    own = "database_url" in request.fixturenames
+    found: Pool = request.getfixturevalue("own_pool" if own else "shared_pool")
+    return found
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import aio_pika
 import pytest
-import pytest_asyncio
 
 from messages.topology import tiers_seconds
 from scripts.servers.find import Servers
@@ -14,7 +13,7 @@ from tests.chaos.deployment import EVENTS_QUEUE, REPLIES_QUEUE, Deployment
 from workers.runtime import declare
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def deployment(
     servers: Servers, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:

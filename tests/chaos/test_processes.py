@@ -10,7 +10,7 @@ from scripts.servers.ports import free_ports
 from tests.chaos.deployment import Deployment
 from tests.chaos.order_batch import OrderBatch, assert_history_holds
 
-pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.chaos
 
 
 async def test_a_worker_and_a_relay_killed_in_the_middle(deployment: Deployment) -> None:

@@ -9,7 +9,7 @@ from tests.chaos.deployment import PRICE, Deployment
 from tests.chaos.order_batch import assert_audit_is_clean, assert_history_holds
 from tests.e2e.upstream import order_body
 
-pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.chaos
 
 RARE, UNITS, BUYERS, CHANGED_MINDS = "rare", 40, 160, 15
 COUNTERS = "SELECT array[on_hand, locked] FROM stock WHERE sku_id = 'rare'"

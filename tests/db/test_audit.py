@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from db import cipher
 from db.pool import Pool, Transaction
@@ -22,8 +21,6 @@ from tests.db.audit_clause_violations import IN_ORDER
 from tests.db.audit_violations import MORE, OUTBOX, VIOLATIONS
 from tests.db.clauses import clauses
 
-ALONE = pytest.mark.asyncio(loop_scope="function")
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 FIRST_ONES = [(statement, violation) for statement, (violation, _) in VIOLATIONS.items()]
 
 
@@ -38,7 +35,7 @@ def audited_url(servers: Servers, database_template: str) -> Iterator[str]:
     servers.postgres.drop_database(name)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def connection(audited_url: str) -> AsyncIterator[Transaction]:
     """One connection for all tests: two hundred violations take less time than two hundred connections."""
     opened = await asyncpg.connect(audited_url, server_settings={"jit": "off"})
@@ -46,7 +43,7 @@ async def connection(audited_url: str) -> AsyncIterator[Transaction]:
     await opened.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest.fixture
 async def tx(connection: Transaction) -> AsyncIterator[Transaction]:
     """A transaction that is rolled back after the test."""
     doomed = connection.transaction()
@@ -298,13 +295,11 @@ async def test_at_most_five_ids_are_shown_and_all_are_counted(tx: Transaction) -
     assert (seen.violations, seen.first) == (9, ("x1@main", "x2@main", "x3@main", "x4@main", "x5@main"))
 
 
-@ALONE
 async def test_an_empty_database_is_clean(pool: Pool) -> None:
     async with pool.acquire() as connection:
         assert not any(seen.violations for seen in await check(connection, drained=True))
 
 
-@ALONE
 async def test_the_audit_can_only_read(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SQL, "audit.times", "DELETE FROM orders RETURNING 0, 1")
     async with pool.acquire() as connection:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from db.pool import open_pool
 from scripts.servers.find import Servers
@@ -43,7 +42,7 @@ def database_url(database_url: str) -> Iterator[str]:
     yield from audited(database_url)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def system(module_broker: Broker, module_database_url: str) -> AsyncIterator[RunningSystem]:
     """A running system with one SKU, and clients of several roles."""
     await declare.declare(module_broker["topology"], module_broker.names, TIERS_SECONDS)
@@ -83,7 +82,7 @@ async def _live(
     pool.terminate()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def all_providers(
     module_broker: Broker, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[AllProviders]:

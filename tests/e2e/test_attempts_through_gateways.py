@@ -2,13 +2,10 @@
 
 from collections.abc import Awaitable
 
-import pytest
-
 from tests.e2e.all_providers import AllProviders
 from tests.e2e.provider_harness import ProviderHarness, Purchase, now
 from tests.e2e.upstream import wait_for
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLOSING = ("wechat", "alipay", "stripe")
 """UnionPay closes nothing: an attempt there can be paid until it expires. PayPal's is closed when we do not capture."""
 DIRECT = (*CLOSING, "unionpay")

@@ -13,7 +13,6 @@ from tests.e2e.all_providers import AllProviders, short_timeout
 from tests.e2e.provider_harness import PAYABLE, PRICE, WAKE, ProviderHarness, Purchase
 from tests.e2e.system import wait_until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 RULES = {"business_type": "group_buy", "revision": 1, "capture_on": "hand_over"}
 OPERATOR = {"type": "operator", "id": "ops-7"}
 AUTHORIZING = ["paypal", "stripe"]

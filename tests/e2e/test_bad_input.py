@@ -22,8 +22,6 @@ from tests.e2e.upstream import wait_for
 from tests.metric_values import metric_value
 from workers.runtime.settings import RuntimeSettings
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 BODY_MAX_BYTES = RuntimeSettings.model_fields["body_max_bytes"].default
 
 

@@ -5,12 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
 from tests.e2e.system import SKU, RunningSystem, publish_command
 from tests.e2e.upstream import wait_for_value
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 BUYER = {"type": "user", "id": "u1"}
 OPERATOR = {"type": "operator", "id": "ops-7"}
 WAREHOUSE = {"type": "system", "id": "main"}
@@ -100,7 +98,7 @@ BAD = [
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def shop(system: RunningSystem) -> Shop:
     """Four units have arrived; a case about one waits for its goods, and that of another expired."""
     up = system.upstream

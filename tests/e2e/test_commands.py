@@ -11,8 +11,6 @@ import pytest
 from tests.e2e.system import SKU, RunningSystem, order_create, publish_command, wait_until
 from tests.e2e.upstream import Upstream, order_body, wait_for
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 @asynccontextmanager
 async def stock_does_not_answer(system: RunningSystem) -> AsyncIterator[None]:

@@ -4,13 +4,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
-import pytest_asyncio
 
 from messages.event_history import EventHistory
 from outbox import wire
@@ -21,16 +19,14 @@ from tests.broker import TIERS_SECONDS
 from tests.e2e.system import SKU, RunningSystem
 from workers.runtime import declare
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 ROOT = Path(__file__).parents[2]
 HISTORY = EventHistory(max_age_seconds=3600, max_bytes=10**8, segment_bytes=10**6)
 EVERYTHING = EventFilter()
 STORY = ["order.created.v1", "order.paid.v1", "order.shipped.v1", "order.delivered.v1"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def order_id(system: RunningSystem) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+async def order_id(system: RunningSystem) -> str:
     """A delivered order, which began after the history was switched on; another one is only placed."""
     await declare.declare(system.broker["topology"], system.broker.names, TIERS_SECONDS, history=HISTORY)
     created = await system.upstream.place_order((SKU, 2))
@@ -39,7 +35,7 @@ async def order_id(system: RunningSystem) -> AsyncIterator[str]:
     await system.upstream.wait_for_events("order.paid")
     await system.upstream.ship(created["order_id"], "T-history", "outbound", "delivered")
     await system.upstream.wait_for_events("order.delivered")
-    yield created["order_id"]
+    return str(created["order_id"])
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,6 @@ import pytest
 
 from tests.e2e.system import RunningSystem
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60
 INSTALL = ["npm", "install", "--silent", "--no-save", "--no-audit", "--no-fund", "amqplib"]

@@ -14,8 +14,6 @@ import pytest
 from tests.e2e.system import SKU, RunningSystem, order_create
 from tests.e2e.upstream import order_body
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 WAIT_SECONDS = 20
 INSTALL = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "amqp-tools"]
 

@@ -3,12 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from tests.e2e.all_providers import AllProviders
 from tests.e2e.provider_harness import PAYABLE, ProviderHarness, Purchase
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 BACK = 400
 DISPUTING = ("paypal", "stripe")
 """The providers that report disputes. Stripe withdraws the disputed money at once, PayPal by a reversal of its own."""

@@ -8,8 +8,6 @@ import pytest
 from tests.e2e.system import SKU, RunningSystem
 from tests.e2e.upstream import wait_for_value
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 ORDERS = 66
 PAID = "SELECT count(*) FROM orders WHERE state = 'paid'"
 

@@ -9,8 +9,6 @@ from tests.broker import Broker
 from tests.e2e.all_providers import AllProviders
 from tests.e2e.provider_harness import PAYABLE, ProviderHarness, now
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 async def test_an_order_is_paid_and_refunded_once_with_any_copies_of_notifications(all_providers: AllProviders) -> None:
     """Every notification arrives twice by different routes, and before them once with its body serialised again."""

@@ -12,8 +12,6 @@ import pytest
 from tests.e2e.system import SKU, RunningSystem
 from tests.e2e.upstream import order_body, user
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 20
 PREVIEW_FIELDS = ("channel", "currency", "items", "user_id", "actor")

@@ -8,7 +8,6 @@ from tests.e2e.all_providers import AllProviders, short_timeout
 from tests.e2e.provider_harness import PAYABLE, ProviderHarness
 from workers.providers.alipay import mapping
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 TROUBLES = [{"lost": 1.0}, {"error": 1.0}, {"slow": 1.0, "slow_seconds": 1.0}]
 
 

@@ -10,8 +10,6 @@ import pytest
 from tests.e2e.system import SKU, RunningSystem, cancel, publish_command
 from tests.e2e.upstream import Upstream, order_body
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 @dataclass(frozen=True)
 class Rejection:

@@ -15,7 +15,6 @@ PAIRS = [("wechat", "paypal"), ("alipay", "unionpay")]
 
 
 @pytest.mark.parametrize("away", PAIRS)
-@pytest.mark.asyncio(loop_scope="module")
 async def test_a_provider_that_is_away_keeps_only_its_own_calls_waiting(
     all_providers: AllProviders, away: tuple[str, ...]
 ) -> None:

@@ -15,8 +15,6 @@ from tests.e2e.upstream import now
 from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 
 async def test_a_delivery_mode_that_does_not_exist_is_refused_by_the_broker_or_by_us(system: RunningSystem) -> None:
     body = order_create()
