@@ -46,10 +46,14 @@ RETURNING b.id;
 -- name: buyer_notifications.wake
 -- $1 how many. The pending ones whose time has come: those that expired end as skipped, the others are looked at again when they expire.
 -- It skips rows that another transaction holds. It uses now(), because only a stable bound can use the index.
+-- The rows are chosen once, as in timers.sweep.
+WITH due AS MATERIALIZED (
+    SELECT id FROM buyer_notifications WHERE state = 'pending' AND wake_at <= now() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
 UPDATE buyer_notifications b
 SET wake_at = b.expires_at, state = CASE WHEN b.expires_at <= now() THEN 'skipped' ELSE b.state END,
     reason = CASE WHEN b.expires_at <= now() THEN 'expired' ELSE b.reason END,
     ended_at = CASE WHEN b.expires_at <= now() THEN clock_timestamp() END
-FROM (SELECT id FROM buyer_notifications WHERE state = 'pending' AND wake_at <= now() ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
+FROM due
 WHERE b.id = due.id
 RETURNING b.id, b.medium, b.kind, b.state;

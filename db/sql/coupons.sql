@@ -56,9 +56,13 @@ WHERE t.template_id = n.template_id;
 -- name: coupons.expire
 -- $1 how many at most. Expires issued coupons that have ended. Rows that an order or another worker has locked are skipped until the next run.
 -- It uses now() and not clock_timestamp(), because only a stable bound can use the index.
+-- The rows are chosen once, as in timers.sweep.
+WITH due AS MATERIALIZED (
+    SELECT coupon_id FROM coupons WHERE state = 'issued' AND valid_to <= now() ORDER BY valid_to LIMIT $1 FOR UPDATE SKIP LOCKED
+)
 UPDATE coupons c
 SET state = 'expired', updated_at = clock_timestamp()
-FROM (SELECT coupon_id FROM coupons WHERE state = 'issued' AND valid_to <= now() ORDER BY valid_to LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
+FROM due
 WHERE c.coupon_id = due.coupon_id
 RETURNING c.coupon_id, c.user_id;
 

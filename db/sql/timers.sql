@@ -26,10 +26,14 @@ SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[
 -- $1 how many, $2 how many seconds to look back. Takes the timers that are due and sets when to send timer.due again, each time later
 -- (at most 5 minutes). It skips rows that another sweeper holds. It uses now() and not clock_timestamp(), because only a stable bound
 -- can use the index. A look at the last minute does not pass the dead entries of all timers before, which an old transaction keeps.
+-- The rows are chosen once: as a plain subquery they may be chosen again for each row that is joined, and then $1 is no limit.
+WITH due AS MATERIALIZED (
+    SELECT kind, key FROM timers WHERE wake_at <= now() AND wake_at > now() - make_interval(secs => $2::float8)
+    ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
 UPDATE timers t
 SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ least(t.wakes, 9), 300))
-FROM (SELECT kind, key FROM timers WHERE wake_at <= now() AND wake_at > now() - make_interval(secs => $2::float8)
-      ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
+FROM due
 WHERE t.kind = due.kind AND t.key = due.key
 RETURNING t.kind, t.key, t.due_at;
 
