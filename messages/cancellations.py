@@ -36,7 +36,6 @@ class OrderCancelScheduled(Internal):
     """Cancel the order for the actor who scheduled it. If it was `unpaid` then, it is not cancelled once it is paid."""
 
     TYPE: ClassVar[str] = "order.cancel_scheduled.v1"
-    PACKABLE: ClassVar[bool] = True
     order_id: OrderId
     actor: Actor
     unpaid: bool

@@ -148,4 +148,5 @@ def test_only_types_that_are_marked_are_packable() -> None:
         "stock.refused.v1",
         "timer.due.v1",
         "fulfilment.review.v1",
+        "order_cancellation.due.v1",
     }
