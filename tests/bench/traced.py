@@ -117,8 +117,8 @@ def gathering(size: int) -> Make:
 def watching(function: Callable[..., Any]) -> Callable[..., Any]:
     """Put a logger on each new connection of a pool."""
 
-    async def begin(connection: Any) -> None:
-        await function(connection)
+    async def begin(connection: Any, **about: Any) -> None:
+        await function(connection, **about)
         connection.add_query_logger(_note_query)
 
     return begin
@@ -143,7 +143,7 @@ def _note_query(record: Any) -> None:
 
 
 WRAPPED: Sequence[tuple[Any, str, Make]] = (
-    (pool, "_watch_socket", watching),
+    (pool, "_set_up", watching),
     (consumer, "process", batching),
     (Decoder, "__call__", decoding),
     (outbox, "append", timed("append")),

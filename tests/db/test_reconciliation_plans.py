@@ -22,13 +22,13 @@ FROM generate_series(1, 20000) n
 
 
 @pytest.fixture
-async def years(pool: Pool) -> Pool:
+async def years(own_pool: Pool) -> Pool:
     """Insert two years of payments, each with a refund."""
-    await pool.execute("ALTER TABLE refunds DROP CONSTRAINT refunds_order_id_fkey")
-    await pool.execute(FACTS, NOON)
-    await pool.execute(REFUNDS, NOON)
-    await pool.execute("ANALYZE payment_facts, refunds, payment_attempts, reconciliation_rows")
-    return pool
+    await own_pool.execute("ALTER TABLE refunds DROP CONSTRAINT refunds_order_id_fkey")
+    await own_pool.execute(FACTS, NOON)
+    await own_pool.execute(REFUNDS, NOON)
+    await own_pool.execute("ANALYZE payment_facts, refunds, payment_attempts, reconciliation_rows")
+    return own_pool
 
 
 @pytest.mark.parametrize(

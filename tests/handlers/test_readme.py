@@ -28,6 +28,7 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(harness: 
         "coupon_template.upsert",
         "coupon.issue",
         "points.grant",
+        "points.adjust",
         "settings.set",
     ]
     tea = sku("tea", price=500, currency="USD").model_copy(update={"category_id": "tea"})

@@ -6,9 +6,16 @@ from typing import Any
 import pytest
 
 from db import cipher
+from db.pool import Pool
 from outbox.settings import RelaySettings
 from tests.broker import Broker, declare_some
 from tests.outbox.harness import TIERS, settings_for
+
+
+@pytest.fixture
+def pool(own_pool: Pool) -> Pool:
+    """A pool on the test's own database: relays see every row of an outbox, and keep what they know of its tables."""
+    return own_pool
 
 
 @pytest.fixture

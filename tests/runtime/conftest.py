@@ -20,6 +20,12 @@ def encrypting() -> None:
 
 
 @pytest.fixture
+def pool(own_pool: Pool) -> Pool:
+    """A pool on the test's own database: many tests create tables."""
+    return own_pool
+
+
+@pytest.fixture
 async def declared(broker: Broker) -> Broker:
     """A virtual host with every exchange of ours, and the queues that these tests use."""
     await declare_some(broker, RETRY_TIERS_SECONDS, "order-changes", "payment-results", "stock", "timeouts", "queries")
