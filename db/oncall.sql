@@ -1,5 +1,5 @@
--- The group role oms_oncall has the least that the commands of on-call engineers use: `oms audit`, `order`, `payments`,
--- `dead-letters`, `outbox`, `subject` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
+-- The group role oms_oncall has the least that the commands of on-call engineers use: `oms audit`, `order`, `stuck`, `stats`, `cases`,
+-- `disputes`, `payments`, `dead-letters`, `outbox`, `subject` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
 -- Who may not create roles leaves that to an administrator: CREATE ROLE oms_oncall NOLOGIN; then `oms migrate` again.
 -- A person gets a user of her own: CREATE ROLE ana LOGIN PASSWORD '...' IN ROLE oms_oncall;
 

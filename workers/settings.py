@@ -133,7 +133,8 @@ class Settings(WatchSettings):
     ship_cutoff: str = Field(
         default="",
         pattern=CUTOFF_PATTERN,
-        description="An order that is paid at this time of the day or later counts as paid at the next midnight: 16:00",
+        description="An order that is paid at this time of the day or later, in OMS_BUSINESS_TIME_ZONE, counts as paid "
+        "at the next midnight there: 16:00",
     )
     capture_on: Literal["payment", "hand_over"] = Field(
         "payment",
@@ -160,7 +161,8 @@ class Settings(WatchSettings):
         '"approve_up_to_minor_units": {"CNY": 5000}, "full_refund_closes": true, "exchange_ships": "after_inspection"}',
     )
     business_time_zone: str = Field(
-        default="Asia/Shanghai", description="The time zone whose midnight begins a new day in order numbers"
+        default="Asia/Shanghai",
+        description="The time zone of the shop's days: of order numbers, daily figures, statements and OMS_SHIP_CUTOFF",
     )
     shipping_fees_by_country: CountryFees = Field(
         default={},

@@ -48,6 +48,7 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert oms("subject", "export", "u1").code == 0
     assert oms("audit").code in (0, 3)  # it could check
     assert oms("payments", "notifications", "--about", "nothing").code in (0, 2)
+    assert [oms(*look).code for look in (["stuck"], ["stats"], ["cases", "list"], ["disputes", "list"])] == [0] * 4
     assert oms("outbox", "list").code == 0
     assert oms("outbox", "retry", "1").code == 2  # nothing is held under this id
     first, second = (str(row["id"]) for row in oms("dead-letters", "list", "-o", "json").json)
