@@ -1,8 +1,10 @@
 """Check of the dashboard: its figures against what the demo counts in the events that a storefront receives."""
 
+import json
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from subprocess import CompletedProcess
 from typing import Any
 
 from scripts.amqp_client import ReceivedMessage
@@ -88,6 +90,15 @@ class DayComparison:
 
     figures: int
     differences: list[str]
+
+
+def compare_stats(final: Mapping[str, Any], stats: CompletedProcess[str]) -> DayComparison:
+    """Compare the client's last report with what `oms stats -o json` wrote. Without one of them all figures differ."""
+    if stats.returncode:
+        return DayComparison(0, [f"oms stats: {stats.stderr.strip()}"])
+    if "day" not in final:
+        return DayComparison(0, ["the client has sent no last report"])
+    return compare_day(final["day"], json.loads(stats.stdout))
 
 
 def compare_day(counted: Mapping[str, Any], days: Sequence[Mapping[str, Any]]) -> DayComparison:

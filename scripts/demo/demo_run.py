@@ -1,7 +1,6 @@
 """One run of the demo: start all processes, show them, drain, and check the result."""
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from scripts.demo.case_check import compare_cases
 from scripts.demo.chaos import kill_and_restart
 from scripts.demo.client_job import CLIENT_USERS, ClientJob
 from scripts.demo.client_process import ClientProcess
-from scripts.demo.day_check import compare_day
+from scripts.demo.day_check import compare_stats
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
 from scripts.demo.live_view import Screen, ViewData
@@ -205,7 +204,7 @@ class DemoRun:
             cases=cases,
             mails=mails,
             statements=statements,
-            day=compare_day(final["day"], json.loads(day.stdout)),
+            day=compare_stats(final, day),
             audit=(audit.returncode, audit.stdout + audit.stderr),
             stuck=(*self.stuck, *(f"left over: {what}" for what in status.in_progress() if not self.stuck)),
             restarts={child.name: child.restarts for child in self.processes.children},

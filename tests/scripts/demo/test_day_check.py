@@ -1,9 +1,11 @@
 """The demo counts the dashboard's figures from events, and sees a dashboard that shows others."""
 
+import json
+from subprocess import CompletedProcess
 from typing import Any
 
 from scripts.amqp_client import ReceivedMessage
-from scripts.demo.day_check import DayCount, compare_day
+from scripts.demo.day_check import DayCount, compare_day, compare_stats
 
 STEPS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("1", "placing", "awaiting_payment", {"request_id": "r1"}),
@@ -69,3 +71,11 @@ def test_a_run_that_passes_midnight_compares_what_can_be_added_up() -> None:
     today["by_currency"] = [{"total_amount": {"minor": 10, "currency": "EUR"}}]
     found = compare_day(counted(), [today, before])
     assert (found.figures, found.differences) == (6, [])
+
+
+def test_a_run_without_figures_of_one_side_is_no_run_without_differences() -> None:
+    shown = CompletedProcess((), 0, json.dumps([SHOWN, NOTHING]), "")
+    assert compare_stats({"day": counted()}, shown).differences == []
+    assert compare_stats({}, shown).differences == ["the client has sent no last report"]
+    away = CompletedProcess((), 5, "", "oms: the database does not answer\n")
+    assert compare_stats({"day": counted()}, away).differences == ["oms stats: oms: the database does not answer"]
