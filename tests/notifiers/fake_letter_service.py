@@ -1,7 +1,8 @@
 """A real HTTP service that sends SMS or push messages, and can misbehave.
 
-`once` says how for the next letter alone: error (503, and it keeps nothing), drop (it takes the letter and disconnects
-before it answers). `letters` has what it took, by Idempotency-Key; a known key is answered with 409.
+`once` says how for the next letter alone: error (503, and it keeps nothing), secret (401, and it keeps nothing), drop
+(it takes the letter and disconnects before it answers). `letters` has what it took, by Idempotency-Key; a known key is
+answered with 409.
 """
 
 from collections.abc import AsyncIterator
@@ -11,6 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from scripts.servers.ports import free_ports
+
+REFUSALS = {"error": 503, "secret": 401}
 
 
 class FakeLetterService:
@@ -25,8 +28,8 @@ class FakeLetterService:
         """Answer one POST."""
         habit, self.once = self.once, ""
         key, letter = request.headers["idempotency-key"], await request.json()
-        if habit == "error":
-            return web.Response(status=503)
+        if habit in REFUSALS:
+            return web.Response(status=REFUSALS[habit])
         known = key in self.letters
         self.letters[key] = letter
         if habit == "drop":

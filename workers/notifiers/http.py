@@ -5,7 +5,8 @@
                 Authorization: Bearer SECRET, if there is one
 
 `to` is the address of the contact as contact.set gave it. 2xx accepts, and so does 409: the key is known. 400, 404, 410
-and 422 refuse the letter for good. After every other answer, and without one, the letter is sent again later.
+and 422 refuse the letter for good. 401 refuses our secret: the queue of the medium waits, as while the service is away.
+After every other answer, and without one, the letter is sent again later.
 """
 
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from http import HTTPStatus
 import orjson
 
 from workers.notifiers.port import BuyerLetter, LetterAccepted, LetterAnswer, LetterRefused
-from workers.providers.calls import Caller
+from workers.providers.calls import Caller, ProviderAwayError
 from workers.providers.port import HttpRequest, HttpResponse, UnknownOutcome
 
 REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -30,7 +31,7 @@ class HttpSender:
 
     async def send(self, letter: BuyerLetter) -> LetterAnswer:
         """Send one letter. Raises ProviderAwayError."""
-        answer = await self._caller.call(lambda _: self.request(letter), lambda response, _: read_answer(response))
+        answer = await self._caller.call(lambda _: self.request(letter), lambda response, _: self.read(response))
         assert answer is not None, "every request is built"
         return answer
 
@@ -45,9 +46,15 @@ class HttpSender:
         headers = self._headers | {"idempotency-key": letter.idempotency_key}
         return HttpRequest("POST", self._url, headers, orjson.dumps(content))
 
+    def read(self, response: HttpResponse) -> LetterAnswer:
+        """Read the response; its body is of no interest. Raises ProviderAwayError if our secret is refused."""
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            raise ProviderAwayError(f"the service of {self.name} refuses our secret: HTTP_{response.status}")
+        return read_answer(response)
+
 
 def read_answer(response: HttpResponse) -> LetterAnswer:
-    """Read the response. Its body is of no interest."""
+    """Say what became of the letter."""
     if 200 <= response.status < 300 or response.status == HTTPStatus.CONFLICT:
         return LetterAccepted()
     code = f"HTTP_{response.status}"
