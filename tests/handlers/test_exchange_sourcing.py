@@ -29,11 +29,11 @@ async def at_west(harness: HandlerHarness) -> int:
 @pytest.mark.parametrize(
     ("lists", "stock", "place", "others"),
     [
-        ((), {"west": 5, "main": 5}, "west", '["main"]'),
-        ((), {"main": 5}, "main", '["main"]'),
-        (("north", "west"), {"west": 5, "north": 5}, "west", '["north"]'),
-        (("north", "west"), {"west": 1, "north": 5}, "north", '["north"]'),
-        (("north", "east"), {"west": 5, "east": 5}, "east", '["east"]'),
+        ((), {"west": 5, "main": 5}, "west", '["west", "main"]'),
+        ((), {"main": 5}, "main", '["west", "main"]'),
+        (("north", "west"), {"west": 5, "north": 5}, "west", '["west", "north"]'),
+        (("north", "west"), {"west": 1, "north": 5}, "north", '["west", "north"]'),
+        (("north", "east"), {"west": 5, "east": 5}, "east", '["north", "east"]'),
     ],
     ids=["where the first came from", "else the default", "listed", "listed, with too little", "not listed"],
 )

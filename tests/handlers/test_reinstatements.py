@@ -10,7 +10,7 @@ from messages.orders import CreateLine, OrderDelete, OrderMerge
 from messages.stock import StockRefused, StockReserve, StockReserved
 from messages.subjects import SubjectErase
 from scripts.commands.audit import check
-from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, user
+from tests.handlers.builders import OPERATOR, book, cancel, captured, create, receive, sku, transfer, user
 from tests.handlers.cancellation_builders import cancel_later, come
 from tests.handlers.catalogue_builders import coupon, grant, promotion, settings, template, warehouses
 from tests.handlers.harness import HandlerHarness
@@ -122,6 +122,19 @@ async def test_goods_come_from_another_warehouse_if_the_first_has_none_left(
         assert await harness.stock("s1", "west") == (2, 0)
     async with harness.pool.acquire() as tx:
         assert [finding for finding in await check(tx) if finding.violations] == []
+
+
+async def test_goods_come_from_the_best_warehouse_again_if_their_sale_found_them_elsewhere(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(warehouses("east", "west"))
+    await harness.handle(receive("s1", 2, "n-1", warehouse="west"))
+    order_id = await harness.create_order(create(("s1", 2), expected_pay_amount=1000))
+    await harness.sweep("payment")
+    await harness.handle(transfer(("s1", 2), warehouse="west", to_warehouse="east"))
+    await pay_late(harness, order_id)
+    place = "SELECT o.state, i.warehouse FROM orders o JOIN order_items i ON i.order_id = o.id"
+    assert await harness.rows(place) == [("paid", "east")]
 
 
 async def test_of_two_late_captures_one_is_kept(harness: HandlerHarness) -> None:

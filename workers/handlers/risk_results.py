@@ -63,7 +63,7 @@ def decide(order: Order, verdict: str, judged: bool) -> AfterVerdict | Refusal:
 async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
     """Lock every order once, decide in order of arrival, write each table once. The first verdict counts."""
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in batch}))
-    judged, others = await orders.judged(tx, book.before)
+    judged, listed = await orders.judged(tx, book.before)
     due = await timers.read(tx, [(TimerKind.SAGA, key) for key in book.before])
     verdicts: list[tuple[int, Item]] = []
     passed: list[Item] = []
@@ -86,7 +86,7 @@ async def take_verdicts(tx: Transaction, batch: Batch[RiskResult]) -> None:
             suspect += [item] if decision is AfterVerdict.RESERVE_AND_HOLD else []
 
     deadlines = {key: due.get((TimerKind.SAGA, key), batch.now) for key in book.before}
-    reserves = await reservations(tx, book, passed, deadlines, others)
+    reserves = await reservations(tx, book, passed, deadlines, listed)
     held = await hold(tx, book, suspect, batch.now)
     await orders.save(tx, book)
     await holds.place(tx, held)
@@ -112,7 +112,7 @@ async def reservations(
     book: Book[Item],
     passed: Sequence[Item],
     deadlines: dict[int, datetime],
-    others: dict[int, dict[str, list[str]]],
+    listed: dict[int, dict[str, list[str]]],
 ) -> list[outbox.Announcement]:
     """Build stock.reserve for each order that passed, which order_creation left until after the verdict."""
     holders = {item.body.order_id: [o.id for o in book.family(item.body.order_id)] for item in passed}
@@ -128,7 +128,11 @@ async def reservations(
                         sku_id=line.sku_id,
                         warehouse=line.warehouse,
                         qty=line.qty,
-                        others=tuple(others.get(item.body.order_id, {}).get(line.sku_id, ())),
+                        others=tuple(
+                            name
+                            for name in listed.get(item.body.order_id, {}).get(line.sku_id, ())
+                            if name != line.warehouse
+                        ),
                     )
                     for key in holders[item.body.order_id]
                     for line in lines[key]

@@ -114,7 +114,7 @@ def _row(one: NewExchange, address: tuple[str | None, str | None, bytes | None])
 def _rules(lines: Sequence[ExchangeLine]) -> str:
     """Return what differs from the first order's rules: today's rounding of the tax, and its goods' warehouses."""
     rules: dict[str, Any] = {"tax_rounding": lines[0].rounding}
-    if others := {line.sku.sku_id: line.others for line in lines if line.others}:
+    if others := {line.sku.sku_id: (line.warehouse, *line.others) for line in lines if line.others}:
         rules["other_warehouses"] = others  # as a sale keeps them
     return orjson.dumps(rules).decode()
 

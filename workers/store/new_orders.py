@@ -178,7 +178,10 @@ def _frozen(order: Placed) -> str:
     if after_sale := order.policy.after_sale.written():
         written["after_sale"] = after_sale
     if order.others:
-        written["other_warehouses"] = order.others  # a risk verdict, requested or not, reserves by them as well
+        # A risk verdict, requested or not, reserves by them as well, and a late payment does so once more. The best one
+        # is among them, because the stock may have moved the lines from it.
+        own = {line.sku.sku_id: line.warehouse for _, line in order.held_lines()}
+        written["other_warehouses"] = {sku_id: (own[sku_id], *others) for sku_id, others in order.others.items()}
     return orjson.dumps(written).decode()
 
 

@@ -223,7 +223,7 @@ async def change_addresses(
 
 
 async def judged(tx: Transaction, ids: Iterable[int]) -> tuple[set[int], dict[int, dict[str, list[str]]]]:
-    """Return those of these orders that have a risk verdict; and order id -> SKU -> other warehouses, where kept."""
+    """Return those of these orders that have a risk verdict; and order id -> SKU -> its warehouses, where kept."""
     wanted = sorted(ids)
     rows = await tx.fetch(SQL["orders.judged"], wanted) if wanted else []
     kept = {row["id"]: orjson.loads(row["other_warehouses"]) for row in rows if row["other_warehouses"] is not None}
