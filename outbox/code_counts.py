@@ -15,7 +15,7 @@ ALERTS = Counter("oms_alerts_total", "Alerts raised, by code and level", ["code"
 REJECTIONS = Counter(
     "oms_rejections_total", "Commands and queries that were rejected, by type and code", ["message_type", "code"]
 )
-_CODES = BoundedLabel(CODES_MAX)
+_CODES, _ALERT_CODES = BoundedLabel(CODES_MAX), BoundedLabel(CODES_MAX)  # apart: those of alerts are all ours
 
 
 class Noted:
@@ -46,7 +46,7 @@ class Noted:
     def count(self) -> None:
         """Count what was noted."""
         for (code, level), number in self._alerts.items():
-            ALERTS.labels(_CODES.of(code), level).inc(number)
+            ALERTS.labels(_ALERT_CODES.of(code), level).inc(number)
         for (message_type, code), number in self._rejections.items():
             rejected(message_type, code, number)
         for count in self.later:

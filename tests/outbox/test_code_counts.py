@@ -10,6 +10,7 @@ from db.pool import Pool
 from messages.base import AlertRaised, CommandRejected, Event
 from outbox import code_counts
 from outbox.bounded_label import BoundedLabel
+from outbox.code_counts import CODES_MAX
 
 
 def value(name: str, **labels: str) -> float:
@@ -57,6 +58,17 @@ async def test_an_alert_names_the_queue_whose_handler_raised_it(pool: Pool) -> N
     assert inner.service == "refunds"
     bodies = [bytes(row["body"]) for row in await pool.fetch("SELECT body FROM outbox ORDER BY id")]
     assert [AlertRaised.model_validate_json(body).service for body in bodies] == ["refunds", "relay"]
+
+
+async def test_codes_of_others_take_no_label_from_an_alert(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_counts, "_CODES", BoundedLabel(CODES_MAX))
+    name, labels = "oms_alerts_total", {"code": "PAY_STUCK", "level": "HIGH"}
+    for number in range(CODES_MAX):
+        code_counts.rejected("order.create.v1", f"NO_STOCK_OF_{number}")
+    before = value(name, **labels)
+    with outbox.noting_shards():
+        await append(pool, alert("PAY_STUCK"))
+    assert value(name, **labels) == before + 1
 
 
 def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
