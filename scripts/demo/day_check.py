@@ -35,7 +35,7 @@ class DayCount:
     def receive(self, received: ReceivedMessage) -> None:
         """Count an event."""
         type_, body = received.type, received.body
-        if type_ in ("command.rejected.v1", "order.rejected.v1"):
+        if type_ == "command.rejected.v1" or (type_ == "order.rejected.v1" and _is_ordered(body)):
             self._refused.append(received.correlation_id)
         if type_ == "order.created.v1" and is_replacement(body):
             self._replacements.add(body["order_id"])
@@ -121,6 +121,11 @@ def compare_day(counted: Mapping[str, Any], days: Sequence[Mapping[str, Any]]) -
         f"{name}: shown {shown}, counted {counted[name]}" for name, shown in found.items() if counted[name] != shown
     ]
     return DayComparison(len(found), wrong)
+
+
+def _is_ordered(rejected: Mapping[str, Any]) -> bool:
+    """Tell whether a buyer ordered this: not a part of a split order, and not an exchange order."""
+    return rejected["parent_id"] is None and not is_replacement(rejected)
 
 
 def _rate(good: int, bad: int) -> str | None:

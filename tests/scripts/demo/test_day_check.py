@@ -25,7 +25,7 @@ SHOWN: dict[str, Any] = {
     "paid_orders": 2,
     "cancelled_orders": 1,
     "timeout_count": 1,
-    "exception_count": 1,
+    "exception_count": 2,
     "pay_success_rate": "0.6667",
     "fulfil_success_rate": "0.5000",
     "by_currency": [
@@ -45,6 +45,10 @@ def counted() -> dict[str, Any]:
         body |= {"amounts": {"currency": "EUR", "payable": payable}} | more
         type_ = "order.created.v1" if after == "awaiting_payment" else f"order.{after}.v1"
         day.receive(ReceivedMessage(type_, body, order_id))
+    for request_id, parent_id in (("r4", None), ("r4", "4"), ("exchange-5", None)):
+        body = {"order_id": "5", "request_id": request_id, "parent_id": parent_id, "state": "rejected"}
+        about = {"previous": "placing", "cause": {"type": "x"}}
+        day.receive(ReceivedMessage("order.rejected.v1", body | about, "refused too"))
     for correlation_id in ("refused", "unreadable"):
         day.receive(ReceivedMessage("command.rejected.v1", {"code": "ORDER_NOT_FOUND"}, correlation_id))
     return day.figures({"unreadable"})
