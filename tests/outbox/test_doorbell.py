@@ -41,7 +41,7 @@ async def test_a_listener_that_lost_its_connection_listens_again(pool: Pool) -> 
         query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' "
         return bool(await pool.fetchval(query + "AND datname = current_database()"))
 
-    await wait_until(lambda: asyncio.sleep(0, bool(rings)))  # it listens, and has said so
+    await wait_until(lambda: asyncio.sleep(0, bool(rings)))
     await wait_until(cut)
     await wait_until(has_rung_twice)
     listener.cancel()
