@@ -249,9 +249,11 @@ CREATE TABLE skus (
     tax_class    text,
     gift_points  integer     NOT NULL DEFAULT 0 CHECK (gift_points >= 0),
     gift_growth  integer     NOT NULL DEFAULT 0 CHECK (gift_growth >= 0),
-    points_limit integer     CHECK (points_limit >= 0)
+    points_limit integer     CHECK (points_limit >= 0),
+    purchase_price bigint    CHECK (purchase_price >= 0)
 );
 COMMENT ON COLUMN skus.points_limit IS 'points that one unit can be paid with at most; null: no limit of its own';
+COMMENT ON COLUMN skus.purchase_price IS 'what the shop pays for a unit; null: not known';
 
 CREATE TABLE promotions (
     promo_id       text        PRIMARY KEY,
@@ -597,6 +599,7 @@ CREATE TABLE order_items (
     adjustment_amount bigint  NOT NULL DEFAULT 0,
     shipping_adjustment bigint NOT NULL DEFAULT 0,
     refunded_shipping bigint  NOT NULL DEFAULT 0,
+    purchase_price   bigint   CHECK (purchase_price >= 0),
     PRIMARY KEY (order_id, line_no),
     CONSTRAINT order_items_discounts CHECK (promotion_amount >= 0 AND coupon_amount >= 0 AND points_amount >= 0
         AND promotion_amount + coupon_amount + points_amount <= origin_amount),
@@ -615,6 +618,7 @@ COMMENT ON COLUMN order_items.specs IS 'null: the line is older than this column
 COMMENT ON COLUMN order_items.tax_basis_points IS 'null: no tax was added';
 COMMENT ON COLUMN order_items.adjustment_amount IS 'what operators took off the line; shipping_adjustment of it off its shipping_share';
 COMMENT ON COLUMN order_items.refunded_shipping IS 'the part of refunded_amount that is shipping';
+COMMENT ON COLUMN order_items.purchase_price IS 'what the shop paid for a unit, for operators only; null: it was not known when the line was sold';
 COMMENT ON COLUMN order_items.short_qty IS 'units that the warehouse did not have; they were given back';
 COMMENT ON COLUMN order_items.cancelled_qty IS 'units that were cancelled after others had left; they were given back';
 
@@ -1363,6 +1367,8 @@ CREATE TRIGGER order_items_immutable BEFORE UPDATE OF order_id, line_no, sku_id,
     unit_price, origin_amount, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, category_id,
     promotion_id, promotion_revision, promotion_text, quota_units, gift_points, gift_growth
     ON order_items FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER order_items_purchase_price_immutable BEFORE UPDATE OF purchase_price ON order_items
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_items_price_adjusted BEFORE UPDATE OF adjustment_amount, shipping_adjustment, payable_amount ON order_items
     FOR EACH ROW EXECUTE FUNCTION refuse_line_price();
 CREATE TRIGGER order_adjustments_immutable BEFORE UPDATE ON order_adjustments FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -29,12 +29,15 @@ Revision = Annotated[int, Field(ge=1, le=REVISION_MAX)]
 POINTS_MAX = 1_000_000_000  # per unit and per grant: the sum of any number of orders fits into 64 bits
 Gift = Annotated[int, Field(ge=0, le=1_000_000)]
 """Points or growth that a buyer gets for one unit when the order is completed."""
+PurchasePrice = Annotated[int, Field(ge=0, le=10**12)]
+"""What the shop pays for one unit, in minor units: a million of them still fit into 64 bits."""
 
 
 class SkuUpsert(Command):
     """Set a SKU: name, price in minor units, whether it is on sale (S1-53).
 
     `points_limit` is the most points that can pay for one unit (R-05); without it there is no limit.
+    `purchase_price` is what the shop pays for a unit, in the same currency, if it is known. Only operators see it.
     """
 
     TYPE: ClassVar[str] = "sku.upsert.v1"
@@ -58,6 +61,7 @@ class SkuUpsert(Command):
     gift_points: Gift = 0
     gift_growth: Gift = 0
     points_limit: Annotated[int, Field(ge=0, le=POINTS_MAX)] | None = None
+    purchase_price: PurchasePrice | None = None
 
 
 class SkuChanged(Event):

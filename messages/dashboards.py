@@ -25,11 +25,18 @@ class DashboardGet(Query):
 
 
 class CurrencyFigures(Part):
-    """The orders in one currency that were paid on the day, and what they cost."""
+    """The orders in one currency that were paid on the day, what they cost, and what the shop earns with their goods.
+
+    `cost` and `margin` are of the goods whose purchase price was known when they were sold, and null without such
+    goods. `share_without_cost` is the part of the net sales that they leave out; null without net sales.
+    """
 
     paid_orders: AnyInt
     total_amount: MoneyShown
     average_amount: MoneyShown | None
+    cost: MoneyShown | None = None
+    margin: MoneyShown | None = None
+    share_without_cost: RateText | None = None
 
 
 class DashboardShown(Reply):

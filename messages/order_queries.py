@@ -126,7 +126,8 @@ class OrderListed(Reply):
 class LineShown(Part):
     """One line as it was sold, and what has gone back of it. A split order shows which child carries it.
 
-    `adjustment` is what operators took off its price, and no part of `payable` any more.
+    `adjustment` is what operators took off its price, and no part of `payable` any more. Operators also see the
+    `purchase_price` of a unit and the `margin` of all units (workers/domain/margins.py), unless the cost is not known.
     """
 
     order_id: OrderId
@@ -142,6 +143,8 @@ class LineShown(Part):
     refunded: Amount
     short_qty: int
     cancelled_qty: int
+    purchase_price: Amount | None = None
+    margin: AnyInt | None = None
 
 
 class PaymentShown(Part):

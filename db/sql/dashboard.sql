@@ -28,6 +28,32 @@ CROSS JOIN LATERAL (
 ) AS s
 ORDER BY q.place, s.currency;
 
+-- name: dashboard.sales
+-- $1 to $4 as dashboard.steps. The net sales of the lines of the orders that were paid then, in each currency, also of those lines whose
+-- cost is not known, and the cost of the others (null: there are none). A currency without lines is missing.
+SELECT q.place, s.currency, s.net_sales, s.without_cost, s.cost
+FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[], $4::text[]) AS q (place, since, before, currency)
+CROSS JOIN LATERAL (
+    SELECT o.currency, sum(i.net)::bigint AS net_sales,
+        coalesce(sum(i.net) FILTER (WHERE i.purchase_price IS NULL), 0)::bigint AS without_cost,
+        sum(i.purchase_price::numeric * i.qty)::bigint AS cost
+    FROM operate_logs l
+    CROSS JOIN LATERAL (SELECT e.currency, e.kind, e.parent_id FROM orders e WHERE e.id = l.order_id OFFSET 0) AS o
+    CROSS JOIN LATERAL (
+        SELECT n.qty, n.purchase_price, greatest(0, n.origin_amount - n.promotion_amount - n.coupon_amount - n.points_amount
+            - n.adjustment_amount + n.shipping_adjustment) AS net
+        FROM order_items n
+        WHERE n.order_id = ANY(ARRAY(SELECT c.id FROM orders c WHERE c.root_id = l.order_id AND c.root_id <> c.id) || l.order_id)
+        OFFSET 0
+    ) AS i
+    WHERE l.at >= q.since AND l.at < q.before AND o.kind <> 'exchange' AND o.parent_id IS NULL AND q.currency IN ('', o.currency)
+        AND l.cur_state = 'paid' AND l.pre_state <> l.cur_state
+        AND (l.cur_state IN ('awaiting_payment', 'paid', 'cancelled', 'rejected', 'delivered', 'delivery_failed')
+            OR (l.pre_state = 'shipped' AND l.cur_state = 'completed'))
+    GROUP BY o.currency
+) AS s
+ORDER BY q.place, s.currency;
+
 -- name: dashboard.exceptions
 -- $1 times from which and $2 before which to look. How many commands were refused then, in the order of the times; null where some may have
 -- been deleted already.

@@ -29,7 +29,8 @@ WHERE e.order_id = n.order_id;
 -- count for, $8 prices before tax, $9 the part of these that goods pay, $10 taxes of the rest, $11 rules of their own (JSON), $12
 -- conversation ids, $13 and $14 causes, $15 countries (null: no address), $16 key ids, $17 ciphertexts. Their lines: $18 order ids, $19 line
 -- numbers, $20 SKU ids, $21 warehouses, $22 SPU ids, $23 names, $24 product types, $25 units, $26 unit prices, $27 the part that goods pay,
--- $28 taxes of the rest, $29 their rates (null: no tax is added), $30 specs, $31 sellers, $32 categories, $33 images, $34 units of measure.
+-- $28 taxes of the rest, $29 their rates (null: no tax is added), $30 specs, $31 sellers, $32 categories, $33 images, $34 units of measure, $35
+-- purchase prices (null: not known).
 WITH new AS MATERIALIZED (
     SELECT n.*, f.business_type, f.order_type, f.channel, f.seller_id, f.user_id, f.currency,
         (f.policy - 'other_warehouses') || n.rules::jsonb AS policy
@@ -57,10 +58,11 @@ WITH new AS MATERIALIZED (
     SELECT id, case_id, first_order_id, value, price, 'reserving' FROM new
 )
 INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, origin_amount,
-    promotion_amount, tax_amount, payable_amount, tax_basis_points, specs, seller_id, category_id, image_url, unit)
+    promotion_amount, tax_amount, payable_amount, tax_basis_points, specs, seller_id, category_id, image_url, unit, purchase_price)
 SELECT i.order_id, i.line_no, i.sku_id, i.warehouse, i.spu_id, i.name, i.product_type, i.qty, i.unit_price, i.unit_price * i.qty,
-    i.reduction, i.tax, i.unit_price * i.qty - i.reduction + i.tax, i.tax_basis_points, i.specs::jsonb, i.seller_id, i.category_id, i.image_url, i.unit
+    i.reduction, i.tax, i.unit_price * i.qty - i.reduction + i.tax, i.tax_basis_points, i.specs::jsonb, i.seller_id, i.category_id, i.image_url, i.unit,
+    i.purchase_price
 FROM unnest($18::bigint[], $19::smallint[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::integer[], $26::bigint[],
-    $27::bigint[], $28::bigint[], $29::integer[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[])
+    $27::bigint[], $28::bigint[], $29::integer[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[], $35::bigint[])
     AS i (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, reduction, tax, tax_basis_points, specs, seller_id,
-          category_id, image_url, unit);
+          category_id, image_url, unit, purchase_price);

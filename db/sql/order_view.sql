@@ -44,7 +44,7 @@ ORDER BY c.id;
 SELECT order_id, line_no, sku_id, spu_id, name, product_type, category_id, seller_id, warehouse, qty, unit_price, origin_amount,
     promotion_id, promotion_revision, promotion_text, promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share,
     payable_amount, adjustment_amount, shipping_adjustment, quota_units, gift_points, gift_growth, refunded_qty, refunded_amount, short_qty,
-    cancelled_qty
+    cancelled_qty, purchase_price
 FROM order_items
 WHERE order_id = ANY($1::bigint[])
 ORDER BY line_no;

@@ -27,8 +27,8 @@ FOR UPDATE;
 
 -- name: orders.insert
 -- $1 the time. Inserts orders in state placing with version 1, one element of $2 to $38 each: sales, or parents with their children;
--- their addresses (no country: none), the first row of their operate log, and their lines, one element of $39 to $66 each. Of the
--- lines, $51 to $66 may be empty arrays: then every line has the default. Starts a saga timer for each root, due at $67.
+-- their addresses (no country: none), the first row of their operate log, and their lines, one element of $39 to $67 each. Of the
+-- lines, $52 to $67 may be empty arrays: then every line has the default. Starts a saga timer for each root, due at $68.
 WITH new AS MATERIALIZED (
     SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
         $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
@@ -57,22 +57,23 @@ WITH new AS MATERIALIZED (
     SELECT id, 1, 10, '', 'placing', actor_type, actor_id, 'order.create.v1', cause_id, 'created' FROM new
 ), timed AS (
     INSERT INTO timers (kind, key, due_at, wake_at)
-    SELECT 'saga', id, $67::timestamptz, $67::timestamptz FROM new WHERE parent_id IS NULL
+    SELECT 'saga', id, $68::timestamptz, $68::timestamptz FROM new WHERE parent_id IS NULL
 )
 INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, origin_amount,
-    payable_amount, specs, seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision, promotion_text,
+    payable_amount, specs, purchase_price, seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision,
+    promotion_text,
     promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, quota_units, gift_points, gift_growth)
 SELECT i.order_id, i.line_no, i.sku_id, i.warehouse, i.spu_id, i.name, i.product_type, i.qty, i.unit_price, i.origin_amount,
-    i.payable_amount, i.specs::jsonb, i.seller_id, i.category_id, i.image_url, i.unit, i.tax_basis_points, i.promotion_id,
+    i.payable_amount, i.specs::jsonb, i.purchase_price, i.seller_id, i.category_id, i.image_url, i.unit, i.tax_basis_points, i.promotion_id,
     i.promotion_revision, i.promotion_text, coalesce(i.promotion_amount, 0), coalesce(i.coupon_amount, 0), coalesce(i.points_amount, 0),
     coalesce(i.tax_amount, 0), coalesce(i.shipping_share, 0), coalesce(i.quota_units, 0), coalesce(i.gift_points, 0),
     coalesce(i.gift_growth, 0)
 FROM unnest($39::bigint[], $40::smallint[], $41::text[], $42::text[], $43::text[], $44::text[], $45::text[], $46::integer[],
-    $47::bigint[], $48::bigint[], $49::bigint[], $50::text[], $51::text[], $52::text[], $53::text[], $54::text[], $55::integer[],
-    $56::text[], $57::bigint[], $58::text[], $59::bigint[], $60::bigint[], $61::bigint[], $62::bigint[], $63::bigint[],
-    $64::integer[], $65::bigint[], $66::bigint[])
+    $47::bigint[], $48::bigint[], $49::bigint[], $50::text[], $51::bigint[], $52::text[], $53::text[], $54::text[], $55::text[], $56::integer[],
+    $57::text[], $58::bigint[], $59::text[], $60::bigint[], $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[],
+    $65::integer[], $66::bigint[], $67::bigint[])
     AS i (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price, origin_amount, payable_amount, specs,
-          seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision, promotion_text,
+          purchase_price, seller_id, category_id, image_url, unit, tax_basis_points, promotion_id, promotion_revision, promotion_text,
           promotion_amount, coupon_amount, points_amount, tax_amount, shipping_share, quota_units, gift_points, gift_growth);
 
 -- name: orders.change_addresses

@@ -1,7 +1,7 @@
 -- name: skus.read
 -- $1 SKU ids. The SKUs as the catalogue last described them. Locks: none. Unknown ids are missing.
 SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url,
-    unit, tax_class, gift_points, gift_growth, points_limit
+    unit, tax_class, gift_points, gift_growth, points_limit, purchase_price
 FROM skus
 WHERE sku_id = ANY($1::text[]);
 
@@ -9,7 +9,7 @@ WHERE sku_id = ANY($1::text[]);
 -- $1 SKU ids, $2 countries, $3 provinces. As skus.read, with the lists of warehouses of each SKU in these regions, as a JSON array of
 -- (country, province, warehouses); null: none. One row, of whichever SKU, has those of all SKUs. Locks: none. Unknown ids are missing.
 SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url,
-    unit, tax_class, gift_points, gift_growth, points_limit,
+    unit, tax_class, gift_points, gift_growth, points_limit, purchase_price,
     (SELECT jsonb_agg(jsonb_build_array(w.country, w.province, w.warehouses))::text FROM warehouse_lists w
         WHERE w.sku_id = s.sku_id AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) AS own_lists,
     CASE WHEN row_number() OVER () = 1 THEN (
@@ -21,20 +21,20 @@ WHERE sku_id = ANY($1::text[]);
 -- name: skus.upsert
 -- Writes one row per SKU, in id order, and returns those whose revision is above the stored one.
 INSERT INTO skus AS s (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id,
-    image_url, unit, tax_class, gift_points, gift_growth, points_limit)
+    image_url, unit, tax_class, gift_points, gift_growth, points_limit, purchase_price)
 SELECT n.sku_id, n.revision, n.spu_id, n.name, n.specs::jsonb, n.on_sale, n.price, n.currency, n.product_type, n.category_id,
-    n.seller_id, n.image_url, n.unit, n.tax_class, n.gift_points, n.gift_growth, n.points_limit
+    n.seller_id, n.image_url, n.unit, n.tax_class, n.gift_points, n.gift_growth, n.points_limit, n.purchase_price
 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[], $16::integer[], $17::integer[])
+    $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[], $16::integer[], $17::integer[], $18::bigint[])
     AS n (sku_id, revision, spu_id, name, specs, on_sale, price, currency, product_type, category_id, seller_id, image_url, unit,
-        tax_class, gift_points, gift_growth, points_limit)
+        tax_class, gift_points, gift_growth, points_limit, purchase_price)
 ORDER BY n.sku_id
 ON CONFLICT (sku_id) DO UPDATE
 SET revision = excluded.revision, spu_id = excluded.spu_id, name = excluded.name, specs = excluded.specs,
     on_sale = excluded.on_sale, price = excluded.price, currency = excluded.currency, product_type = excluded.product_type,
     category_id = excluded.category_id, seller_id = excluded.seller_id, image_url = excluded.image_url, unit = excluded.unit,
     tax_class = excluded.tax_class, gift_points = excluded.gift_points, gift_growth = excluded.gift_growth,
-    points_limit = excluded.points_limit, updated_at = clock_timestamp()
+    points_limit = excluded.points_limit, purchase_price = excluded.purchase_price, updated_at = clock_timestamp()
 WHERE s.revision < excluded.revision
 RETURNING sku_id;
 

@@ -40,6 +40,7 @@ def stats(
 
     These are the day before and the same day a week before. Days begin at midnight of OMS_BUSINESS_TIME_ZONE. JSON is
     a list of the three days, each with the fields of dashboard.shown. A rate without anything to count is "-" (null).
+    Cost and margin are of goods with a purchase price; "no cost" is the share of the sales without one.
 
     \b
     Examples:

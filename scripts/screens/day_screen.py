@@ -17,6 +17,8 @@ FIGURES = {
     "timeouts": "timeout_count",
 }
 """The name on the screen -> the field of an answer."""
+AMOUNTS = {"amount": "total_amount", "average": "average_amount", "cost": "cost", "margin": "margin"}
+"""The same for the fields of one currency. "no cost" is the share of the sales whose cost is not known."""
 
 
 def day_screen(found: Sequence[DashboardShown], width: int) -> Lines:
@@ -25,8 +27,9 @@ def day_screen(found: Sequence[DashboardShown], width: int) -> Lines:
     rows: list[Sequence[Any]] = [(name, *(getattr(one, field) for one in found)) for name, field in FIGURES.items()]
     for currency in sorted({part.total_amount.currency for one in found for part in one.by_currency}):
         parts = [{part.total_amount.currency: part for part in one.by_currency}.get(currency) for one in found]
-        rows.append((f"amount {currency}", *(part and text_of(part.total_amount) for part in parts)))
-        averages = [part.average_amount if part else None for part in parts]
-        rows.append((f"average {currency}", *(money and text_of(money) for money in averages)))
+        for name, field in AMOUNTS.items():
+            amounts = [getattr(part, field) if part else None for part in parts]
+            rows.append((f"{name} {currency}", *(money and text_of(money) for money in amounts)))
+        rows.append((f"no cost {currency}", *(part and part.share_without_cost for part in parts)))
     about = f"{found[0].day}, days of {found[0].time_zone}{f', in {found[0].currency}' if found[0].currency else ''}"
     return [*title(about, width), *section("figures", columns, rows, width)]

@@ -111,7 +111,8 @@ async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[A
         [sku["sku_id"] for _, _, sku, _ in lines], ["main"] * len(lines), [sku["spu_id"] for _, _, sku, _ in lines],
         [sku["name"] for _, _, sku, _ in lines], [sku["product_type"] for _, _, sku, _ in lines],
         [qty for *_, qty in lines], [sku["price"] for _, _, sku, _ in lines], amounts, amounts, ["{}"] * len(lines),
-        [sku["seller_id"] for _, _, sku, _ in lines], [sku["category_id"] for _, _, sku, _ in lines], *[[]] * 14,
+        [None] * len(lines), [sku["seller_id"] for _, _, sku, _ in lines],
+        [sku["category_id"] for _, _, sku, _ in lines], *[[]] * 14,
         now + SAGA,
     )  # fmt: skip
 

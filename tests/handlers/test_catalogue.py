@@ -59,7 +59,7 @@ WHOLE: dict[str, list[Command]] = {
         SkuUpsert(
             sku_id="s1", revision=2, spu_id="tea", name="Tea", specs={"colour": "green"}, status="off_sale", price=1,
             currency="USD", product_type="fresh", category_id="c", seller_id="s", image_url="i", unit="box",
-            tax_class="food", gift_points=5, gift_growth=2, points_limit=300,
+            tax_class="food", gift_points=5, gift_growth=2, points_limit=300, purchase_price=40,
         ),
     ],
     "promotions": [
@@ -107,11 +107,18 @@ def test_a_revision_that_we_have_is_not_taken_twice_from_any_writer(harness: Han
 
 
 async def test_an_sku_is_read_as_it_was_written(harness: HandlerHarness) -> None:
-    more = {"category_id": "tea", "tax_class": "food", "gift_points": 5, "gift_growth": 2, "points_limit": 300}
+    more = {
+        "category_id": "tea",
+        "tax_class": "food",
+        "gift_points": 5,
+        "gift_growth": 2,
+        "points_limit": 300,
+        "purchase_price": 40,
+    }
     await harness.handle(sku("s1").model_copy(update=more), sku("s2"))
     found = await read(harness, "s1", "s2")
-    assert found["s1"][12:] == ("food", 5, 2, 300)
-    assert found["s2"][12:] == (None, 0, 0, None)
+    assert found["s1"][12:] == ("food", 5, 2, 300, 40)
+    assert found["s2"][12:] == (None, 0, 0, None, None)
     assert found["s1"].category_id == "tea"
 
 

@@ -116,4 +116,4 @@ async def test_many_questions_take_as_many_statements_as_one(harness: HandlerHar
         statements: list[str] = []
         await ask(harness, *[DashboardGet(actor=OPERATOR, day=day) for day in bodies], statements=statements)
         counts.append(len(statements))
-    assert counts == [2, 2]
+    assert counts == [3, 3]

@@ -22,11 +22,13 @@ order count with their parent, and exchange orders, which replace goods, do not 
     average_amount       total_amount / paid_orders, rounded half up to a minor unit
     pay_success_rate     paid_orders / (paid_orders + unpaid)
     fulfil_success_rate  fulfilled / (fulfilled + unfulfilled)
+    cost, margin         of the lines of `paid_orders` with a known cost, as workers/domain/margins.py defines them
+    share_without_cost   the net sales of the other lines / the net sales of all lines
 
 A rate compares what was decided on the day, so it is never above 1, and a day that is over does not change any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -52,8 +54,31 @@ class DaySteps:
 
 
 @dataclass(frozen=True)
+class DaySales:
+    """The lines of the orders in one currency that were paid on a day: their net sales, in minor units.
+
+    `without_cost` of them are of lines whose cost is not known. `cost` is that of the others, None if there are none.
+    """
+
+    currency: str
+    net_sales: int = 0
+    without_cost: int = 0
+    cost: int | None = None
+
+    @property
+    def margin(self) -> int | None:
+        """What the shop earns with the lines whose cost is known, in minor units."""
+        return None if self.cost is None else self.net_sales - self.without_cost - self.cost
+
+    @property
+    def share_without_cost(self) -> Fraction | None:
+        """The part of the net sales whose cost is not known; None without net sales."""
+        return Fraction(self.without_cost, self.net_sales) if self.net_sales else None
+
+
+@dataclass(frozen=True)
 class DayFigures:
-    """The figures of a day over all currencies. `paid_in` are the currencies in which orders were paid."""
+    """The figures of a day over all currencies. `paid_in` are the currencies in which orders were paid, with sales."""
 
     total_orders: int
     paid_orders: int
@@ -61,11 +86,11 @@ class DayFigures:
     timeout_count: int
     pay_success_rate: Fraction | None
     fulfil_success_rate: Fraction | None
-    paid_in: tuple[DaySteps, ...]
+    paid_in: tuple[tuple[DaySteps, DaySales], ...]
 
 
-def figures(steps: Sequence[DaySteps]) -> DayFigures:
-    """Return the figures of a day from its steps, one element for each currency."""
+def figures(steps: Sequence[DaySteps], sales: Mapping[str, DaySales]) -> DayFigures:
+    """Return the figures of a day from its steps, one element for each currency, and its sales by currency."""
     paid, fulfilled = sum(one.paid for one in steps), sum(one.fulfilled for one in steps)
     return DayFigures(
         total_orders=sum(one.created for one in steps),
@@ -74,7 +99,11 @@ def figures(steps: Sequence[DaySteps]) -> DayFigures:
         timeout_count=sum(one.timed_out for one in steps),
         pay_success_rate=_rate(paid, sum(one.unpaid for one in steps)),
         fulfil_success_rate=_rate(fulfilled, sum(one.unfulfilled for one in steps)),
-        paid_in=tuple(sorted((one for one in steps if one.paid), key=lambda one: one.currency)),
+        paid_in=tuple(
+            (one, sales.get(one.currency, DaySales(one.currency)))
+            for one in sorted(steps, key=lambda one: one.currency)
+            if one.paid
+        ),
     )
 
 

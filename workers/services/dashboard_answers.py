@@ -1,4 +1,4 @@
-"""Answers dashboard.get: the figures of a day, with two statements for all questions of a batch."""
+"""Answers dashboard.get: the figures of a day, with three statements for all questions of a batch."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
@@ -6,10 +6,10 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from db.pool import Transaction
-from messages.base import Reply
+from messages.base import MoneyShown, Reply
 from messages.dashboards import CurrencyFigures, DashboardGet, DashboardShown
 from messages.envelope import Envelope
-from workers.domain.dashboard import DayFigures, DaySteps, figures
+from workers.domain.dashboard import DayFigures, DaySales, DaySteps, figures
 from workers.domain.planning.decimals import written
 from workers.services.answer_parts import money
 from workers.services.sales_histories import SalesClock
@@ -21,10 +21,11 @@ async def answer_dashboards(tx: Transaction, items: Sequence[Envelope[DashboardG
     """Answer each dashboard.get, in order. A day begins at midnight of the shop."""
     days = [item.body.day or clock.today for item in items]
     wanted = [_time_of(day, clock.time_zone, item.body.currency) for day, item in zip(days, items, strict=True)]
-    steps, refused = await dashboard.steps(tx, wanted), await dashboard.exceptions(tx, wanted)
+    steps, sales = await dashboard.steps(tx, wanted), await dashboard.sales(tx, wanted)
+    refused = await dashboard.exceptions(tx, wanted)
     return [
-        _shown(item.body, day, clock.time_zone, figures(found), count)
-        for item, day, found, count in zip(items, days, steps, refused, strict=True)
+        _shown(item.body, day, clock.time_zone, figures(found, sold), count)
+        for item, day, found, sold, count in zip(items, days, steps, sales, refused, strict=True)
     ]
 
 
@@ -34,7 +35,7 @@ def _time_of(day: date, time_zone: str, currency: str | None) -> DayWanted:
 
 
 def _shown(body: DashboardGet, day: date, time_zone: str, found: DayFigures, refused: int | None) -> DashboardShown:
-    by_currency = tuple(map(_in_currency, found.paid_in))
+    by_currency = tuple(_in_currency(done, sales) for done, sales in found.paid_in)
     only = by_currency[0] if len(by_currency) == 1 else None
     return DashboardShown(
         day=day,
@@ -53,12 +54,17 @@ def _shown(body: DashboardGet, day: date, time_zone: str, found: DayFigures, ref
     )
 
 
-def _in_currency(steps: DaySteps) -> CurrencyFigures:
-    average = steps.average_amount
+def _in_currency(steps: DaySteps, sales: DaySales) -> CurrencyFigures:
+    def shown(amount: int | None) -> MoneyShown | None:
+        return None if amount is None else money(amount, steps.currency)
+
     return CurrencyFigures(
         paid_orders=steps.paid,
         total_amount=money(steps.amount, steps.currency),
-        average_amount=None if average is None else money(average, steps.currency),
+        average_amount=shown(steps.average_amount),
+        cost=shown(sales.cost),
+        margin=shown(sales.margin),
+        share_without_cost=_rate(sales.share_without_cost),
     )
 
 

@@ -41,7 +41,7 @@ from workers.store import explanations, order_lists
 from workers.views import loading
 from workers.views.facets import captured
 from workers.views.keys import uuid_of
-from workers.views.whole import RecordedPayment, Whole
+from workers.views.whole import Line, RecordedPayment, Whole
 
 CACHED = (OrderGet, OrderTrack, OrderHistory, PaymentGet)
 """The queries whose answers depend on the rows alone that a stamp covers: no timer, no time, no dead letter."""
@@ -193,7 +193,7 @@ def described(whole: Whole, read: OrdersRead, asks: str, *, in_clear: bool) -> O
         captured=money(captured(whole), head.currency),
         refunded=_refunded(whole),
         facets=FacetsShown(**{name: getattr(facets, name) for name in FacetsShown.model_fields}),
-        lines=tuple(_line(one.head.id, line) for one in whole.children or (whole,) for line in one.lines),
+        lines=tuple(_line(one.head.id, line, asks) for one in whole.children or (whole,) for line in one.lines),
         payments=tuple(_payment(fact, asks) for fact in whole.facts),
         attempts=tuple(_attempt(row) for row in read.attempts.get(head.id, ())),
         refunds=tuple(_refund(refund) for refund in whole.refunds),
@@ -261,7 +261,7 @@ TIMES = (
 )
 
 
-def _line(order_id: int, line: Any) -> LineShown:
+def _line(order_id: int, line: Line, asks: str) -> LineShown:
     return LineShown(
         order_id=order_id,
         line_no=line.line_no,
@@ -276,6 +276,8 @@ def _line(order_id: int, line: Any) -> LineShown:
         refunded=line.refunded_amount,
         short_qty=line.short_qty,
         cancelled_qty=line.cancelled_qty,
+        purchase_price=None if asks == "user" else line.purchase_price,
+        margin=None if asks == "user" else line.margin,
     )
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from db.pool import Transaction
 from db.statements import SQL, columns
-from workers.domain.dashboard import DaySteps
+from workers.domain.dashboard import DaySales, DaySteps
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,23 @@ class DayWanted:
 async def steps(tx: Transaction, days: Sequence[DayWanted]) -> list[list[DaySteps]]:
     """Return the steps of each day, one element for each currency, in the order of the days."""
     found: list[list[DaySteps]] = [[] for _ in days]
-    rows = [(place, one.since, one.before, one.currency) for place, one in enumerate(days)]
-    for row in await tx.fetch(SQL["dashboard.steps"], *columns(rows)):
+    for row in await tx.fetch(SQL["dashboard.steps"], *_wanted(days)):
         place, *values = row.values()
         found[place].append(DaySteps(*values))
     return found
+
+
+async def sales(tx: Transaction, days: Sequence[DayWanted]) -> list[dict[str, DaySales]]:
+    """Return for each day, in order, currency -> the sales of the orders that were paid on it."""
+    found: list[dict[str, DaySales]] = [{} for _ in days]
+    for row in await tx.fetch(SQL["dashboard.sales"], *_wanted(days)):
+        place, currency, *values = row.values()
+        found[place][currency] = DaySales(currency, *values)
+    return found
+
+
+def _wanted(days: Sequence[DayWanted]) -> list[list[Any]]:
+    return columns((place, one.since, one.before, one.currency) for place, one in enumerate(days))
 
 
 async def exceptions(tx: Transaction, days: Sequence[DayWanted]) -> list[int | None]:

@@ -139,4 +139,5 @@ def _line(order_id: int, line: ExchangeLine) -> tuple[Any, ...]:
         sku.category_id,
         sku.image_url,
         sku.unit,
+        sku.purchase_price,
     )

@@ -20,7 +20,7 @@ from workers.domain.shop import Policy, Shop
 from workers.store.orders import encrypt_address
 
 SNAPSHOT_COUPON, SNAPSHOT_RULES = 1, 5
-OPTIONAL = 12
+OPTIONAL = 13
 """The columns of a line from here on are empty or 0 for most lines. One that is so for all lines is not sent."""
 UNWRITTEN = {
     "on_payment_failure": "keep_open",
@@ -210,6 +210,7 @@ def _item(part: OrderPart, line: PricedLine) -> tuple[Any, ...]:
         line.origin_amount,
         line.payable_amount,
         sku.specs,
+        sku.purchase_price,
         sku.seller_id,
         sku.category_id,
         sku.image_url,

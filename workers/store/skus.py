@@ -63,4 +63,5 @@ def _row(sku: SkuUpsert) -> tuple[Any, ...]:
         sku.gift_points,
         sku.gift_growth,
         sku.points_limit,
+        sku.purchase_price,
     )

@@ -77,7 +77,7 @@ def _item(whole: Whole, line: Line) -> Table:
         "origin_amount": line.origin_amount,
         "pay_amount": line.payable_amount,
         "product_unit": line.unit or "",
-        "purchase_price": None,
+        "purchase_price": line.purchase_price,
         "seller_id": line.seller_id,
         "gmt_create": head.created_at,
         "gmt_modified": head.updated_at,

@@ -11,6 +11,7 @@ from typing import Any
 
 from workers.domain.after_sales import AfterSaleCase, CaseState
 from workers.domain.exchanges import ExchangeState
+from workers.domain.margins import SoldUnits
 from workers.domain.masking import MASK
 from workers.domain.order import State
 from workers.domain.refund_amounts import GONE, RefundState
@@ -110,6 +111,14 @@ class Line:
     cancelled_qty: int = 0
     adjustment_amount: int = 0
     shipping_adjustment: int = 0
+    purchase_price: int | None = None
+
+    @property
+    def margin(self) -> int | None:
+        """What the shop earns with the line, for operators only; None if its cost is not known."""
+        discount = self.promotion_amount + self.coupon_amount + self.points_amount
+        taken_off = self.adjustment_amount - self.shipping_adjustment
+        return SoldUnits(self.qty, self.origin_amount, discount, taken_off, self.purchase_price).margin
 
 
 class AttemptFacet(StrEnum):

@@ -242,6 +242,6 @@ def test_the_same_sku_on_two_lines_stays_two_lines() -> None:
 
 
 def test_new_fields_of_a_sku_come_last_and_may_be_missing() -> None:
-    assert Sku._fields[-4:] == ("tax_class", "gift_points", "gift_growth", "points_limit")
-    assert Sku(*TEA[:12])[12:] == (None, 0, 0, None)
+    assert Sku._fields[-5:] == ("tax_class", "gift_points", "gift_growth", "points_limit", "purchase_price")
+    assert Sku(*TEA[:12])[12:] == (None, 0, 0, None, None)
     assert PricedLine._fields[-4:] == ("coupon_amount", "points_amount", "tax_amount", "shipping_share")

@@ -14,6 +14,7 @@ class Sku(NamedTuple):
     """A SKU of the catalogue. `price` is minor units of `currency`, `specs` is a JSON object.
 
     `gift_points` and `gift_growth` come with each unit; `points_limit` is the most points that a unit takes.
+    `purchase_price` is what the shop pays for a unit, if that is known; no price depends on it.
     """
 
     sku_id: str
@@ -32,6 +33,7 @@ class Sku(NamedTuple):
     gift_points: int = 0
     gift_growth: int = 0
     points_limit: int | None = None
+    purchase_price: int | None = None
 
 
 class RequestedLine(NamedTuple):
