@@ -72,8 +72,8 @@ class PaymentChoice(Part):
 class OrderCreate(Command):
     """Place an order. Our price must equal `expected_pay_amount` to the minor unit (S3-13).
 
-    The coupon and the points must belong to the buyer. `order_no` is a number that order.number.issue gave to this
-    user.
+    The coupon and the points must be the buyer's, and `order_no` a number that order.number.issue gave to the buyer.
+    The draft has the lines, the address and the remark that are left out. Once the order is created, it is used up.
     """
 
     TYPE: ClassVar[str] = "order.create.v1"
@@ -88,7 +88,7 @@ class OrderCreate(Command):
     business_type: ExternalId = "normal"
     seller_id: ExternalId | None = None
     currency: Currency
-    items: Annotated[tuple[CreateLine, ...], Field(max_length=LINES_MAX)]
+    items: Annotated[tuple[CreateLine, ...], Field(max_length=LINES_MAX)] = ()
     address: Address | None = None
     expected_pay_amount: AnyInt
     remark: LongText | None = None
@@ -99,6 +99,8 @@ class OrderCreate(Command):
     order_no: ExternalId | None = None
     order_type: ExternalId = "normal"
     business_order_id: ExternalId | None = None
+    draft_id: OrderId | None = None
+    draft_revision: AnyInt | None = None
 
     @classmethod
     def scope_of(cls, user_id: str) -> str:
@@ -183,8 +185,7 @@ class OrderMerge(OrdersCommand):
 class Amounts(Part):
     """The terms of a price, in minor units of one currency: payable = origin - the reductions + shipping + tax.
 
-    `adjustment` is a reduction, too: what operators took off, goods and shipping together; less than 0 if they raised
-    the price.
+    `adjustment` is a reduction, too, of goods and shipping together; less than 0 if operators raised the price.
     """
 
     currency: Currency
@@ -313,9 +314,8 @@ class OrderDeliveryFailed(OrderEvent):
 
 
 class OrderCancelled(OrderEvent):
-    """It ends without goods. `cancel_type` is user, operator, timeout,
-    payment_failed, delivery_failed, merchant (the warehouse had none of its goods) or aftersale. `reason_code` is
-    that of order.cancel, or of the payment that failed, or our own.
+    """It ends without goods. `cancel_type` is user, operator, timeout, payment_failed, delivery_failed, merchant (the
+    warehouse had none of its goods) or aftersale. `reason_code` is that of order.cancel or the failed payment, or ours.
     """
 
     TYPE: ClassVar[str] = "order.cancelled.v1"

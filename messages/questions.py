@@ -7,6 +7,7 @@ from messages import (
     dashboards,
     dispute_queries,
     explanations,
+    order_drafts,
     order_queries,
     planning,
     queries,
@@ -19,6 +20,7 @@ QUESTIONS: dict[str, tuple[type[Message], ...]] = {
     "queries": (
         queries.OrderPreview,
         *order_queries.QUERIES,
+        *order_drafts.QUERIES,
         *explanations.QUERIES,
         *account_queries.QUERIES,
         *after_sale_queries.QUERIES,

@@ -24,6 +24,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     explanations,
     fulfilments,
     holds,
+    order_drafts,
     order_history,
     order_queries,
     orders,

@@ -18,6 +18,7 @@ from messages import (
     disputes,
     fulfilments,
     holds,
+    order_drafts,
     orders,
     payments,
     promotions,
@@ -83,6 +84,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
     "order-creation": (orders.OrderCreate,),
     "order-numbers": (orders.OrderNumberIssue,),
     "contacts": (contacts.ContactSet,),
+    "order-drafts": order_drafts.TO_US,
     "carts": (carts.CartPut, carts.CartRemove),
     "risk-results": (risk.RiskResult,),
     "order-changes": (

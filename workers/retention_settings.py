@@ -20,6 +20,12 @@ class RetentionSettings(NotificationSettings):
     cart_lines_retention_days: int = Field(
         default=365, ge=1, le=DAYS_MAX, description="Lines of carts that nobody changed are deleted after this time"
     )
+    order_drafts_retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=DAYS_MAX,
+        description="Drafts of orders that nobody saved again are deleted after this time",
+    )
     issued_order_numbers_retention_days: int = Field(
         default=90, ge=1, le=DAYS_MAX, description="Order numbers that no order used expire after this"
     )

@@ -22,6 +22,7 @@ from workers.handlers import (
     order_cancellations,
     order_changes,
     order_creation,
+    order_drafts,
     order_holds,
     order_numbers,
     partial_orders,
@@ -47,6 +48,7 @@ T = TypeVar("T")
 
 ROUTES = (
     order_creation.ROUTE,
+    order_drafts.ROUTE,
     order_numbers.ROUTE,
     order_holds.ROUTE,
     order_adjustments.ROUTE,

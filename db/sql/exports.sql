@@ -79,6 +79,13 @@ WHERE o.user_id = $1 AND o.id > coalesce($2::text::bigint, 0)
 ORDER BY o.id
 LIMIT $3::integer;
 
+-- name: exports.order_drafts
+SELECT d.id::text AS place, to_jsonb(d)::text AS row
+FROM order_drafts d
+WHERE d.user_id = $1 AND d.id > coalesce($2::text::bigint, 0)
+ORDER BY d.id
+LIMIT $3::integer;
+
 -- name: exports.points
 SELECT l.op || ' ' || l.ref AS place, to_jsonb(l)::text AS row
 FROM points_ledger l

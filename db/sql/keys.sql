@@ -9,6 +9,7 @@
 -- each: table=payment_notifications key=key_id text=notification bound=id
 -- each: table=revision_resets key=key_id text=reason bound=kind,id
 -- each: table=user_contacts key=key_id text=ciphertext bound=user_id,medium
+-- each: table=order_drafts key=key_id text=ciphertext bound=id
 -- each: table=outbox key=key_id text=body bound=id
 -- each: table=outbox_held key=key_id text=body bound=id
 
@@ -37,6 +38,8 @@ FROM (
     SELECT 'revision_resets' AS place, key_id AS key_id FROM revision_resets WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'user_contacts' AS place, key_id AS key_id FROM user_contacts WHERE key_id IS NOT NULL
+    UNION ALL
+    SELECT 'order_drafts' AS place, key_id AS key_id FROM order_drafts WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'outbox' AS place, key_id AS key_id FROM outbox WHERE key_id IS NOT NULL
     UNION ALL

@@ -39,6 +39,14 @@ WHERE ctid = ANY (ARRAY(
     ORDER BY updated_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ));
 
+-- name: retention.order_drafts
+-- $1 days, $2 rows at most. Deletes the drafts of orders that were not saved since. Locks: them; it skips those that others hold.
+DELETE FROM order_drafts
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM order_drafts WHERE saved_at < now() - make_interval(days => $1::integer)
+    ORDER BY saved_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
 -- name: retention.issued_order_numbers
 -- $1 days, $2 rows at most. Deletes the order numbers that were issued before that and that no order has. A number is never issued again.
 -- Locks: them; it skips those that others hold.

@@ -62,7 +62,7 @@ WHERE d.id = n.id;
 -- name: subjects.erase
 -- $1 user ids (locked), of whom nothing is under way. Drops their data keys, removes what is encrypted with a key of the shop (dead letters,
 -- notifications, and all that is older than data keys), what people of the shop wrote about their orders and letters, where their parcels
--- were and which photos they sent, and removes their carts and contacts. Returns for each user how many orders stay.
+-- were and which photos they sent, and removes their carts, drafts and contacts. Returns for each user how many orders stay.
 -- Locks: the rows that it changes. Nothing else changes those: the orders have ended.
 WITH owned AS MATERIALIZED (
     SELECT id, user_id, conversation_id FROM orders WHERE user_id = ANY($1::text[])
@@ -130,6 +130,8 @@ WITH owned AS MATERIALIZED (
     WHERE shipment_id IN (SELECT i.shipment_id FROM shipment_items i WHERE i.order_id IN (SELECT id FROM owned)) AND place IS NOT NULL
 ), carts AS (
     DELETE FROM cart_lines WHERE user_id = ANY($1::text[])
+), drafts AS (
+    DELETE FROM order_drafts WHERE user_id = ANY($1::text[])
 ), contacts AS (
     DELETE FROM user_contacts WHERE user_id = ANY($1::text[])
 )

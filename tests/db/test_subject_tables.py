@@ -58,6 +58,7 @@ REMOVED: Mapping[str, set[str]] = {
     "dispute_evidence": {"evidence"},
     "cart_lines": {"every column"},
     "user_contacts": {"every column"},
+    "order_drafts": {"every column"},
 }
 """Table -> the personal columns, which `subject.erase` empties where no key of the user encrypts them."""
 NOT_PERSONAL = {

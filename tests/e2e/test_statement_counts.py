@@ -32,6 +32,7 @@ from tests.e2e.annotation_scenarios import ANNOTATIONS
 from tests.e2e.authorization_scenarios import AUTHORIZING
 from tests.e2e.cancellation_scenarios import CANCELLATIONS
 from tests.e2e.carrier_scenarios import CALLS, CARRIERS
+from tests.e2e.draft_scenarios import DRAFTS
 from tests.e2e.fulfilment_scenarios import FULFILMENT
 from tests.e2e.notification_scenarios import CONTACTS, NOTIFYING, orders_paid
 from tests.e2e.payment_scenarios import PAYING as AT_ONCE
@@ -60,7 +61,7 @@ from workers.services import dead_letters as dead_letter_decisions
 from workers.store import dead_letters as letters
 
 PAYING = AT_ONCE | AUTHORIZING
-SCENARIOS = OTHERS | STOCK | ANNOTATIONS | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
+SCENARIOS = OTHERS | DRAFTS | STOCK | ANNOTATIONS | CANCELLATIONS | FULFILMENT | CARRIERS | CONTACTS | AFTER_SALES
 MANY = 12
 ONCE_PER_BATCH = {"provider.certificates.v1"}  # one download serves every notification that waits for the certificate
 NAMES = Names("oms")

@@ -108,6 +108,7 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
     assert carrying == {
         "order.create.v1",
         "order.change_address.v1",
+        "order.draft.save.v1",
         "order.change_remark.v1",
         "contact.set.v1",
         *MASKED,
@@ -115,7 +116,13 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
     }
 
 
-MASKED = {"order.previewed.v1", "order.described.v1", "contact.listed.v1"}
+MASKED = {
+    "order.previewed.v1",
+    "order.described.v1",
+    "contact.listed.v1",
+    "order_draft.shown.v1",
+    "order_draft.listed.v1",
+}
 """Messages that show their buyer's addresses, masked."""
 
 INSTRUCTIONS = {"fulfilment.requested.v1", "fulfilment.send_back.v1"}

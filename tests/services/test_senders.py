@@ -28,6 +28,10 @@ from workers.services.authorization import unvouched
 BUYERS = {Role.STOREFRONT, Role.OPERATOR}
 SENDERS: dict[str, set[Role]] = {
     "order.create": BUYERS,
+    "order.draft.save": BUYERS,
+    "order.draft.delete": BUYERS,
+    "order.draft.get": BUYERS,
+    "order.draft.list": BUYERS,
     "order.number.issue": BUYERS,
     "order.cancel": BUYERS,
     "order.cancel_later": BUYERS,

@@ -12,6 +12,8 @@ class Retention:
     dead_letters: int = 400
     """From the last decision on; open letters stay. Fraud and complaints are looked into within a year."""
     cart_lines: int = 365
+    order_drafts: int = 90
+    """From the last save on. A draft may have an address, so it is kept for less time than a cart."""
     issued_order_numbers: int = 90
     """For numbers without an order. A shop places an order within days of asking for its number."""
     believed_notifications: int = 540

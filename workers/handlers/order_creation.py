@@ -7,6 +7,8 @@
     the same, in a shop with a risk check            placing: risk.requested; the stock waits for the verdict
     new, of several product types or sellers         the same, as a parent and its children
     new, with lines that name no warehouse           the same; the stock chooses from the lists of warehouses.set
+    new, with the id of a draft                      the same with its lines, address and remark; it is used up
+                                                     once the order is created
     new, refused (user, rate, SKU, coupon, price)    command.rejected with a code; nothing else is written
     a repeat of the same request                     the stored outcome again, to the repeat's own reply_to
     the same request id with another payload         IDEMPOTENCY_CONFLICT
@@ -44,10 +46,12 @@ from workers.domain.shop import BUSINESS_TYPES, Policy, Shop
 from workers.domain.sourcing import ANYWHERE, Region, WarehouseLists
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import benefits, commands, order_counts
+from workers.services import benefits, commands, order_counts, order_drafts
 from workers.store import benefits as benefit_rows
 from workers.store import buyers, catalogue_entries, ids, new_orders, promotions, skus
+from workers.store import order_drafts as draft_rows
 from workers.store.new_orders import Placed
+from workers.store.order_drafts import Drafts
 
 Item: TypeAlias = Envelope[OrderCreate]
 
@@ -63,6 +67,7 @@ class CreationContext:
     benefits: Benefits
     numbers: dict[str, tuple[str, int | None]]
     lists: WarehouseLists
+    drafts: Drafts
 
     def warehouses_of(self, body: OrderCreate) -> dict[str, tuple[str, ...]]:
         """SKU -> the warehouses for its lines that name none, the best first. SKUs without a list are missing."""
@@ -77,7 +82,9 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
     """Return the price of the order, or why the order is rejected. No I/O."""
     methods = None if body.payments is None else [payment.method for payment in body.payments]
     amounts = None if body.amounts is None else [(amount.type, amount.amount) for amount in body.amounts]
-    refusal = unknown_words(body.channel, body.source, body.business_type, methods, amounts)
+    refusal = order_drafts.unplaceable(body, context.drafts) or unknown_words(
+        body.channel, body.source, body.business_type, methods, amounts
+    )
     if refusal is not None:
         return refusal
     if body.address is None:
@@ -123,11 +130,13 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     """Claim every request once, price them in order of arrival, write each table once."""
     claims = await commands.claim(tx, batch)
     new_ids = await buyers.lock_and_take_ids(tx, [item.body.user_id for item in claims.fresh])
-    context = await read(tx, claims.fresh, batch.now)
+    drafts = await order_drafts.of_items(tx, claims.fresh)
+    fresh = [order_drafts.completed(item, drafts) for item in claims.fresh]
+    context = await read(tx, fresh, drafts, batch.now)
     accepted: list[Placed] = []
     rejections: commands.Outcomes = {}
 
-    for order_id, item in zip(new_ids, claims.fresh, strict=True):
+    for order_id, item in zip(new_ids, fresh, strict=True):
         match decide(item.body, context, batch.now):
             case Refusal() as refusal:
                 rejections[commands.key_of(item)] = commands.rejected(item, refusal), item
@@ -139,6 +148,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     await new_orders.insert_with_saga_timers(tx, placed, batch.now, deadline)
     await benefit_rows.save(tx, context.benefits)
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
+    await draft_rows.hold(tx, [(p.item.body.draft_id, p.id) for p in placed if p.item.body.draft_id is not None])
     answers = await commands.conclude(tx, rejections)
     rejected = [outbox.event(event, because=item) for event, item in rejections.values()]
     order_counts.note_refused([item.occurred_at for _, item in rejections.values()])
@@ -148,7 +158,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     await outbox.append(tx, [*requests, *held, *rejected, *answers, *claims.answers])
 
 
-async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> CreationContext:
+async def read(tx: Transaction, items: Sequence[Item], drafts: Drafts, now: datetime) -> CreationContext:
     """Read everything that prices depend on: one statement per table, and none for a table that no command needs."""
     rules = shop.current()
     stored = await catalogue_entries.read_policies(tx)
@@ -162,7 +172,7 @@ async def read(tx: Transaction, items: Sequence[Item], now: datetime) -> Creatio
     valid = await promotions.for_skus(tx, catalogue.values(), now)
     held = await buyers.benefits_for(tx, items, valid)
     numbers = await buyers.issued_numbers(tx, items)
-    return CreationContext(rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists)
+    return CreationContext(rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists, drafts)
 
 
 def region_of(body: OrderCreate) -> Region:
@@ -183,6 +193,7 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
     coupon = context.benefits.coupons.get(price.coupon_id) if price.coupon_id else None
     context.benefits.hold(order_id, body.user_id, price)
     context.users[body.user_id].accepted_at.insert(0, now)
+    order_drafts.hold(context.drafts, body, order_id)
     if body.order_no is not None:
         context.numbers[body.order_no] = (body.user_id, order_id)
     groups = split(price, context.shop.split_by)

@@ -13,6 +13,7 @@ data in clear is stored, before the answer.
 
     contact.list                                  contact.listed: where the user is notified, the address masked
     cart.get, coupon.list, points.get             cart.shown, coupon.listed, points.shown: what the user has
+    order.draft.get, order.draft.list             order_draft.shown, order_draft.listed: orders that a user saved
     stock.get                                     stock.shown: what each warehouse has; query.rejected with
                                                   INVENTORY_ELSEWHERE if stock has a database of its own
     plan.reorder                                  plan.reorder_shown: whether to order more of a SKU, and how much
@@ -53,10 +54,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from db.pool import Transaction
-from messages.account_queries import CartGet, CouponList, PointsGet, StockGet
+from messages.account_queries import StockGet
 from messages.after_sale_queries import AfterSaleGet, AfterSaleList
 from messages.base import Query, QueryRejected, Reply
-from messages.contacts import ContactList
 from messages.dashboards import DashboardGet
 from messages.dispute_queries import DisputeGet, DisputeList
 from messages.envelope import Envelope
@@ -267,11 +267,7 @@ KINDS: Kinds = {
     AfterSaleList: _alone(case_pages.answer_case_lists),
     DisputeGet: _alone(dispute_answers.answer_about_disputes),
     DisputeList: _alone(dispute_answers.answer_dispute_lists),
-    CartGet: _alone(account_answers.answer_carts),
-    ContactList: _alone(account_answers.answer_contacts),
-    CouponList: _alone(account_answers.answer_coupons),
-    PointsGet: _alone(account_answers.answer_points),
-    StockGet: _alone(account_answers.answer_stock),
+    **{model: _alone(answer_items) for model, answer_items in account_answers.ANSWERS.items()},
     PlanForecast: _planning(forecast_answers.answer_forecasts),
     PlanPrice: _planning(price_answers.answer_prices),
     PlanReorder: _planning(reorder_answers.answer_reorders, stock_here=True),

@@ -38,7 +38,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, created_orders, order_events, refunds, reinstatements
 from workers.services.created_orders import SoldLines
-from workers.store import carts, ids, orders, timers
+from workers.store import carts, ids, order_drafts, orders, timers
 from workers.store.timers import TimerKind
 
 StockAnswer: TypeAlias = StockReserved | StockRefused | AfterSaleExchangeDecided
@@ -145,8 +145,10 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
 
 
 async def empty_carts(tx: Transaction, book: Book[Item]) -> list[outbox.Announcement]:
-    """Remove from carts the lines that were ordered, once the orders are accepted (S0-01): cart.items_removed."""
-    steps = [step for step in book.owing(Effect.CART_EMPTIED) if step.order.source == "cart"]
+    """Remove what accepted orders came from: drafts, and from carts the lines (S0-01): cart.items_removed."""
+    accepted = book.owing(Effect.CART_EMPTIED)
+    await order_drafts.remove_ordered(tx, [step.order.id for step in accepted if step.order.source == "draft"])
+    steps = [step for step in accepted if step.order.source == "cart"]
     if not steps:
         return []
     because = {step.order.user_id: step.because for step in steps}

@@ -1,6 +1,6 @@
-"""Answers queries about carts, coupons, points and stock. Each kind takes a fixed number of statements."""
+"""Answers queries about what users have, and about stock. Each kind takes a fixed number of statements."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from db import cipher
@@ -22,12 +22,14 @@ from messages.account_queries import (
     StockOfSku,
     StockShown,
 )
-from messages.base import QueryRejected, Reply, without_subject
+from messages.base import Query, QueryRejected, Reply, without_subject
 from messages.contacts import ContactList, ContactShown, ContactsListed
 from messages.envelope import Envelope
+from messages.order_drafts import DraftQuery
 from workers.domain.codes import Code
 from workers.domain.masking import masked_address
 from workers.services.answer_parts import money
+from workers.services.draft_answers import answer_drafts
 from workers.store import account_queries, contacts
 from workers.store.contacts import StoredContact
 
@@ -135,3 +137,14 @@ def _contact(one: StoredContact) -> ContactShown:
         address = None
     about = {name: getattr(one, name) for name in ("medium", "language", "enabled", "opt_outs")}
     return ContactShown(**about, address=address, quiet_hours=one.quiet)
+
+
+ANSWERS: Mapping[type[Query], Callable[..., Awaitable[list[Reply]]]] = {
+    CartGet: answer_carts,
+    ContactList: answer_contacts,
+    CouponList: answer_coupons,
+    DraftQuery: answer_drafts,
+    PointsGet: answer_points,
+    StockGet: answer_stock,
+}
+"""Query -> what answers all of its kind."""

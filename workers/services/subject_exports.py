@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 async def answer(tx: Transaction, body: SubjectExport, broker_user: str | None) -> Reply:
     """Return the part that the cursor names. The log keeps who exported whom, since it shows everything in clear."""
     section, _, after = (body.cursor or exports.SECTIONS[0]).partition(".")
-    numeric = section in ("orders", "notifications", "buyer_notifications", "letters")
+    numeric = section in ("orders", "order_drafts", "notifications", "buyer_notifications", "letters")
     if section not in exports.SECTIONS or (numeric and after and not is_id(after)):
         why = "no part has this cursor: send the `next` of a part"
         return QueryRejected(code=Code.SUBJECT_CURSOR_INVALID, message=why, path="cursor")

@@ -19,12 +19,14 @@ from workers.store import (
     free_texts,
     new_orders,
     notifications,
+    order_drafts,
     orders,
 )
 
 SECTIONS = (
     "user",
     "orders",
+    "order_drafts",
     "points",
     "coupons",
     "texts",
@@ -135,6 +137,10 @@ def _order(row: Row, opened: Opener) -> Row:
     return row
 
 
+def _draft(row: Row, opened: Opener) -> Row:
+    return row | {"private": opened.open(row, "ciphertext", "key_id", order_drafts.aad_of(row["id"]))}
+
+
 def _text(row: Row, opened: Opener) -> Row:
     aad = free_texts.aad_of(row["about"], row["type"], row["field"], row["message_id"], row["sender"])
     return row | {"text": opened.open(row, "ciphertext", "key_id", aad)}
@@ -160,6 +166,7 @@ def _letter(row: Row, opened: Opener) -> Row:
 IN_CLEAR: dict[str, Callable[[Row, Opener], Row]] = {
     "user": _user,
     "orders": _order,
+    "order_drafts": _draft,
     "texts": _text,
     "notifications": _notification,
     "letters": _letter,
