@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
-from zlib import crc32
 
 import orjson
 
 from db import cipher
 from db.pool import Pool, Transaction
 from db.statements import SQL
+from messages.user_shards import shard_of_user
 from workers.domain.ids import make_id, order_number
 
 PACK_ITEMS = 200
@@ -85,7 +85,7 @@ async def _ids(tx: Transaction, users: Sequence[str]) -> list[int]:
 
 
 def _made(rows: Sequence[Any], users: Sequence[str]) -> list[int]:
-    return [make_id(r["at_ms"], crc32(u.encode()) % 64, r["sequence"]) for r, u in zip(rows, users, strict=True)]
+    return [make_id(r["at_ms"], shard_of_user(u), r["sequence"]) for r, u in zip(rows, users, strict=True)]
 
 
 async def _insert_orders(tx: Transaction, ids: Sequence[int], orders: Sequence[Any], skus: Any, now: datetime) -> None:
@@ -154,7 +154,10 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
             shown[line["order_id"]].append({name: line[name] for name in SOLD})
         taken = await tx.fetch(SQL["ids.take_with_numbers"], count, count, ZONE)
         intents = _made(taken, [row["user_id"] for row in rows])
-        numbers = [order_number(row["day"], "00", row["number"]) for row in taken]
+        numbers = [
+            order_number(new["day"], "00", new["number"], shard_of_user(row["user_id"]))
+            for new, row in zip(taken, rows, strict=True)
+        ]
         expires, nothing = [now + WINDOW] * count, [None] * count
         saved = await tx.fetch(
             SQL["orders.save"], ids, [1] * count, ["placing"] * count, [2] * count, ["awaiting_payment"] * count,

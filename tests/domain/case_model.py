@@ -235,7 +235,7 @@ class CaseModel:
     @property
     def numbers(self) -> NewCaseIds:
         """Ids for cases and parcels. The id of a case says how many were opened before it."""
-        return NewCaseIds((1_800_000_000_000, n, f"A{n}") for n in count(len(self.cases) + 1))
+        return NewCaseIds((1_800_000_000_000, n, "20270115", n) for n in count(len(self.cases) + 1))
 
     @property
     def next_exchange_id(self) -> int:

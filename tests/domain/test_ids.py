@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.domain.ids import EPOCH_MS, ID_MAX, USER_SHARDS, is_id, make_id, order_number, user_shard
+from messages.user_shards import USER_SHARDS, shard_of_id, shard_of_number, shard_of_user
+from workers.domain.ids import EPOCH_MS, ID_MAX, case_number, is_id, make_id, order_number
 from workers.domain.shop import CHANNELS
 
-GRAMMAR = re.compile(r"^\d{8}\d{2}\d{2}\d{6,}$")
+GRAMMAR = re.compile(r"^\d{8}\d{2}\d{2}\d{6,}\d{2}$")
 LAST_MS = EPOCH_MS + 2**41 - 1
 
 moments = st.integers(EPOCH_MS + 1, LAST_MS)
@@ -56,32 +57,54 @@ SHARDS = {"123456789": 0x26, "": 0, "u1": 54, "u2": 12, "张三": 10, "a" * 64: 
 
 @given(st.text(max_size=64))
 def test_every_user_has_a_shard(user_id: str) -> None:
-    assert 0 <= user_shard(user_id) < USER_SHARDS
+    assert 0 <= shard_of_user(user_id) < USER_SHARDS
 
 
 @pytest.mark.parametrize(("user_id", "shard"), SHARDS.items())
 def test_a_users_shard_is_the_same_for_ever(user_id: str, shard: int) -> None:
     """The shard is fixed for ever, since the ids of existing orders contain it."""
-    assert user_shard(user_id) == shard
+    assert shard_of_user(user_id) == shard
 
 
-@given(st.dates(), st.sampled_from(sorted(CHANNELS.values())), st.integers(1, 10**9))
-def test_order_numbers_have_the_grammar_of_s4(day: object, source: str, sequence: int) -> None:
-    number = order_number(f"{day}".replace("-", ""), source, sequence)
+@given(st.dates(), st.sampled_from(sorted(CHANNELS.values())), st.integers(1, 10**9), shards)
+def test_order_numbers_have_the_grammar_of_s4(day: object, source: str, sequence: int, shard: int) -> None:
+    number = order_number(f"{day}".replace("-", ""), source, sequence, shard)
     assert GRAMMAR.match(number)
-    assert len(number) >= 18
+    assert len(number) >= 20
 
 
 @given(
     st.sets(st.tuples(st.sampled_from(["20260131", "20260201"]), st.sampled_from(["00", "01"]), st.integers(1, 10**8)))
 )
 def test_order_numbers_differ_where_day_source_or_sequence_do(several: set[tuple[str, str, int]]) -> None:
-    assert len({order_number(*one) for one in several}) == len(several)
+    assert len({order_number(*one, 17) for one in several}) == len(several)
 
 
-def test_an_order_number_reads_day_source_unknown_pay_type_and_sequence() -> None:
-    assert order_number("20260131", "01", 42) == "202601310100000042"
-    assert order_number("20260131", "01", 1_234_567) == "2026013101001234567"
+def test_an_order_number_reads_day_source_unknown_pay_type_sequence_and_shard() -> None:
+    assert order_number("20260131", "01", 42, 7) == "20260131010000004207"
+    assert order_number("20260131", "01", 1_234_567, 63) == "202601310100123456763"
+
+
+THIS_ERA = st.integers(1_761_955_200_000, 2_177_452_800_000)
+"""Milliseconds from November 2025 to the end of 2038, when an id looks like no older order number."""
+
+
+@given(THIS_ERA, st.text(max_size=64), sequences, st.integers(1, 10**9))
+def test_every_id_and_number_of_ours_leads_to_the_shard_of_its_user(
+    at_ms: int, user_id: str, sequence: int, number: int
+) -> None:
+    """Which is C-25: from the order number alone, and from the user alone."""
+    shard = shard_of_user(user_id)
+    key = make_id(at_ms, shard, sequence)
+    ours = [f"{key}", f"P{key}", f"P{key}-taken-2", f"R{key}"]
+    ours += [order_number("20261130", "01", number, shard), case_number("20261130", number, shard)]
+    assert {shard_of_id(key), *map(shard_of_number, ours)} == {shard}
+
+
+def test_numbers_that_are_not_ours_or_carry_no_shard_lead_nowhere() -> None:
+    older = ["202611220100000042", "2026112201001234567"]
+    others = ["2026113001000000044299", "re_3PX", "P", "", "0d5f2a3e-7c1b-4f5e-9a51-0a2f4f0c8f11", "9" * 19]
+    assert {shard_of_number(one) for one in (*older, *others)} == {None}
 
 
 @given(parts)

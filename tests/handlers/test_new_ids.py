@@ -7,12 +7,12 @@ import pytest
 
 from messages.orders import OrderMerge
 from messages.rests import ShortageReport, ShortLine
+from messages.user_shards import shard_of_user
 from tests.handlers.builders import OPERATOR, book, captured, update, user
 from tests.handlers.case_builders import apply
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from workers import shop
-from workers.domain.ids import user_shard
 from workers.domain.shop import OnShortage, Policy, Shop
 
 USERS = ("u1", "u2", "u3", "u4")
@@ -34,7 +34,7 @@ async def orders_of_all(harness: HandlerHarness, *, paid: bool) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def _users_differ() -> None:
-    assert len({user_shard(name) for name in USERS}) == len(USERS), "a neighbour's bits would be right by chance"
+    assert len({shard_of_user(name) for name in USERS}) == len(USERS), "a neighbour's bits would be right by chance"
 
 
 async def test_cases_after_one_that_is_refused(harness: HandlerHarness) -> None:
@@ -47,7 +47,7 @@ async def test_cases_after_one_that_is_refused(harness: HandlerHarness) -> None:
     await harness.handle(*applied)
     assert len(harness.rejections()) == 1
     opened = {event["user_id"]: event["case_id"] for event in harness.events_of("after_sale.requested")}
-    assert shards(opened.values()) == [user_shard(name) for name in opened]
+    assert shards(opened.values()) == [shard_of_user(name) for name in opened]
     assert len(opened) == 3
 
 
@@ -56,7 +56,7 @@ async def test_parcels_after_one_that_is_not_booked(harness: HandlerHarness) -> 
     await harness.handle(*(captured(key, 1000, f"t{key}") for key in others), trusted=True)
     await harness.handle(*(book(key, f"T{key}") for key in (first, *others)))
     rows = await harness.rows("SELECT id FROM shipments ORDER BY tracking_no")
-    assert shards(key for (key,) in rows) == [user_shard(name) for name in USERS[1:]]
+    assert shards(key for (key,) in rows) == [shard_of_user(name) for name in USERS[1:]]
 
 
 async def test_holds_after_one_that_is_refused(harness: HandlerHarness) -> None:
@@ -66,7 +66,7 @@ async def test_holds_after_one_that_is_refused(harness: HandlerHarness) -> None:
     await harness.handle(*(hold(key, f"h{key}") for key in (first, *others)), trusted=True)
     assert len(harness.rejections()) == 1
     rows = await harness.rows("SELECT id FROM order_holds ORDER BY order_id")
-    assert shards(key for (key,) in rows) == [user_shard(name) for name in USERS[1:]]
+    assert shards(key for (key,) in rows) == [shard_of_user(name) for name in USERS[1:]]
 
 
 async def test_holds_for_a_shortage_after_one_that_is_refused(harness: HandlerHarness) -> None:
@@ -77,7 +77,7 @@ async def test_holds_for_a_shortage_after_one_that_is_refused(harness: HandlerHa
     reports = [ShortageReport(request_id=f"s{key}", order_id=key, lines=one) for key in (first, *others)]
     await harness.handle(*reports, trusted=True)
     rows = await harness.rows("SELECT id FROM order_holds ORDER BY order_id")
-    assert shards(key for (key,) in rows) == [user_shard(name) for name in USERS[1:]]
+    assert shards(key for (key,) in rows) == [shard_of_user(name) for name in USERS[1:]]
 
 
 async def test_the_intent_of_merged_orders_has_their_users_bits(harness: HandlerHarness) -> None:
@@ -88,4 +88,4 @@ async def test_the_intent_of_merged_orders_has_their_users_bits(harness: Handler
     await harness.handle(mixed, OrderMerge(request_id="m2", actor=OPERATOR, order_ids=(other, same)), trusted=True)
     [code] = [code for code, _ in harness.rejections()]
     assert code == "ORDER_NOT_MERGEABLE"
-    assert set(shards(event["intent_id"] for event in harness.events_of("order.merged"))) == {user_shard("u2")}
+    assert set(shards(event["intent_id"] for event in harness.events_of("order.merged"))) == {shard_of_user("u2")}

@@ -10,15 +10,16 @@ import asyncpg
 import pytest
 
 from messages.orders import OrderNumberIssue
+from messages.user_shards import shard_of_user
 from tests.handlers.builders import create, receive, sku, user
 from tests.handlers.harness import HandlerHarness
 from workers import shop
-from workers.domain.ids import EPOCH_MS, make_id, user_shard
+from workers.domain.ids import EPOCH_MS, make_id
 from workers.domain.shop import CHANNELS, Policy, Shop
 from workers.store import buyers, ids
 
-NUMBER = re.compile(r"^(\d{8})(\d{2})(\d{2})(\d{6,})$")
-"""yyyyMMdd, source, pay type, sequence"""
+NUMBER = re.compile(r"^(\d{8})(\d{2})(\d{2})(\d{6,})\d{2}$")
+"""yyyyMMdd, source, pay type, sequence, and the shard of the user"""
 ZONE = "Asia/Shanghai"
 
 
@@ -161,14 +162,15 @@ async def test_eight_workers_at_once_never_give_a_number_or_an_id_twice(harness:
         keys: list[int] = []
         for _ in range(10):
             async with harness.pool.acquire() as tx, tx.transaction():
-                more, named = await ids.take_with_numbers(tx, [f"u{worker}"] * 25, ["pc"] * 25, ZONE)
+                user = f"u{worker}"
+                more, named = await ids.take_with_numbers(tx, [user] * 25, [ids.NumberOf(user, "pc")] * 25, ZONE)
                 keys, numbers = keys + more, numbers + named
         return numbers, keys
 
     done = await asyncio.gather(*(work(worker) for worker in range(8)))
     numbers, keys = [n for one, _ in done for n in one], [key for _, one in done for key in one]
     assert (len(set(numbers)), len(set(keys))) == (2000, 2000)
-    assert {key >> 16 & 63 for key in keys} == {user_shard(f"u{worker}") for worker in range(8)}
+    assert {key >> 16 & 63 for key in keys} == {shard_of_user(f"u{worker}") for worker in range(8)}
 
 
 async def test_orders_that_workers_accept_at_once_have_numbers_of_their_own(harness: HandlerHarness) -> None:
@@ -191,7 +193,7 @@ async def test_an_id_that_exists_is_refused_by_the_database_and_the_order_placed
         await harness.create_order(create(("s1", 1), request_id="r2"))
     assert await harness.states() == ["awaiting_payment"]
     second = await harness.create_order(create(("s1", 1), request_id="r2"))
-    assert (first, second) == tuple(make_id(noon, user_shard("u1"), sequence) for sequence in (1, 2))
+    assert (first, second) == tuple(make_id(noon, shard_of_user("u1"), sequence) for sequence in (1, 2))
     assert first >> 22 == noon - EPOCH_MS
     assert await harness.stock() == (1000, 2)
 

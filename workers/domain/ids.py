@@ -1,17 +1,12 @@
-"""Makes our ids: 41 bits of milliseconds since 2024, 6 bits of the user's shard, 16 bits of a database sequence."""
+"""Makes our ids: 41 bits of milliseconds since 2024, 6 bits of the user's shard, 16 bits of a database sequence.
 
-from zlib import crc32
+`messages/user_shards.py` has the shard of a user, and reads it from ids and numbers again.
+"""
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
-USER_SHARDS = 64
 AFTER_SALE_DIGITS = "90"  # in place of the sales channel's
 ID_MAX = 2**63 - 1
 ID_DIGITS_MAX = 19  # from 2032 on ids have so many
-
-
-def user_shard(user_id: str) -> int:
-    """The user's shard, 0 to 63. It never changes, so an order and its user lead to the same shard (C-25)."""
-    return crc32(user_id.encode()) % USER_SHARDS
 
 
 def make_id(at_ms: int, shard: int, sequence: int) -> int:
@@ -27,14 +22,15 @@ def is_id(text: str) -> bool:
     return text.isdecimal() and text.isascii() and len(text) <= ID_DIGITS_MAX and int(text) <= ID_MAX
 
 
-def order_number(day: str, source: str, sequence: int, pay_type: str = "00") -> str:
+def order_number(day: str, source: str, sequence: int, shard: int, pay_type: str = "00") -> str:
     """Put an order number together from its digits (S4-23).
 
-    These are yyyyMMdd, the source (2), the pay type (2, 00 while unknown) and the sequence (6 or more).
+    These are yyyyMMdd, the source (2), the pay type (2, 00 while unknown), the sequence (6 or more) and the user's
+    shard (2), so that the number alone leads to where the order is (C-25).
     """
-    return f"{day}{source}{pay_type}{sequence:06d}"
+    return f"{day}{source}{pay_type}{sequence:06d}{shard:02d}"
 
 
-def case_number(day: str, sequence: int) -> str:
+def case_number(day: str, sequence: int, shard: int) -> str:
     """Put the number of an after-sale case together: like an order number, with the source digits 90."""
-    return order_number(day, AFTER_SALE_DIGITS, sequence)
+    return order_number(day, AFTER_SALE_DIGITS, sequence, shard)

@@ -46,10 +46,8 @@ async def issue_numbers(tx: Transaction, batch: Batch[OrderNumberIssue]) -> None
         else:
             outcomes[commands.key_of(item)] = commands.rejected(item, refusal), item
 
-    kinds = [(item.body.channel, item.body.method) for item in granted]
-    numbers = await ids.issue_order_numbers(
-        tx, kinds, [item.body.user_id for item in granted], shop.current().business_time_zone
-    )
+    numbered = [ids.NumberOf(item.body.user_id, item.body.channel, item.body.method) for item in granted]
+    numbers = await ids.issue_order_numbers(tx, numbered, shop.current().business_time_zone)
     for item, number in zip(granted, numbers, strict=True):
         outcomes[commands.key_of(item)] = OrderNumberIssued(user_id=item.body.user_id, order_no=number), item
     answers = await commands.conclude(tx, outcomes)

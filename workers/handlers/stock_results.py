@@ -163,8 +163,8 @@ async def gifts(tx: Transaction, accepted: Sequence[Order]) -> dict[int, dict[st
     """Order id -> the fields that an accepted order gets: a number, unless it brought one, and its root's intent."""
     roots = [order for order in accepted if not order.is_child]
     unnumbered = [order for order in accepted if order.order_no is None]
-    users, channels = [order.user_id for order in roots], [order.channel for order in unnumbered]
-    taken, numbers = await ids.take_with_numbers(tx, users, channels, shop.current().business_time_zone)
+    users, numbered = [one.user_id for one in roots], [ids.NumberOf(one.user_id, one.channel) for one in unnumbered]
+    taken, numbers = await ids.take_with_numbers(tx, users, numbered, shop.current().business_time_zone)
     intents = dict(zip([order.id for order in roots], taken, strict=True))
     named = {order.id: order.order_no for order in accepted}
     named |= dict(zip([order.id for order in unnumbered], numbers, strict=True))

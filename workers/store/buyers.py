@@ -10,8 +10,9 @@ from db.statements import SQL, columns
 from messages.benefits import MemberUpsert
 from messages.envelope import Envelope
 from messages.orders import OrderCreate
+from messages.user_shards import shard_of_user
 from workers.domain.benefits import Benefits
-from workers.domain.ids import make_id, user_shard
+from workers.domain.ids import make_id
 from workers.domain.pricing.promotions import Promotion, PromotionKind
 from workers.store import benefits, catalogue_entries
 
@@ -42,7 +43,8 @@ async def lock_and_take_ids(tx: Transaction, user_ids: Sequence[str]) -> list[in
     if not user_ids:
         return []
     rows = await tx.fetch(SQL["users.lock_and_take_ids"], user_ids)
-    return [make_id(row["at_ms"], user_shard(user), row["sequence"]) for row, user in zip(rows, user_ids, strict=True)]
+    shards = map(shard_of_user, user_ids)
+    return [make_id(row["at_ms"], shard, row["sequence"]) for row, shard in zip(rows, shards, strict=True)]
 
 
 async def take_ids(tx: Transaction, user_ids: Sequence[str]) -> list[tuple[int, cipher.Sealer]]:
@@ -52,7 +54,8 @@ async def take_ids(tx: Transaction, user_ids: Sequence[str]) -> list[tuple[int, 
     rows = zip(await tx.fetch(SQL["users.take_ids"], user_ids), user_ids, strict=True)
     seal = cipher.current().sealer
     return [
-        (make_id(row["at_ms"], user_shard(user), row["sequence"]), seal(cipher.Wrapped.of(row))) for row, user in rows
+        (make_id(row["at_ms"], shard_of_user(user), row["sequence"]), seal(cipher.Wrapped.of(row)))
+        for row, user in rows
     ]
 
 
