@@ -106,14 +106,17 @@ FROM moved;
 -- name: outbox.release_held
 -- Locks: up to $3 holds of messages for the address $1 (destination), $2 (routing key), the longest held first. They are tried
 -- again at once, because a message for this address was taken. Not those that the broker refuses whenever they are sent.
-UPDATE outbox_holds SET until = clock_timestamp(), attempts = 0
-WHERE stream IN (
+-- The rows are chosen once, as in timers.sweep.
+WITH chosen AS MATERIALIZED (
     SELECT h.stream
     FROM outbox_holds h
     WHERE h.until > clock_timestamp() AND h.reason !~ '^(refused|error): ' AND h.destination = $1 AND h.routing_key = $2
     ORDER BY h.until - make_interval(secs => power(2, least(h.attempts, 20)))
     LIMIT $3
-    FOR UPDATE SKIP LOCKED);
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox_holds SET until = clock_timestamp(), attempts = 0
+WHERE stream IN (SELECT stream FROM chosen);
 
 -- name: outbox.list_held
 -- Locks: none. The held messages, the oldest first: $1 destination or NULL, $2 kind of reason or NULL, $3 how many.
@@ -180,11 +183,14 @@ SELECT shard, epoch FROM outbox_shards WHERE owner = $1;
 
 -- name: outbox.acquire
 -- Locks: own row, so that no other relay buries this one meanwhile; then up to $2 shards without an owner, skipping those that another
--- relay is taking. The new epoch makes the last owner's deletes fail.
-WITH me AS MATERIALIZED (SELECT owner FROM outbox_relays WHERE owner = $1 AND live_until > clock_timestamp() FOR SHARE)
+-- relay is taking. The new epoch makes the last owner's deletes fail. The shards are chosen once, as in timers.sweep.
+WITH me AS MATERIALIZED (
+    SELECT owner FROM outbox_relays WHERE owner = $1 AND live_until > clock_timestamp() FOR SHARE
+), free AS MATERIALIZED (
+    SELECT s.shard FROM outbox_shards s, me WHERE s.owner IS NULL ORDER BY random() LIMIT $2 FOR UPDATE OF s SKIP LOCKED
+)
 UPDATE outbox_shards SET owner = $1, epoch = epoch + 1
-WHERE shard IN (SELECT s.shard FROM outbox_shards s, me WHERE s.owner IS NULL
-                ORDER BY random() LIMIT $2 FOR UPDATE OF s SKIP LOCKED)
+WHERE shard IN (SELECT shard FROM free)
 RETURNING shard, epoch;
 
 -- name: outbox.release
