@@ -22,11 +22,17 @@ ORDER BY s.sku_id, s.warehouse
 FOR UPDATE OF s;
 
 -- name: stock.create_counters
--- $1 SKU ids, $2 warehouses. Inserts counters of zero for new places, in sorted order.
+-- $1 SKU ids, $2 warehouses. Inserts counters of zero for new places, in sorted order, and returns these places.
 INSERT INTO stock (sku_id, warehouse, on_hand)
 SELECT sku_id, warehouse, 0 FROM unnest($1::text[], $2::text[]) AS k (sku_id, warehouse)
 ORDER BY sku_id, warehouse
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING sku_id, warehouse;
+
+-- name: stock.delete_counters
+-- $1 SKU ids, $2 warehouses: counters that this transaction has inserted, so no other one sees them.
+DELETE FROM stock s USING unnest($1::text[], $2::text[]) AS k (sku_id, warehouse)
+WHERE s.sku_id = k.sku_id AND s.warehouse = k.warehouse;
 
 -- name: stock.save_thresholds
 -- $1 SKU ids, $2 warehouses (the counters are locked), $3 thresholds, null for the shop's.

@@ -81,7 +81,7 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
     items = [item for item in batch if isinstance(item.body, HolderCommand) or id(item) in fresh]
     holders = await stock.lock_holders(tx, holder_ids(items))
     await stock.read_held(tx, holders)
-    await stock.create_counters(tx, arrivals(items))
+    created = await stock.create_counters(tx, arrivals(items))
     stock_batch = StockBatch(await stock.lock_counters(tx, places(items, holders)), holders)
     watch = StockWatch(stock_batch.counters, shop.current().stock_low_units)
     news: list[outbox.Announcement] = []
@@ -106,6 +106,8 @@ async def move_stock(tx: Transaction, batch: Batch[HolderCommand | WarehouseComm
     await stock.save(tx, stock_batch.counters, stock_batch.changed_holders(), stock_batch.ledger)
     thresholds = [event for event, _ in outcomes.values() if isinstance(event, StockThresholdChanged)]
     await stock.save_thresholds(tx, {(one.sku_id, one.warehouse): one.units for one in thresholds})
+    used = {entry.place for entry in stock_batch.ledger} | {(one.sku_id, one.warehouse) for one in thresholds}
+    await stock.delete_counters(tx, created - used)  # of transfers that were refused
     adjusted = [item for event, item in outcomes.values() if isinstance(event, StockAdjusted)]
     await free_texts.keep(tx, [(item, "/".join(reversed(place_of(item.body))), None) for item in adjusted])
     answers = await commands.conclude(tx, outcomes)

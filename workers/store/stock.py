@@ -47,11 +47,17 @@ async def lock_counters(tx: Transaction, places: Iterable[Place]) -> dict[Place,
     }
 
 
-async def create_counters(tx: Transaction, places: Iterable[Place]) -> None:
-    """Insert counters of zero for places where goods arrive for the first time."""
+async def create_counters(tx: Transaction, places: Iterable[Place]) -> set[Place]:
+    """Insert counters of zero for places where goods arrive for the first time. Returns these places."""
     wanted = sorted(set(places))
-    if wanted:
-        await tx.execute(SQL["stock.create_counters"], *columns(wanted))
+    rows = await tx.fetch(SQL["stock.create_counters"], *columns(wanted)) if wanted else ()
+    return {(row["sku_id"], row["warehouse"]) for row in rows}
+
+
+async def delete_counters(tx: Transaction, places: Iterable[Place]) -> None:
+    """Delete counters that this transaction created and that nothing has changed."""
+    if unused := sorted(places):
+        await tx.execute(SQL["stock.delete_counters"], *columns(unused))
 
 
 async def save(
