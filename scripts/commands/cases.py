@@ -18,7 +18,8 @@ from messages.base import Reply
 from messages.envelope import Envelope
 from scripts.commands import command_app
 from scripts.commands.connections import connected, person, run
-from scripts.commands.output import Format, Output, counted, say, write_json
+from scripts.commands.output import Format, Output, write_json
+from scripts.commands.pages import write_page
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.questions import answered, operator
 from scripts.screens import layout
@@ -70,12 +71,8 @@ def list_cases(
             return await answered(tx, body, answer_case_lists, AfterSaleListed, hint="oms cases list --help")
 
     found = run(work())
-    if output is Format.JSON:
-        write_json(found.model_dump(mode="json"))
-    else:
-        layout.write(cases_screen(found.cases, layout.screen_columns()))
-    more = f"; more: add --cursor {found.next_cursor}" if found.next_cursor else ""
-    say((counted(len(found.cases), "case") if found.cases else "no cases") + more)
+    lines = cases_screen(found.cases, layout.screen_columns())
+    write_page(found, lines, output, noun="case", count=len(found.cases), cursor=found.next_cursor)
 
 
 @app.command("show")

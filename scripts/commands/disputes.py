@@ -14,7 +14,8 @@ from messages.dispute_queries import (
 )
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
-from scripts.commands.output import Format, Output, counted, say, write_json
+from scripts.commands.output import Format, Output, write_json
+from scripts.commands.pages import write_page
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.questions import answered, operator
 from scripts.screens import layout
@@ -60,12 +61,8 @@ def list_disputes(
             return await answered(tx, body, answer_dispute_lists, DisputeListed, hint="oms disputes list --help")
 
     found = run(work())
-    if output is Format.JSON:
-        write_json(found.model_dump(mode="json"))
-    else:
-        layout.write(disputes_screen(found.disputes, layout.screen_columns()))
-    more = f"; more: add --cursor {found.next_cursor}" if found.next_cursor else ""
-    say((counted(len(found.disputes), "dispute") if found.disputes else "no disputes") + more)
+    lines = disputes_screen(found.disputes, layout.screen_columns())
+    write_page(found, lines, output, noun="dispute", count=len(found.disputes), cursor=found.next_cursor)
 
 
 @app.command("show")

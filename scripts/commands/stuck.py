@@ -10,6 +10,7 @@ from messages.stuck_waits import PAGE_MAX_WAITS, OrderStuck, OrderStuckListed
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json
+from scripts.commands.pages import rest
 from scripts.commands.plan import PlanSettings
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.questions import answered, operator
@@ -57,8 +58,7 @@ def stuck(
         return
     layout.write(stuck_screen(found, now, layout.screen_columns()))
     total = sum(one.count for one in found.counts)
-    more = f"; more: add --cursor {found.next_cursor}" if found.next_cursor else ""
-    say((f"{counted(total, 'wait')} too long" if total else "nothing waits too long") + more)
+    say((f"{counted(total, 'wait')} too long" if total else "nothing waits too long") + rest(found.next_cursor))
 
 
 def _seconds(text: str | None) -> int | None:
