@@ -27,9 +27,17 @@ class MailComparison:
 async def compare_mails(
     session: "asyncpg.Connection[asyncpg.Record]", file: Path, delivered: Sequence[Mapping[str, Any]]
 ) -> MailComparison:
-    """Compare the file of NotifiedBuyers with the ledger of the mail server, and with what still waits."""
-    with file.open(encoding="utf-8", newline="") as opened:
-        rows = list(csv.reader(opened))
+    """Compare the file of NotifiedBuyers with the ledger of the mail server, and with what still waits.
+
+    The client of the buyers writes the file as it ends. If it did not, that is the difference.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            rows = list(csv.reader(opened))
+    except FileNotFoundError:
+        return MailComparison(
+            len(delivered), differences=[f"the client has not written {file.name}: its mails cannot be checked"]
+        )
     caused = [(address, language, subject) for address, language, quiet, subject in rows if quiet == "0"]
     came = [(str(one["address"]), str(one["language"]), str(one["subject"])) for one in delivered]
     waiting, quiet = await session.fetchval(WAITING_SQL), len(rows) - len(caused)

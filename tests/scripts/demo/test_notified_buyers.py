@@ -2,13 +2,13 @@
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from scripts.amqp_client import OutgoingMessage, ReceivedMessage
 from scripts.demo.command_outcomes import CommandOutcomes
-from scripts.demo.mail_check import differences
+from scripts.demo.mail_check import compare_mails, differences
 from scripts.demo.notified_buyers import CHINESE, ENGLISH, NOT_WANTED, QUIET, WISHES, NotifiedBuyers
 from scripts.demo.role_links import RoleLinks
 
@@ -73,3 +73,9 @@ PAID = ("ada@mail.example", "en", "order 7 is paid")
 )
 def test_a_mail_that_is_missing_or_too_many_is_named(came: list[tuple[str, str, str]], expected: list[str]) -> None:
     assert differences([PAID], came) == expected
+
+
+async def test_a_client_that_wrote_no_file_is_a_difference(tmp_path: Path) -> None:
+    found = await compare_mails(cast(Any, None), tmp_path / "mails.csv", [{"copies": 1}])
+    assert found.mails == 1
+    assert found.differences == ["the client has not written mails.csv: its mails cannot be checked"]
