@@ -55,7 +55,11 @@ async def connect(url: str, *, name: str, pace: amqp.Pace | None = None) -> Abst
     async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
         connection = aio_pika.Connection(place, client_properties={"connection_name": name})
         connection.kwargs["transport_factory"] = amqp.watched_transport(pace)
-        await connection.connect()
+        try:
+            await connection.connect()
+        except BaseException:
+            await connection.close()  # nothing is open, but the library closes what is not marked so as it is collected
+            raise
         return connection
 
 
