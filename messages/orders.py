@@ -24,6 +24,7 @@ from messages.base import (
     ShortText,
     Text,
 )
+from messages.risk import CaptchaToken, ClientFacts
 from messages.roles import FOR_BUYERS, Role
 
 LINES_MAX = 200
@@ -101,6 +102,8 @@ class OrderCreate(Command):
     business_order_id: ExternalId | None = None
     draft_id: OrderId | None = None
     draft_revision: AnyInt | None = None
+    client: ClientFacts | None = None
+    captcha_token: CaptchaToken | None = None
 
     @classmethod
     def scope_of(cls, user_id: str) -> str:
@@ -275,10 +278,7 @@ class OrderSplit(OrderEvent):
 
 
 class OrderMerged(OrderEvent):
-    """One payment of `amount` for `intent_id` before `pay_before` pays all of `order_ids`.
-
-    Each can still be paid alone.
-    """
+    """One payment of `amount` for `intent_id` before `pay_before` pays all of `order_ids`. Each can be paid alone."""
 
     TYPE: ClassVar[str] = "order.merged.v1"
     intent_id: OrderId

@@ -14,6 +14,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     benefits,
     buyer_notifications,
     cancellations,
+    captchas,
     carriers,
     carts,
     catalogue,

@@ -44,6 +44,7 @@ SHOP_FIELDS = (
     "points_with_coupon",
     "stock_low_units",
     "saga_deadline_seconds",
+    "captcha_window_seconds",
     "receipt_window_seconds",
     "cancel_later_max_seconds",
     "fulfilment_warehouses",
@@ -207,6 +208,12 @@ class Settings(WatchSettings):
     members_only: bool = Field(False, description="true: only users that member.upsert has named may order")  # S2-03
     risk_check: Literal["off", "ask"] = Field(
         "off", description="ask: stock is reserved for an order only after risk.result has arrived"
+    )
+    captcha_window_seconds: int = Field(  # S1-49
+        300,
+        ge=0,
+        le=86_400,
+        description="A buyer has this time to answer a captcha of the risk check; 0: none is wanted",
     )
     deduct_on: Literal["create", "pay", "ship"] = Field(  # C-07
         default="pay",

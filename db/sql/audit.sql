@@ -538,6 +538,10 @@ FROM (
     FROM order_holds h LEFT JOIN timers t ON t.kind = 'shortage' AND t.key = h.order_id
     WHERE h.kind = 'shortage' AND h.released_at IS NULL AND t.due_at IS NULL
     UNION ALL
+    SELECT c.order_id || ' captcha'
+    FROM captcha_challenges c LEFT JOIN orders o ON o.id = c.order_id
+    WHERE o.state IS DISTINCT FROM 'placing'
+    UNION ALL
     SELECT s.order_id || ' cancellation'
     FROM scheduled_cancellations s LEFT JOIN timers t ON t.kind = 'cancellation' AND t.key = s.order_id
     WHERE t.due_at IS NULL

@@ -9,6 +9,10 @@ WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1:
 -- $1 order ids. Their scheduled cancellations.
 SELECT order_id, at, actor_type, unpaid, scheduled_at FROM scheduled_cancellations WHERE order_id = ANY($1::bigint[]);
 
+-- name: explanations.captchas
+-- $1 order ids. The captchas that the risk check wants of them.
+SELECT order_id, required_at, until, answers, answered_at FROM captcha_challenges WHERE order_id = ANY($1::bigint[]);
+
 -- name: explanations.case_timers
 -- $1 order ids. The timers of their after-sale cases.
 SELECT c.order_id, t.key AS case_id, t.due_at

@@ -128,8 +128,10 @@ JOIN payment_intents i ON i.order_id = o.id AND i.purpose = 'order'
 WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.judged
--- $1 order ids (locked). Whether each has a risk verdict, and the warehouses that its SKUs may come from (JSON), or null.
-SELECT o.id, s.order_id IS NOT NULL AS judged, (o.policy -> 'other_warehouses')::text AS other_warehouses
+-- $1 order ids (locked). Whether each has a risk verdict, how many seconds its buyer has for a captcha (0: there is none), and the
+-- warehouses that its SKUs may come from (JSON), or null.
+SELECT o.id, s.order_id IS NOT NULL AS judged, coalesce((o.policy ->> 'captcha_window_seconds')::integer, 0) AS captcha_window_seconds,
+    (o.policy -> 'other_warehouses')::text AS other_warehouses
 FROM orders o LEFT JOIN order_snapshots s ON s.order_id = o.id AND s.type = 6
 WHERE o.id = ANY($1::bigint[]);
 

@@ -25,9 +25,20 @@ WITH wanted AS MATERIALIZED (
         WHERE o.state IN ('placing', 'reinstating') AND o.created_at <= w.before AND o.parent_id IS NULL
             AND coalesce(t.due_at, l.at) <= w.before
             AND NOT EXISTS (SELECT FROM exchange_orders e WHERE e.order_id = o.id AND e.state = 'reserved' AND o.state = 'placing' OFFSET 0)
+            AND NOT EXISTS (SELECT FROM captcha_challenges c WHERE c.order_id = o.id AND c.answered_at IS NULL OFFSET 0)
         ORDER BY o.created_at LIMIT 10000
     ) AS f
     WHERE w.kind = 'reservation'
+    UNION ALL
+    SELECT w.*, f.*
+    FROM wanted w CROSS JOIN LATERAL (
+        SELECT c.order_id, '', c.required_at, c.until
+        FROM captcha_challenges c
+        CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = c.order_id OFFSET 0) AS o
+        WHERE c.answered_at IS NULL AND c.until <= w.before AND o.state = 'placing'
+        ORDER BY c.until LIMIT 10000
+    ) AS f
+    WHERE w.kind = 'captcha'
     UNION ALL
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (

@@ -22,6 +22,7 @@ MEANINGS = {
 AWAITED = {
     Awaits.RELEASE: "an operator to release hold {ref} (order.release)",
     Awaits.DECISION: "the buyer to decide about a shortage (order.shortage.decide)",
+    Awaits.CAPTCHA: "the buyer to answer a captcha of the risk check (order.captcha.answer)",
     Awaits.RESERVATION: "stock to reserve its goods",
     Awaits.PAYMENT: "the buyer to pay",
     Awaits.PAYMENT_RESULT: "{name} to say how attempt {ref} ended",

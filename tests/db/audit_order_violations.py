@@ -22,6 +22,11 @@ _SCHEDULED = (
 )
 _ITS_TIMER = "INSERT INTO timers SELECT 'cancellation', order_id, at, at FROM scheduled_cancellations"
 SCHEDULES = (
+    (
+        "audit.deadlines",
+        "INSERT INTO captcha_challenges SELECT min(id), now(), now() + interval '1 h', 0 FROM orders"
+        " WHERE state = 'paid'",
+    ),
     ("audit.deadlines", _SCHEDULED),
     ("audit.timers", "INSERT INTO timers VALUES ('cancellation', 42, now() + interval '1 h', now())"),
     ("audit.timers", f"{_SCHEDULED}; {_ITS_TIMER}; UPDATE scheduled_cancellations SET at = at + interval '1 h'"),

@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from messages.base import Message
+from messages.captchas import OrderCaptchaAnswer
 from messages.carts import CartPut, CartRemove
 from messages.orders import (
     OrderChangeAddress,
@@ -153,6 +154,27 @@ async def in_question(harness: HandlerHarness, n: int, reported: bool = True) ->
     if reported:
         await harness.handle(*(lacking(key) for key in keys))
     return keys
+
+
+async def checked(harness: HandlerHarness, n: int) -> list[int]:
+    """Orders that wait for the verdict of the risk check."""
+    shop.configure(Shop(risk_check=True, policy=Policy(rate_limit_orders=0)))
+    return await placing(harness, n)
+
+
+async def challenged(harness: HandlerHarness, n: int) -> list[int]:
+    """Orders that wait for a captcha."""
+    keys = await checked(harness, n)
+    await harness.handle(*(RiskResult(order_id=key, verdict="captcha_required") for key in keys), trusted=True)
+    return keys
+
+
+async def unsolved(harness: HandlerHarness, n: int) -> list[Message]:
+    return await timers(harness, await challenged(harness, n), "saga")
+
+
+def captcha_answer(key: int) -> Message:
+    return OrderCaptchaAnswer(request_id=unique(), actor=user(), order_id=key, captcha_token="solved")
 
 
 def lacking(order_id: int) -> ShortageReport:
@@ -356,6 +378,9 @@ SCENARIOS: dict[str, Arrange] = {
     "subject.erase": forgotten,
     "risk.result passed": per(placing, lambda key: RiskResult(order_id=key, verdict="passed")),
     "risk.result held": per(placing, lambda key: RiskResult(order_id=key, verdict="held")),
+    "risk.result captcha_required": per(checked, lambda key: RiskResult(order_id=key, verdict="captcha_required")),
+    "order.captcha.answer": per(challenged, captcha_answer),
+    "timer.due saga of a captcha": unsolved,
     "risk.result rejected": per(placing, lambda key: RiskResult(order_id=key, verdict="rejected")),
     "stock.reserved": per(placing, lambda key: StockReserved(group_id=key)),
     "stock.refused": per(placing, lambda key: StockRefused(group_id=key, code="INVENTORY_INSUFFICIENT")),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.fulfilments import FulfilmentAccept, FulfilmentRefuse
+from messages.risk import RiskResult
 from tests.handlers import waybill_builders
 from tests.handlers.alipay_payments import start
 from tests.handlers.authorization_builders import authorize, paid_at_hand_over, report, short
@@ -34,6 +35,7 @@ AGED = {
     "operate_logs": ("at",),
     "payment_attempts": ("started_at", "expire_at"),
     "payment_authorizations": ("updated_at", "not_taken_at"),
+    "captcha_challenges": ("required_at", "until"),
     "scheduled_cancellations": ("at", "scheduled_at"),
     "order_holds": ("placed_at", "held_since"),
     "fulfilments": ("requested_at", "updated_at"),
@@ -82,6 +84,10 @@ async def _delivered(harness: HandlerHarness) -> int:
 
 async def _unpaid(harness: HandlerHarness) -> None:
     await place_without_stock_answer(harness, create(("s1", 1), request_id="silent"))
+    shop.configure(replace(PLAIN, risk_check=True))
+    challenged = await place_without_stock_answer(harness, create(("s1", 1), request_id="challenged"))
+    await harness.handle(RiskResult(order_id=challenged, verdict="captcha_required"), trusted=True)
+    shop.configure(PLAIN)
     await harness.place_order()
     attempted = await harness.place_order()
     await harness.handle(hold(await harness.place_order(), "hold-unpaid"), trusted=True)

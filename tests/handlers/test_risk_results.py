@@ -1,5 +1,6 @@
 """With a risk check, nothing is reserved before its result, and the first result counts."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -64,6 +65,9 @@ async def test_the_risk_check_gets_what_it_needs_and_no_address(harness: Handler
         "currency": "CNY",
         "units": 2,
         "country": "CN",
+        "client": None,
+        "captcha_token": None,
+        "captcha_answers": 0,
     }
     assert question["answer_before"] == orjson.loads(orjson.dumps(due_at)).replace("+00:00", "Z")
 
@@ -86,6 +90,7 @@ async def test_before_the_verdict_nothing_is_reserved_and_nothing_announced(harn
 async def test_a_rejected_order_holds_nothing_and_takes_no_number(
     harness: HandlerHarness, word: str, code: str
 ) -> None:
+    shop.configure(replace(shop.current(), captcha_window_seconds=0))
     order_id = await order_under_check(harness)
     await harness.handle(verdict(order_id, word, "too many cards"), trusted=True)
     assert await harness.states() == ["rejected"]

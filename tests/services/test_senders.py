@@ -101,6 +101,7 @@ SENDERS: dict[str, set[Role]] = {
     "refund.result": {Role.PAYMENTS},
     "refund.request": {Role.OPERATOR},
     "risk.result": {Role.OPERATOR},
+    "order.captcha.answer": BUYERS,
     "stock.receive": {Role.WAREHOUSE},
     "stock.adjust": {Role.WAREHOUSE},
     "stock.transfer": {Role.WAREHOUSE, Role.OPERATOR},

@@ -126,6 +126,8 @@ class Shop:
 
     `stock_low_units` is the threshold of stock.low where a place has none of its own; 0: none.
 
+    A buyer has `captcha_window_seconds` for a captcha of the risk check; 0: the order is rejected instead.
+
     A cancellation is scheduled at most `cancel_later_max_seconds` ahead.
 
     `fulfilment_warehouses` get requests in queues of their own: warehouse -> the broker users that may report for it,
@@ -152,6 +154,7 @@ class Shop:
     risk_check: bool = False
     stock_low_units: int = 0
     saga_deadline_seconds: int = 600
+    captcha_window_seconds: int = 300
     receipt_window_seconds: int = 15 * 86_400
     cancel_later_max_seconds: int = 30 * 86_400
     payment_grace_seconds: int = 60

@@ -233,6 +233,8 @@ def risk_check(placed: Placed, deadline: datetime) -> outbox.Announcement:
         units=sum(line.qty for line in price.lines),
         country=body.address.country if body.address else None,
         answer_before=deadline,
+        client=body.client,
+        captcha_token=body.captcha_token,
     )
     return outbox.event(request, because=placed.item, stream=placed.id)
 

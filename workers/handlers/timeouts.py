@@ -2,7 +2,8 @@
 
     timer     its order is       then
     --------  -----------------  -----------------------------------------------------------------------
-    saga      placing            rejected with ORDER_SAGA_TIMEOUT, whatever is reserved or held is released
+    saga      placing            rejected with ORDER_SAGA_TIMEOUT, or with RISK_CAPTCHA_REQUIRED if its buyer has not
+                                 answered a captcha; whatever is reserved or held is released
     saga      reinstating        cancelled again, its stock released, its late payment refunded
     payment   awaiting payment   cancelled, everything released: once payment results have caught up with the deadline
     receipt   delivered          completed, points awarded
@@ -57,9 +58,11 @@ from outbox import backlog
 from outbox.shared_gauge import SharedGauge
 from workers import shop
 from workers.domain.book import Book, Step
+from workers.domain.captchas import NOT_RESERVED, why_not_placed
 from workers.domain.codes import Code
 from workers.domain.order import CancelType, Order, State, Trigger
 from workers.domain.payment_rules import PAYMENT_TIMEOUT
+from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import (
@@ -72,7 +75,7 @@ from workers.services import (
     retention,
     standing_alerts,
 )
-from workers.store import after_sales, orders, timers, waybills
+from workers.store import after_sales, captchas, orders, timers, waybills
 from workers.store import attempts as attempt_rows
 from workers.store.timers import Timer, TimerKind
 from workers.store.waybills import Waybill, WaybillState
@@ -135,17 +138,16 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
     due = await timers.read(tx, [key_of(item.body) for item in batch])
     handled_until = await timers.progress(tx)
     held = list[timers.Key]()
+    challenges = await captchas.read(tx, [key for kind, key in due if kind is TimerKind.SAGA])
     in_case = await after_sales.open_orders(tx, [key for kind, key in due if kind is TimerKind.RECEIPT])
     unanswered, ended = remind(batch, book, due)
-
     for item in batch:
         key = key_of(item.body)
         if key not in due or key in ended or item.body.kind not in TRIGGERS:
             continue
         match decide(Timer(*key, due[key]), book.get(item.body.key), batch.now, handled_until, in_case):
             case Trigger() as trigger:
-                for step in book.move_family(item.body.key, trigger, because=item, at=batch.now, **fields(trigger)):
-                    step.event = rejected(step) if trigger is Trigger.PLACING_EXPIRED else None
+                move(book, item, trigger, why_not_placed(challenges.get(item.body.key)), batch.now)
                 ended.append(key)
             case NoStep.TOO_LATE:
                 ended.append(key)
@@ -155,6 +157,7 @@ async def take_timers(tx: Transaction, batch: Batch[TimerDue]) -> None:
                 held.append(key)
 
     await orders.save(tx, book)
+    await captchas.change(tx, saved=(), ended={key for key in challenges if (TimerKind.SAGA, key) in ended})
     opened = await reinstatements.end(tx, book)
     applied = await benefits.apply(tx, book, batch.now)
     closings = await attempts.close_superseded(tx, book)
@@ -258,23 +261,29 @@ def carrier_call(waybill: Waybill, mode: str | None) -> CarrierCall | None:
     return None
 
 
-def fields(trigger: Trigger) -> dict[str, Any]:
+def move(book: Book[Item], item: Item, trigger: Trigger, why: Refusal, now: datetime) -> None:
+    """Move the timer's order and its children; `why` is why they could not be placed, if that is the step."""
+    for step in book.move_family(item.body.key, trigger, because=item, at=now, **fields(trigger, why)):
+        step.event = rejected(step, why) if trigger is Trigger.PLACING_EXPIRED else None
+
+
+def fields(trigger: Trigger, why: Refusal = NOT_RESERVED) -> dict[str, Any]:
     """Return the fields that the step sets besides the state."""
     match trigger:
         case Trigger.PLACING_EXPIRED | Trigger.NOT_REINSTATED:
-            return {"reason_code": Code.ORDER_SAGA_TIMEOUT}
+            return {"reason_code": why.code}
         case Trigger.PAYMENT_EXPIRED:
             return {"cancel_type": CancelType.TIMEOUT, "reason_code": PAYMENT_TIMEOUT}
     return {}
 
 
-def rejected(step: Step[Item]) -> OrderRejected:
-    """Build order.rejected: the stock did not answer in time."""
+def rejected(step: Step[Item], why: Refusal) -> OrderRejected:
+    """Build order.rejected: the stock, the risk check or the buyer did not answer in time."""
     return OrderRejected(
         **order_events.common(step),
         request_id=step.order.request_id,
-        code=Code.ORDER_SAGA_TIMEOUT,
-        message="not everything could be reserved in time",
+        code=why.code,
+        message=why.message,
     )
 
 

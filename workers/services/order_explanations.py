@@ -21,6 +21,7 @@ from messages.order_history import HistoryStep
 from workers.domain.after_sale_policy import AfterSaleRules
 from workers.domain.after_sale_rules import WAITING, becomes_when_due
 from workers.domain.after_sales import CaseState
+from workers.domain.captchas import CaptchaChallenge
 from workers.domain.codes import Code
 from workers.domain.hand_overs import HandOverState
 from workers.domain.holds import HoldKind
@@ -100,6 +101,7 @@ def _situation(
             ),
             None,
         ),
+        captcha=next((CaptchaChallenge(*row) for row in rows["captchas"].get(key, ())), None),
         holds=[
             PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"], row["held_since"])
             for row in rows["holds"].get(key, ())

@@ -1,6 +1,7 @@
 """Orders, their lines, addresses, snapshots and operate log."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -222,12 +223,25 @@ async def change_addresses(
         assert len(rows) == len(addresses), "an order without an address cannot get a new one"
 
 
-async def judged(tx: Transaction, ids: Iterable[int]) -> tuple[set[int], dict[int, dict[str, list[str]]]]:
-    """Return those of these orders that have a risk verdict; and order id -> SKU -> its warehouses, where kept."""
+@dataclass(frozen=True)
+class RiskStanding:
+    """Whether an order has its risk verdict, the seconds for a captcha, and SKU -> the warehouses that may have it."""
+
+    judged: bool
+    captcha_window_seconds: int
+    warehouses: Mapping[str, Sequence[str]]
+
+
+async def risk_standings(tx: Transaction, ids: Iterable[int]) -> dict[int, RiskStanding]:
+    """Order id -> whether it has a verdict of the risk check, and what was kept for that."""
     wanted = sorted(ids)
     rows = await tx.fetch(SQL["orders.judged"], wanted) if wanted else []
-    kept = {row["id"]: orjson.loads(row["other_warehouses"]) for row in rows if row["other_warehouses"] is not None}
-    return {row["id"] for row in rows if row["judged"]}, kept
+    return {
+        row["id"]: RiskStanding(
+            row["judged"], row["captcha_window_seconds"], orjson.loads(row["other_warehouses"] or "{}")
+        )
+        for row in rows
+    }
 
 
 async def move_lines(tx: Transaction, moved: Sequence[tuple[int, str, str]]) -> None:

@@ -14,6 +14,7 @@ class Awaits(StrEnum):
 
     RELEASE = "release"
     DECISION = "decision"
+    CAPTCHA = "captcha"
     RESERVATION = "reservation"
     PAYMENT = "payment"
     PAYMENT_RESULT = "payment_result"
@@ -64,7 +65,8 @@ class Whom(StrEnum):
 MOVED_BY: Mapping[Awaits, tuple[str, ...]] = {
     Awaits.RELEASE: ("order.release",),
     Awaits.DECISION: ("order.shortage.decide",),
-    Awaits.RESERVATION: ("stock.reserved", "stock.refused"),
+    Awaits.CAPTCHA: ("order.captcha.answer",),
+    Awaits.RESERVATION: ("stock.reserved", "stock.refused", "risk.result"),
     Awaits.PAYMENT: ("payment.start", "payment.callback", "payment.result"),
     Awaits.PAYMENT_RESULT: ("payment.callback", "payment.result", "payment.observed"),
     Awaits.CAPTURE: ("payment.callback", "payment.result", "authorization.observed"),

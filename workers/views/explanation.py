@@ -3,7 +3,8 @@
     the order is                        it waits for
     ----------------------------------  ---------------------------------------------------------------------------
     in any state, held                  release by an operator, or the buyer's decision about a shortage
-    placing, reinstating                reservation by stock, until the saga timer
+    placing, with a captcha             the buyer's answer, until its time
+    placing, reinstating                reservation by stock (first, a verdict of the risk check), until the saga timer
     awaiting_payment                    payment by the buyer, until the payment timer
     in any state, with open attempts    the result of each: money may still come in
     paid, fulfilling                    what each warehouse does next; of goods without a hand-over, a parcel
@@ -81,12 +82,10 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         case State.PLACING if one.replaces is not None and one.replaces.stage is ExchangeState.RESERVED:
             yield awaited_by_exchange(one.replaces, situation.cases)
         case State.PLACING | State.REINSTATING:
-            until = situation.timers.get("saga")
-            ends = State.REJECTED if state is State.PLACING else State.CANCELLED
-            yield Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, None, None, situation.since, until, ends)
+            yield _reservation(one, situation)
         case State.AWAITING_PAYMENT:
-            until = situation.timers.get("payment", one.head.expire_at)
-            yield Awaited(order_id, Awaits.PAYMENT, Whom.BUYER, None, None, situation.since, until, State.CANCELLED)
+            ends_at = situation.timers.get("payment", one.head.expire_at)
+            yield Awaited(order_id, Awaits.PAYMENT, Whom.BUYER, None, None, situation.since, ends_at, State.CANCELLED)
         case State.DELIVERED:
             until = None if situation.holds else situation.timers.get("receipt")  # a hold stops the window
             otherwise = State.COMPLETED if until else None
@@ -115,6 +114,16 @@ def _hold(order_id: int, hold: PlacedOn, situation: Situation) -> Awaited:
         until = situation.timers.get("shortage")
         return Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at, until)
     return Awaited(order_id, Awaits.RELEASE, Whom.OPERATOR, None, str(hold.hold_id), hold.placed_at)
+
+
+def _reservation(one: Whole, situation: Situation) -> Awaited:
+    """The reservation of its stock; before that, the answer to a captcha of the risk check."""
+    order_id, captcha = one.head.id, situation.captcha
+    until = situation.timers.get("saga")
+    ends = State.REJECTED if one.head.state is State.PLACING else State.CANCELLED
+    if captcha is not None and captcha.is_open:
+        return Awaited(order_id, Awaits.CAPTCHA, Whom.BUYER, None, None, captcha.required_at, captcha.until, ends)
+    return Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, None, None, situation.since, until, ends)
 
 
 def _cancellation(one: Whole, situation: Situation) -> Iterator[Awaited]:

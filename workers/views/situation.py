@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from workers.domain.after_sales import CaseState
+from workers.domain.captchas import CaptchaChallenge
 from workers.domain.hand_overs import HandOverState
 from workers.domain.holds import HoldKind
 
@@ -102,3 +103,4 @@ class Situation:
     cases: Mapping[int, CaseTimes] = field(default_factory=dict)
     send_backs: Sequence[OwedGoods] = ()
     cancellation: CancellationAhead | None = None
+    captcha: CaptchaChallenge | None = None

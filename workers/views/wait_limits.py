@@ -31,6 +31,9 @@ LIMITS: Mapping[Awaits, WaitLimit] = {
     Awaits.DECISION: WaitLimit(
         10 * MINUTE, Code.ORDER_STUCK, "the shortage timer decides for the buyer, and is woken each second", True
     ),
+    Awaits.CAPTCHA: WaitLimit(
+        5 * MINUTE, Code.ORDER_STUCK, "the saga timer rejects the order, and is woken each second", True
+    ),
     Awaits.RESERVATION: WaitLimit(
         5 * MINUTE, Code.INVENTORY_STUCK, "the saga timer rejects the order, and is woken each second", True
     ),
