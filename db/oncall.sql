@@ -1,5 +1,5 @@
 -- The group role oms_oncall has the least that the commands of on-call engineers use: `oms audit`, `order`, `stuck`, `stats`, `cases`,
--- `disputes`, `payments`, `dead-letters`, `outbox`, `subject` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
+-- `disputes`, `payments`, `dead-letters`, `replays`, `outbox`, `subject` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
 -- Who may not create roles leaves that to an administrator: CREATE ROLE oms_oncall NOLOGIN; then `oms migrate` again.
 -- A person gets a user of her own: CREATE ROLE ana LOGIN PASSWORD '...' IN ROLE oms_oncall;
 
@@ -23,8 +23,13 @@ BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO oms_oncall;
 
     -- Decisions. Nobody can write another's name: the column actor is not granted and defaults to the user of the session.
-    GRANT UPDATE (state) ON dead_letters TO oms_oncall;
+    GRANT UPDATE (state, about) ON dead_letters TO oms_oncall;
     GRANT INSERT (dead_letter_id, action, note, reason) ON dead_letter_actions TO oms_oncall;
+    GRANT INSERT (dead_letter_id, key_id, body, note, reason) ON dead_letter_edits TO oms_oncall;
+    GRANT INSERT (group_name, text, note) ON dead_letter_notes TO oms_oncall;
+    GRANT INSERT (selection, rate_per_minute, canary, canary_wait_seconds, canary_passed, success_min_percent, per_order, one_try, note, reason),
+        UPDATE (state, why, canary_passed, canary_since, changed_at) ON replay_runs TO oms_oncall;
+    GRANT INSERT, UPDATE (sent_at, message_id, outcome, code, settled_at) ON replay_run_letters TO oms_oncall;
     GRANT INSERT (order_id, owed, message_id, note, reason) ON repairs TO oms_oncall;
     GRANT INSERT (order_id, user_id, dead_letter_id, what, note, reason) ON address_accesses TO oms_oncall;
 

@@ -33,7 +33,8 @@ COMMANDS = {
     "codes": "List the codes of rejections and alerts, with numbers and meanings.",
     "events": "Read kept events, give them to a new consumer, compare them with the database.",
     "outbox": "List and retry messages that the broker does not take.",
-    "dead-letters": "List, show, replay and discard messages that failed.",
+    "dead-letters": "Look at messages that failed, replay, edit and discard them.",
+    "replays": "List replays of dead letters, watch, pause, resume and cancel them.",
 }
 """Command -> its line in `oms --help`, which therefore imports none of them."""
 

@@ -30,29 +30,6 @@ SET repeats = d.repeats + 1 + excluded.repeats,
     about = excluded.about
 RETURNING d.queue, coalesce(d.message_id, '') AS message_id, d.body_hash, d.xmax = 0 AS is_new;
 
--- name: dead_letters.list
--- $1 state, $2 queue, $3 reason, $4 type (null: any), $5 how many. Locks: none. Newest first.
-SELECT id, queue, type, reason, error_type, error_path, error_message, fingerprint, attempts, repeats, state, died_at,
-    last_failed_at, message_id, correlation_id, origin_user
-FROM dead_letters
-WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR reason = $3)
-    AND ($4::text IS NULL OR type = $4)
-ORDER BY died_at DESC, id DESC
-LIMIT $5;
-
--- name: dead_letters.count
--- $1 state, $2 queue, $3 reason, $4 type (null: any). Locks: none. How many letters dead_letters.list has without its limit.
-SELECT count(*)
-FROM dead_letters
-WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR queue = $2) AND ($3::text IS NULL OR reason = $3)
-    AND ($4::text IS NULL OR type = $4);
-
--- name: dead_letters.values
--- Locks: none. The queues, reasons and types that any letter has: the broker and strangers have words of their own.
-SELECT array_agg(DISTINCT queue) AS queue, array_agg(DISTINCT reason) AS reason,
-    array_agg(DISTINCT type) FILTER (WHERE type IS NOT NULL) AS type
-FROM dead_letters;
-
 -- name: dead_letters.read
 -- $1 ids. Locks: none. Unknown ids are missing.
 SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
@@ -69,9 +46,67 @@ WITH decided AS (
 INSERT INTO dead_letter_actions (dead_letter_id, action, note, reason)
 SELECT id, $3, $4, $5 FROM decided ORDER BY id;
 
+-- name: dead_letters.add_edit
+-- $1 a letter (locked), $2 key id, $3 body, $4 whom it names, $5 note, $6 reason. The letter then names these too. Returns the id.
+WITH named AS (
+    UPDATE dead_letters SET about = ARRAY(SELECT DISTINCT a FROM unnest(about || $4::text[]) AS a) WHERE id = $1
+)
+INSERT INTO dead_letter_edits (dead_letter_id, key_id, body, note, reason) VALUES ($1, $2, $3, $5, $6) RETURNING id;
+
+-- name: dead_letters.newest_edits
+-- $1 ids of letters. Locks: none. The newest edit of each that has one.
+SELECT DISTINCT ON (dead_letter_id) dead_letter_id, id, key_id, body
+FROM dead_letter_edits
+WHERE dead_letter_id = ANY ($1::bigint[])
+ORDER BY dead_letter_id, id DESC;
+
+-- name: dead_letters.edits
+-- $1 a letter. Locks: none. Its edits, the oldest first.
+SELECT id, key_id, body, actor, note, reason, at FROM dead_letter_edits WHERE dead_letter_id = $1 ORDER BY id;
+
+-- name: dead_letters.add_note
+-- $1 a group, $2 text, $3 note about the person.
+INSERT INTO dead_letter_notes (group_name, text, note) VALUES ($1, $2, $3);
+
+-- name: dead_letters.notes
+-- $1 groups. Locks: none. Their notes, the oldest first.
+SELECT group_name, text, actor, note, at FROM dead_letter_notes WHERE group_name = ANY ($1::text[]) ORDER BY id;
+
 -- name: dead_letters.actions
 -- $1 a letter's id. The decisions about it, oldest first. Locks: none.
 SELECT action, actor, note, reason, at FROM dead_letter_actions WHERE dead_letter_id = $1 ORDER BY id;
+
+-- name: dead_letters.steps_since
+-- $1 a letter. Locks: none. The orders that it names: their state, and their steps since it died.
+WITH letter AS MATERIALIZED (
+    SELECT about, coalesce(first_failed_at, died_at) AS since FROM dead_letters WHERE id = $1
+)
+SELECT o.id AS order_id, o.order_no, o.state, l.cur_state AS step, l.at, l.cause_type AS because
+FROM orders o
+LEFT JOIN LATERAL (
+    SELECT cur_state, at, cause_type, version
+    FROM operate_logs
+    WHERE order_id = o.id AND at >= (SELECT since FROM letter)
+    ORDER BY version
+    LIMIT 20
+) AS l ON true
+WHERE o.id = ANY(ARRAY(SELECT substr(a, 7)::bigint FROM letter, unnest(about) AS a WHERE a ~ '^order:[0-9]{1,18}$'))
+ORDER BY o.id, l.version;
+
+-- name: dead_letters.others
+-- $1 a letter. Locks: none. What else died of the orders that it names and of its conversation, the newest first.
+SELECT o.id, o.queue, o.type, o.reason, o.state, o.died_at
+FROM dead_letters d
+JOIN LATERAL (
+    SELECT n.id FROM dead_letters n
+    WHERE n.about && ARRAY(SELECT a FROM unnest(d.about) AS a WHERE a LIKE 'order:%')
+    UNION
+    SELECT n.id FROM dead_letters n WHERE n.correlation_id = d.correlation_id
+) AS f ON true
+JOIN dead_letters o ON o.id = f.id
+WHERE d.id = $1 AND o.id <> $1
+ORDER BY o.died_at DESC
+LIMIT 50;
 
 -- name: dead_letters.open_counts
 -- Locks: none. Number and oldest age of the letters that wait for a decision, by queue. Queues without any are missing.

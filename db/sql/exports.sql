@@ -141,6 +141,9 @@ LIMIT $3::integer;
 -- name: exports.letters
 SELECT d.id::text AS place, (to_jsonb(d) || jsonb_build_object('decisions',
     (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.id) FROM dead_letter_actions a WHERE a.dead_letter_id = d.id),
+    'edits', (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM dead_letter_edits e WHERE e.dead_letter_id = d.id),
+    'replays', (SELECT jsonb_agg(to_jsonb(p) || jsonb_build_object('run', to_jsonb(r)) ORDER BY r.id)
+        FROM replay_run_letters p JOIN replay_runs r ON r.id = p.run_id WHERE p.dead_letter_id = d.id),
     'accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.dead_letter_id = d.id)))::text AS row
 FROM dead_letters d
 WHERE d.id IN (

@@ -7,6 +7,7 @@
 -- each: table=payment_attempts key=key_id text=details bound=id
 -- each: table=free_texts key=key_id text=ciphertext bound=about,type,field,message_id,sender
 -- each: table=payment_notifications key=key_id text=notification bound=id
+-- each: table=dead_letter_edits key=key_id text=body bound=id
 -- each: table=revision_resets key=key_id text=reason bound=kind,id
 -- each: table=user_contacts key=key_id text=ciphertext bound=user_id,medium
 -- each: table=order_drafts key=key_id text=ciphertext bound=id
@@ -34,6 +35,8 @@ FROM (
     SELECT 'payment_notifications' AS place, key_id AS key_id FROM payment_notifications WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'dead_letters' AS place, key_id AS key_id FROM dead_letters WHERE key_id IS NOT NULL
+    UNION ALL
+    SELECT 'dead_letter_edits' AS place, key_id AS key_id FROM dead_letter_edits WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'revision_resets' AS place, key_id AS key_id FROM revision_resets WHERE key_id IS NOT NULL
     UNION ALL

@@ -28,6 +28,10 @@ WITH chosen AS MATERIALIZED (
     FOR UPDATE OF d SKIP LOCKED
 ), actions AS (
     DELETE FROM dead_letter_actions WHERE dead_letter_id IN (SELECT id FROM chosen)
+), edits AS (
+    DELETE FROM dead_letter_edits WHERE dead_letter_id IN (SELECT id FROM chosen)
+), replays AS (
+    DELETE FROM replay_run_letters WHERE dead_letter_id IN (SELECT id FROM chosen)
 )
 DELETE FROM dead_letters WHERE id IN (SELECT id FROM chosen);
 

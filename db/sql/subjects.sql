@@ -108,6 +108,11 @@ WITH owned AS MATERIALIZED (
     WHERE key_id <> 'erased' AND id IN (SELECT id FROM letters_about)
 ), decisions AS (
     UPDATE dead_letter_actions SET reason = 'erased' WHERE dead_letter_id IN (SELECT id FROM letters_about)
+), letter_edits AS (
+    UPDATE dead_letter_edits SET key_id = 'erased', body = '', reason = 'erased' WHERE dead_letter_id IN (SELECT id FROM letters_about)
+), replays AS (
+    UPDATE replay_runs SET selection = 'erased', reason = 'erased', why = NULL
+    WHERE id = ANY(ARRAY(SELECT run_id FROM replay_run_letters WHERE dead_letter_id = ANY(ARRAY(SELECT id FROM letters_about))))
 ), mended AS (
     UPDATE repairs SET reason = 'erased' WHERE order_id IN (SELECT id FROM owned)
 ), looks AS (

@@ -1,71 +1,188 @@
-"""Decisions about dead letters: show a plan, ask the person, then do exactly that plan or nothing."""
+"""Decisions about dead letters: select them, show a plan, ask the person, then do exactly that plan or nothing."""
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from db.pool import Transaction
 from scripts.commands.connections import connected, database_user, run
+from scripts.commands.letter_filters import SELECTED_MAX_LETTERS, LetterOptions, refuse_unknown, typed_ids
 from scripts.commands.output import Format, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import dead_letters
 
 DeadLetter = Mapping[str, Any]
 """One row of table dead_letters."""
-Action = Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]]
-Planner = Callable[[DeadLetter], tuple[str, str]]
-"""Returns the queue that a dead letter would go to, and the objection to that (empty if there is none)."""
+TOGETHER = 500
+"""Letters that are read, or changed, at once: bodies may be large."""
+SHOWN_ONE_BY_ONE = 20
+"""Of more letters a plan shows a line for each group."""
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or - to read them from standard input.")]
+All = Annotated[bool, typer.Option("--all", help="All letters, which are the open ones if no --state is given.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+
+
+@dataclass(frozen=True)
+class LetterPlan:
+    """What would become of a letter: where it goes, and the objection to that, empty if there is none.
+
+    A `warning` is no objection. `details` are what the action needs.
+    """
+
+    row: Mapping[str, Any]
+    to: str = "-"
+    objection: str = ""
+    warning: str = ""
+    details: Any = None
+
+    @property
+    def id(self) -> int:
+        """The letter's id."""
+        return int(self.row["id"])
+
+    @property
+    def group(self) -> str:
+        """The group of the letter, as `oms dead-letters groups` names it."""
+        return str(self.row["fingerprint"] or self.row["reason"])
+
+
+Planner = Callable[[Transaction, Sequence[DeadLetter]], Awaitable[list[LetterPlan]]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The letters that a command is about: ids, or filters, or all."""
+
+    words: Sequence[str]
+    options: LetterOptions
+    everything: bool = False
+    state: str | None = dead_letters.OPEN
+
+    @property
+    def text(self) -> str:
+        """The selection as it was typed."""
+        return " ".join(self.words) or self.options.text or "--all"
+
+    async def ids(self, tx: Transaction) -> list[int]:
+        """Return the ids. Raises CommandError if nothing is named, or nothing fits."""
+        if self.words and (self.options.text or self.everything):
+            raise CommandError(Code.FAILED, "ids and filters exclude each other", hint="oms dead-letters list --help")
+        if self.words:
+            return sorted(typed_ids(self.words))
+        if not self.options.text and not self.everything:
+            why = "ids, filters such as --group, or --all select them"
+            raise CommandError(Code.FAILED, "no letters are named", why=why, hint="oms dead-letters groups")
+        found = await self.options.build(datetime.now(UTC), self.state).ids(tx)
+        if not found:
+            await refuse_unknown(tx, self.options)
+            raise CommandError(Code.NOTHING, "no dead letter fits", hint=f"oms dead-letters list {self.options.text}")
+        return found
+
+
+def planned(selection: Selection, planner: Planner) -> list[LetterPlan]:
+    """Read the selected letters, a few at a time, and plan each. Raises CommandError if an id is unknown."""
+
+    async def read() -> list[LetterPlan]:
+        async with connected() as tx:
+            ids = await selection.ids(tx)
+            if len(ids) > SELECTED_MAX_LETTERS:
+                raise CommandError(Code.REFUSED, f"more than {SELECTED_MAX_LETTERS:,} letters", hint="name fewer")
+            plans: list[LetterPlan] = []
+            for start in range(0, len(ids), TOGETHER):
+                some = ids[start : start + TOGETHER]
+                rows = {row["id"]: row for row in all_of(some, await dead_letters.read(tx, some))}
+                plans += await planner(tx, [rows[id] for id in some])
+            return plans
+
+    return run(read())
+
+
+def accepted(
+    verb: str, plans: Sequence[LetterPlan], *, skip_refused: bool, dry_run: bool, yes: bool, output: Format
+) -> list[LetterPlan]:
+    """Show the plan and ask for confirmation. Returns the letters to act on: none after a dry run.
+
+    Raises CommandError if there is an objection to one of them, unless those are to be skipped.
+    """
+    refused = [plan for plan in plans if plan.objection]
+    left = [plan for plan in plans if not plan.objection]
+    _show_plan(verb, plans, output)
+    if refused and not (skip_refused and left):
+        raise CommandError(
+            Code.REFUSED,
+            f"cannot {verb} {len(refused)} of {counted(len(plans), 'dead letter')}; nothing was done",
+            why="; ".join(f"{plan.id} {plan.objection}" for plan in refused[:5]),
+            hint=f"oms dead-letters show {refused[0].id}" + ("; --skip-refused leaves these out" if left else ""),
+        )
+    for warning in dict.fromkeys(plan.warning for plan in left if plan.warning):
+        alike = [plan.id for plan in left if plan.warning == warning]
+        say(f"warning: {counted(len(alike), 'letter')} (such as {alike[0]}) {warning}")
+    if dry_run:
+        say("dry run: nothing was changed")
+        return []
+    if not yes:
+        confirm(f"{verb} {counted(len(left), 'dead letter')}?")
+    return left
 
 
 def decide(
-    verb: str, ids: Sequence[int], plan: Planner, act: Action, *, dry_run: bool, yes: bool, output: Format
+    verb: str,
+    plans: Sequence[LetterPlan],
+    act: Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]],
 ) -> None:
-    """Show the plan, ask for confirmation, act. Before `act` is called the rows are locked and must be as planned."""
-    wanted = sorted(set(ids))
+    """Act on letters, a few at a time, each in one transaction. They are locked and must be as planned."""
 
-    async def read() -> list[dict[str, Any]]:
+    async def work() -> None:
         async with connected() as tx:
-            return all_of(wanted, await dead_letters.read(tx, wanted))
+            for start in range(0, len(plans), TOGETHER):
+                some = {plan.id: plan.row for plan in plans[start : start + TOGETHER]}
+                async with tx.transaction():
+                    rows = all_of(list(some), await dead_letters.lock(tx, sorted(some)))
+                    kept = [(row["state"], row["repeats"]) for row in rows]
+                    if kept != [(some[row["id"]]["state"], some[row["id"]]["repeats"]) for row in rows]:
+                        raise changed_meanwhile(start)
+                    await act(tx, rows)
 
-    async def work(planned: Sequence[DeadLetter]) -> None:
-        async with connected() as tx, tx.transaction():
-            rows = all_of(wanted, await dead_letters.lock(tx, wanted))
-            if [(row["state"], row["repeats"]) for row in rows] != [(row["state"], row["repeats"]) for row in planned]:
-                hint = "oms dead-letters list --state any, and decide again"
-                raise CommandError(Code.REFUSED, "the dead letters changed meanwhile; nothing was done", hint=hint)
-            await act(tx, rows)
-
-    rows = run(read())
-    _show_plan(verb, rows, plan, output)
-    if dry_run:
-        say("dry run: nothing was changed")
-        return
-    if not yes:
-        confirm(f"{verb} {counted(len(rows), 'dead letter')}?")
-    run(work(rows))
-    done = {"replay": "replayed", "discard": "discarded"}[verb]
-    say(f"{done} {counted(len(rows), 'dead letter')} as {database_user()}")
+    run(work())
+    done = {"discard": "discarded", "restore": "restored"}[verb]
+    say(f"{done} {counted(len(plans), 'dead letter')} as {database_user()}")
 
 
-def _show_plan(verb: str, rows: Sequence[DeadLetter], plan: Planner, output: Format) -> None:
-    """Print what would happen. Raises CommandError if there is an objection to one of the rows."""
-    verdicts = [plan(row) for row in rows]
-    columns = [
-        summary(row) | {"to": target, "plan": f"refused: {objection}" if objection else verb}
-        for row, (target, objection) in zip(rows, verdicts, strict=True)
+def changed_meanwhile(done: int = 0) -> CommandError:
+    """Return the error for letters that are not as they were planned."""
+    what = f"{counted(done, 'letter')} are done, the others are not" if done else "nothing was done"
+    hint = "oms dead-letters list --state any, and decide again"
+    return CommandError(Code.REFUSED, f"the dead letters changed meanwhile; {what}", hint=hint)
+
+
+def _show_plan(verb: str, plans: Sequence[LetterPlan], output: Format) -> None:
+    """Print what would happen: to each letter, or, in a table of many, to each group of letters."""
+    lines = [
+        summary(plan.row) | {"to": plan.to, "plan": f"refused: {plan.objection}" if plan.objection else verb}
+        for plan in plans
     ]
-    write_json(columns) if output is Format.JSON else write_table(columns)
-    refused = [f"{row['id']} {objection}" for row, (_, objection) in zip(rows, verdicts, strict=True) if objection]
-    if refused:
-        raise CommandError(
-            Code.REFUSED,
-            f"cannot {verb} {len(refused)} of {counted(len(rows), 'dead letter')}; nothing was done",
-            why="; ".join(refused[:5]),
-            hint=f"oms dead-letters show {refused[0].split()[0]}",
-        )
+    if output is Format.JSON:
+        write_json(lines)
+    elif len(plans) <= SHOWN_ONE_BY_ONE:
+        write_table(lines)
+    else:
+        write_table(_grouped(plans, lines))
+
+
+def _grouped(plans: Sequence[LetterPlan], lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for plan, line in zip(plans, lines, strict=True):
+        about = {"group": plan.group, **{name: line[name] for name in ("queue", "type", "reason", "error")}}
+        about |= {"to": line["to"], "plan": line["plan"]}
+        group = groups.setdefault(tuple(about.values()), about | {"letters": 0, "first": plan.id})
+        group["letters"] += 1
+    return sorted(groups.values(), key=lambda group: -int(group["letters"]))
 
 
 def confirm(question: str) -> None:
@@ -76,6 +193,15 @@ def confirm(question: str) -> None:
         raise CommandError(Code.REFUSED, "nothing was done", why=why, hint=hint)
     if not typer.confirm(question, err=True):
         raise CommandError(Code.REFUSED, "nothing was done", why="the answer was no")
+
+
+def reason_given(verb: str, words: Sequence[str], given: str) -> str:
+    """Return the reason to record. Raises CommandError if it is blank."""
+    if not given.strip():
+        hint = f"oms dead-letters {verb} {' '.join(words[:1])} --reason '...'".replace("  ", " ")
+        why = "it is recorded for the next person who looks at the dead letter"
+        raise CommandError(Code.FAILED, "a reason is needed", why=why, hint=hint)
+    return given.strip()
 
 
 def all_of(ids: Sequence[int], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -100,11 +226,12 @@ def summary(row: DeadLetter) -> dict[str, Any]:
         "attempts": row["attempts"],
         "repeats": row["repeats"],
         "state": row["state"],
-        "age": _age(row["died_at"]),
+        "age": age_of(row["died_at"]),
     }
 
 
-def _age(at: datetime) -> str:
+def age_of(at: datetime) -> str:
+    """Write how long ago a time was: 40s, 12m, 5h, 3d."""
     seconds = int((datetime.now(UTC) - at).total_seconds())
     for name, size in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * size:

@@ -37,16 +37,17 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 def write_json(value: Any) -> None:
     """Write one JSON document to stdout. Integers that JavaScript cannot hold are strings, as on the wire."""
-    sys.stdout.write(orjson.dumps(_plain(value), default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.write(orjson.dumps(plain(value), default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
     sys.stdout.flush()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: see `write_json`."""
     match value:
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
         case int() if abs(value) >= JAVASCRIPT_INTEGER_MAX:
             return str(value)
         case bytes():

@@ -10,6 +10,7 @@ class Code(IntEnum):
     FAILED = 1  # wrong use or wrong settings: the command did not do its work
     NOTHING = 2  # there is no such thing
     DIFFERENT = 3  # a check did its work and found something wrong: a violated invariant, a statement that differs
+    PARTLY = 4  # some of many did not work
     UNREACHABLE = 5  # the broker or the database does not answer
     REFUSED = 6  # it could do harm, or a server does not permit it
 

@@ -21,10 +21,11 @@ READS_ALL = (
     "keys",
     "repairs",
     "case_repairs",
+    "dead_letter_lists",
 )
 """Families of statements that a person runs and that look at everything."""
 LISTS = {
-    *("dead_letters.list", "dead_letters.count", "dead_letters.values", "outbox.list_held", "outbox.count_held"),
+    *("outbox.list_held", "outbox.count_held"),
     "holds.list",
 }
 """Statements that a person runs, over tables that stay small."""

@@ -39,6 +39,7 @@ async def in_every_table(harness: HandlerHarness) -> None:
     async with harness.pool.acquire() as tx, tx.transaction():
         (row,) = await dead_letters.lock(tx, [await tx.fetchval("SELECT max(id) FROM dead_letters")])
         await decisions.replay(tx, [row], to="order-creation", note="n", reason="r")
+        await decisions.edit(tx, row, b"{}", note="n", reason="r")
 
 
 async def test_after_the_rotation_the_old_key_is_not_needed(

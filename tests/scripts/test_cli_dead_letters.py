@@ -19,6 +19,7 @@ from tests.scripts.oms_command import Oms
 from workers.store import dead_letters
 
 REASON = ("--reason", "repaired")
+SENT = (*REASON, "--anyway", "--wait", "0")
 Rows = Callable[[str], list[dict[str, Any]]]
 
 
@@ -118,7 +119,7 @@ def test_the_count_says_how_many_there_are_and_not_how_many_are_shown(oms: Oms, 
 
 
 def test_a_plan_can_be_read_by_programs(oms: Oms, ids: dict[str, str]) -> None:
-    plan = oms("dead-letters", "replay", ids["plain"], *REASON, "--dry-run", "-o", "json").json
+    plan = oms("dead-letters", "replay", ids["plain"], *SENT, "--dry-run", "-o", "json").json
     assert [(row["id"], row["plan"], row["to"]) for row in plan] == [(int(ids["plain"]), "replay", "order-creation")]
 
 
@@ -152,7 +153,7 @@ def test_a_body_that_is_not_json_is_shown_only_with_reveal(oms: Oms, ids: dict[s
 
 
 def test_a_replay_without_a_terminal_requires_yes(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    result = oms("dead-letters", "replay", ids["plain"], *REASON)
+    result = oms("dead-letters", "replay", ids["plain"], *SENT)
     assert result.code == 6
     assert "--yes" in result.err
     assert states(rows) == {"open"}
@@ -164,12 +165,12 @@ def test_a_replay_on_a_terminal_requires_confirmation(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     for confirmed, code, sent in ((False, 6, 0), (True, 0, 1)):
         monkeypatch.setattr(typer, "confirm", lambda question, err, confirmed=confirmed: confirmed)
-        assert oms("dead-letters", "replay", ids["plain"], *REASON).code == code
+        assert oms("dead-letters", "replay", ids["plain"], *SENT).code == code
         assert len(rows("SELECT id FROM outbox")) == sent
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    result = oms("dead-letters", "replay", ids["plain"], ids["second"], *REASON, "--dry-run")
+    result = oms("dead-letters", "replay", ids["plain"], ids["second"], *SENT, "--dry-run")
     assert result.code == 0
     assert result.out.count("order-creation") == 4
     assert rows("SELECT id FROM outbox") == rows("SELECT id FROM dead_letter_actions") == []
@@ -177,7 +178,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(oms: Oms, ids: dict[str, s
 
 
 def test_a_replay_is_sent_to_its_queue_and_recorded(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    result = oms("dead-letters", "replay", ids["plain"], ids["second"], "--yes", "--reason", "repaired")
+    result = oms("dead-letters", "replay", ids["plain"], ids["second"], "--yes", *SENT)
     assert result.code == 0
     sent = rows("SELECT message_id, destination, routing_key, key_id FROM outbox ORDER BY id")
     assert [(row["message_id"], row["destination"], row["routing_key"]) for row in sent] == [
@@ -191,9 +192,9 @@ def test_a_replay_is_sent_to_its_queue_and_recorded(oms: Oms, ids: dict[str, str
 
 
 def test_a_replayed_letter_is_replayed_again_only_with_again(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "replay", ids["plain"], *REASON, "-y").code == 0
-    assert oms("dead-letters", "replay", ids["plain"], *REASON, "-y").code == 6
-    assert oms("dead-letters", "replay", ids["plain"], *REASON, "-y", "--again").code == 0
+    assert oms("dead-letters", "replay", ids["plain"], *SENT, "-y").code == 0
+    assert oms("dead-letters", "replay", ids["plain"], *SENT, "-y").code == 6
+    assert oms("dead-letters", "replay", ids["plain"], *SENT, "-y", "--again").code == 0
     assert [row["message_id"] for row in rows("SELECT message_id FROM outbox")] == ["plain", "plain"]
 
 
@@ -211,7 +212,7 @@ def test_a_replay_that_would_fail_again_is_rejected_with_the_whole_command(
     oms: Oms, ids: dict[str, str], rows: Rows, command: str, reason: str
 ) -> None:
     name, *options = command.split()
-    result = oms("dead-letters", "replay", ids["second"], ids[name], *options, *REASON, "--yes")
+    result = oms("dead-letters", "replay", ids["second"], ids[name], *options, *SENT, "--yes")
     assert result.code == 6
     assert reason in result.out + result.err
     assert rows("SELECT id FROM outbox") == []
@@ -219,7 +220,7 @@ def test_a_replay_that_would_fail_again_is_rejected_with_the_whole_command(
 
 
 def test_an_unrouted_message_is_replayed_to_the_queue_given_with_to(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    assert oms("dead-letters", "replay", ids["unrouted"], *REASON, "--to", "order-creation", "-y").code == 0
+    assert oms("dead-letters", "replay", ids["unrouted"], *SENT, "--to", "order-creation", "-y").code == 0
     assert [row["routing_key"] for row in rows("SELECT routing_key FROM outbox")] == ["order-creation"]
 
 
@@ -239,7 +240,7 @@ def test_a_discarded_letter_is_kept_and_cannot_be_replayed(oms: Oms, ids: dict[s
     assert rows("SELECT action, note, reason FROM dead_letter_actions") == [
         {"action": "discard", "note": "ana", "reason": "a test message"}
     ]
-    for verb in (("replay", *REASON), ("replay", "--again", *REASON), ("discard", *REASON)):
+    for verb in (("replay", *SENT), ("replay", "--again", *SENT), ("discard", *REASON)):
         assert oms("dead-letters", verb[0], ids["plain"], *verb[1:], "-y").code == 6
     assert rows("SELECT id FROM outbox") == []
     assert len(oms("dead-letters", "list", "--state", "any", "-o", "json").json) == len(ids)
@@ -254,14 +255,14 @@ def test_a_letter_that_changed_after_the_plan_is_not_replayed(
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(typer, "confirm", meanwhile)
-    result = oms("dead-letters", "replay", ids["plain"], *REASON)
+    result = oms("dead-letters", "replay", ids["plain"], *SENT)
     assert result.code == 6
     assert "changed meanwhile" in result.err
     assert rows("SELECT id FROM outbox") == []
 
 
 def test_a_letter_is_not_replayed_without_its_key(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
-    result = oms("dead-letters", "replay", ids["plain"], *REASON, "-y", encryption_keys=cipher.new_key("other"))
+    result = oms("dead-letters", "replay", ids["plain"], *SENT, "-y", encryption_keys=cipher.new_key("other"))
     assert result.code == 1
     assert "OMS_ENCRYPTION_KEYS" in result.err
     assert states(rows) == {"open"}

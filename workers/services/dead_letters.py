@@ -1,4 +1,4 @@
-"""Carries out what on-call engineers decide about dead letters: replay them to their queue, or discard them."""
+"""Carries out what on-call engineers decide about dead letters: to replay, edit, discard or restore them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import orjson
 import outbox
 from db.pool import Transaction
 from workers.store import dead_letters
-from workers.store.dead_letters import DISCARDED, REPLAYED
+from workers.store.dead_letters import DISCARDED, OPEN, REPLAYED
 
 CARRIED = ("causation-id", "traceparent")
 """The headers that travel with a replay, besides those that are columns of the row."""
@@ -24,27 +24,44 @@ async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str,
     await dead_letters.decide(tx, [row["id"] for row in rows], REPLAYED, "replay", note=note, reason=reason)
 
 
-def again(row: Mapping[str, Any], to: str) -> outbox.Announcement:
+def again(
+    row: Mapping[str, Any], to: str, *, edit: Mapping[str, Any] | None = None, attempts: int = 0
+) -> outbox.Announcement:
     """Return the message of a letter, addressed to one queue. Only headers that we set ourselves travel with it.
 
-    It has the rights of its first sender and no more: of the broker user, and of the subject of its token.
+    It has the rights of its first sender and no more: of the broker user, and of the subject of its token. An edited
+    body is another message, with an id of its own, and the first one is its cause. With `attempts` it has failed so
+    often already.
     """
     body, headers = dead_letters.opened(row)
     stored = orjson.loads(headers)
     sender = {"origin-user": row["origin_user"] or ""} | stored.get("origin_token", {})
-    message_id = row["message_id"] or f"dead-letter/{row['id']}"
+    first_id = row["message_id"] or f"dead-letter/{row['id']}"
+    carried = _carried(stored)
+    if edit is not None:
+        body = dead_letters.opened_edit(edit)
+        carried["causation-id"] = first_id
+    if attempts:
+        carried["attempt"] = str(attempts)
     return outbox.Announcement(
         type=row["type"],
         body=body,
         destination="queue",
         routing_key=to,
-        correlation_id=row["correlation_id"] or message_id,
+        correlation_id=row["correlation_id"] or first_id,
         packable=False,  # the body of a packed message is a pack already
-        message_id=message_id,
+        message_id=message_id_of(row, edit),
         occurred_at=row["occurred_at"],
-        headers=_carried(stored) | sender | {"replay-of": str(row["id"])},
+        headers=carried | sender | {"replay-of": str(row["id"])},
         sensitive=True,
     )
+
+
+def message_id_of(row: Mapping[str, Any], edit: Mapping[str, Any] | None) -> str:
+    """Return the message id with which a letter is replayed: its own, or one that is the same at each replay."""
+    if edit is not None:
+        return f"dead-letter/{row['id']}/{edit['id']}"
+    return row["message_id"] or f"dead-letter/{row['id']}"
 
 
 def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
@@ -56,3 +73,15 @@ def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
 async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, note: str, reason: str) -> None:
     """Discard locked letters, and record who did it. The rows stay."""
     await dead_letters.decide(tx, [row["id"] for row in rows], DISCARDED, "discard", note=note, reason=reason)
+
+
+async def restore(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, note: str, reason: str) -> None:
+    """Open locked letters again that were discarded or replayed, and record who did it."""
+    await dead_letters.decide(tx, [row["id"] for row in rows], OPEN, "restore", note=note, reason=reason)
+
+
+async def edit(tx: Transaction, row: Mapping[str, Any], body: bytes, *, note: str, reason: str) -> int:
+    """Keep another body of a locked letter beside the one that came, and record who wrote it. Returns its id."""
+    edit_id = await dead_letters.add_edit(tx, row["id"], body, note=note, reason=reason)
+    await dead_letters.decide(tx, [row["id"]], row["state"], "edit", note=note, reason=reason)
+    return edit_id

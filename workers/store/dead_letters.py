@@ -92,30 +92,6 @@ def opened(row: Mapping[str, Any]) -> tuple[bytes, bytes]:
     return unseal(row["key_id"], row["body"], AAD), unseal(row["key_id"], row["headers"], AAD)
 
 
-async def find(
-    tx: Transaction,
-    *,
-    state: str | None = OPEN,
-    queue: str | None = None,
-    reason: str | None = None,
-    type: str | None = None,
-    limit: int = 50,
-) -> list[dict[str, Any]]:
-    """Return letters without their bodies, newest first. A filter that is None matches everything."""
-    return [dict(row) for row in await tx.fetch(SQL["dead_letters.list"], state, queue, reason, type, limit)]
-
-
-async def count(tx: Transaction, *, state: str | None, queue: str | None, reason: str | None, type: str | None) -> int:
-    """Return how many letters `find` would return without a limit."""
-    return int(await tx.fetchval(SQL["dead_letters.count"], state, queue, reason, type))
-
-
-async def values(tx: Transaction) -> dict[str, frozenset[str]]:
-    """Return the values of the columns queue, reason and type that occur."""
-    (row,) = await tx.fetch(SQL["dead_letters.values"])
-    return {name: frozenset(row[name] or ()) for name in ("queue", "reason", "type")}
-
-
 async def read(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the whole rows with these ids. Unknown ids are missing."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.read"], list(ids))]
@@ -139,3 +115,49 @@ async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *
 async def open_counts(tx: Transaction) -> list[OpenLetters]:
     """Return open letters per queue. Queues without any are missing."""
     return [OpenLetters(*row) for row in await tx.fetch(SQL["dead_letters.open_counts"])]
+
+
+async def newest_edits(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Letter -> its newest edit. Letters that nobody has edited are missing."""
+    rows = await tx.fetch(SQL["dead_letters.newest_edits"], list(ids))
+    return {row["dead_letter_id"]: dict(row) for row in rows}
+
+
+async def edits(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
+    """Return the edits of a letter, the oldest first."""
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.edits"], letter_id)]
+
+
+def opened_edit(row: Mapping[str, Any]) -> bytes:
+    """Return the body of an edit, in clear. Raises as `opened` does."""
+    return cipher.current().decrypt(row["key_id"], row["body"], AAD)
+
+
+async def add_edit(tx: Transaction, letter_id: int, body: bytes, *, note: str, reason: str) -> int:
+    """Keep another body of a letter, and whom it names too. Returns the edit's id."""
+    key_id, sealed = cipher.current().encrypt(body, AAD)
+    names = list(subjects_of(body))
+    return int(await tx.fetchval(SQL["dead_letters.add_edit"], letter_id, key_id, sealed, names, note, reason))
+
+
+async def add_note(tx: Transaction, group: str, text: str, note: str) -> None:
+    """Write a note about the letters of a group."""
+    await tx.execute(SQL["dead_letters.add_note"], group, text, note)
+
+
+async def notes(tx: Transaction, groups: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Group -> its notes, the oldest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in await tx.fetch(SQL["dead_letters.notes"], sorted(set(groups))):
+        found.setdefault(row["group_name"], []).append(dict(row))
+    return found
+
+
+async def steps_since(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
+    """Return the orders of a letter with their steps since it died; an order without steps has one row."""
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.steps_since"], letter_id)]
+
+
+async def others(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
+    """Return what else died of the orders and the conversation of a letter."""
+    return [dict(row) for row in await tx.fetch(SQL["dead_letters.others"], letter_id)]

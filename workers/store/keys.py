@@ -55,6 +55,7 @@ PLACES: dict[str, Callable[[Row], bytes]] = {
     "free_texts": _text,
     "payment_notifications": lambda _: notifications.AAD,
     "dead_letters": lambda _: dead_letters.AAD,
+    "dead_letter_edits": lambda _: dead_letters.AAD,
     "revision_resets": lambda row: catalogue_entries.reset_aad(row["kind"], row["id"]),
     "user_contacts": lambda row: contacts.address_aad(row["user_id"], row["medium"]),
     "order_drafts": lambda row: order_drafts.aad_of(row["id"]),

@@ -1,0 +1,112 @@
+"""`oms dead-letters show`: one letter with its body, its traceback, and what happened to its order since."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from db.cipher import ERASED, ErasedError
+from scripts.commands.connections import connected, person, run
+from scripts.commands.decisions import all_of
+from scripts.commands.output import Format, Output, write_json, write_table
+from scripts.commands.problems import Code, CommandError
+from workers.domain.masking import masked
+from workers.store import accesses, dead_letters, replay_runs
+
+NESTED = ("traceback", "headers", "body", "edits", "orders", "others", "notes", "replays", "actions", "accesses")
+HIDDEN = ("body", "headers", "body_hash", "key_id", "about")
+
+
+def show(
+    id: Annotated[int, typer.Argument(help="The id that `oms dead-letters list` shows.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data in clear; it is recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="With --reveal: why you must see it.")] = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Show one dead letter: its traceback, headers, body, what happened to its order since, what was decided.
+
+    Personal data is masked unless --reveal is given: then table address_accesses records who looked, when and why.
+
+    \b
+    Examples:
+      oms dead-letters show 17
+      oms dead-letters show 17 -o json | jq .body
+      oms dead-letters show 17 --reveal --reason "which field has the wrong type"
+    """
+    if not reveal and reason:
+        hint = f"oms dead-letters show {id} --reveal --reason '...'"
+        raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
+    if reveal and not reason.strip():
+        why = "it is recorded who sees personal data in clear, when and why"
+        hint = f"oms dead-letters show {id} --reveal --reason '...'"
+        raise CommandError(Code.FAILED, "a reason is needed", why=why, hint=hint)
+    letter = run(_read(id, reveal, reason.strip()))
+    if output is Format.JSON:
+        write_json(letter)
+        return
+    write_table([{"field": name, "value": value} for name, value in letter.items() if name not in NESTED])
+    for name in NESTED:
+        if letter[name] or name in ("headers", "body", "actions", "accesses"):
+            typer.echo(f"\n{name}")
+            _write_part(name, letter[name])
+
+
+def _write_part(name: str, part: Any) -> None:
+    if name == "traceback":
+        typer.echo("\n".join(f"  {line}" for line in part))
+    elif name in ("orders", "others", "replays", "notes"):
+        write_table(part)
+    else:
+        write_json(part)
+
+
+async def _read(id: int, reveal: bool, reason: str) -> dict[str, Any]:
+    async with connected() as tx:
+        (row,) = all_of([id], await dead_letters.read(tx, [id]))
+        if reveal:  # recorded first, so that no look goes without its record
+            await accesses.of_letter(tx, id, note=person(), reason=reason)
+        edits = [_edit(edit, reveal) for edit in await dead_letters.edits(tx, id)]
+        group = row["fingerprint"] or row["reason"]
+        return whole(row, reveal=reveal) | {
+            "edits": edits,
+            "orders": await dead_letters.steps_since(tx, id),
+            "others": await dead_letters.others(tx, id),
+            "notes": [dict(note) for note in (await dead_letters.notes(tx, [group])).get(group, ())],
+            "replays": await replay_runs.of_letter(tx, id),
+            "actions": [dict(action) for action in await dead_letters.actions(tx, id)],
+            "accesses": await accesses.of_dead_letters(tx, [id]),
+        }
+
+
+def whole(row: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
+    """Return a letter with what is encrypted of it: masked unless it is revealed."""
+    shown = {name: value for name, value in row.items() if name not in HIDDEN}
+    try:
+        body, headers = dead_letters.opened(row)
+    except ErasedError:
+        return shown | {"traceback": [], "headers": ERASED, "body": ERASED}
+    stored = orjson.loads(headers)
+    traceback = stored.pop("traceback", [])
+    return shown | {
+        "traceback": traceback,
+        "headers": stored if reveal else masked(stored),
+        "body": parsed(body, reveal=reveal),
+    }
+
+
+def _edit(row: Mapping[str, Any], reveal: bool) -> dict[str, Any]:
+    about = {name: row[name] for name in ("id", "at", "actor", "note", "reason")}
+    try:
+        return about | {"body": parsed(dead_letters.opened_edit(row), reveal=reveal)}
+    except ErasedError:
+        return about | {"body": ERASED}
+
+
+def parsed(data: bytes, *, reveal: bool) -> Any:
+    """Parse JSON and mask it. Other data cannot be masked: it is text if revealed, and only its size otherwise."""
+    try:
+        value = orjson.loads(data)
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "backslashreplace") if reveal else f"{len(data)} bytes that are not JSON (--reveal)"
+    return value if reveal else masked(value)

@@ -1,0 +1,123 @@
+"""Sends a replay from this process until it ends, with progress for the person; another process can resume it."""
+
+import asyncio
+import os
+import time
+from typing import Any
+
+from db.pool import Transaction
+from scripts.commands.connections import connected, person, run
+from scripts.commands.output import Format, counted, say, write_json, write_table
+from scripts.commands.problems import Code, CommandError
+from workers.domain.replay_rules import ReplayCounts
+from workers.runtime.settings import RuntimeSettings
+from workers.services import replay_runs as runs
+from workers.services.replay_runs import ReplayState
+from workers.store import replay_runs
+
+STEP_SECONDS = 0.25
+PROGRESS_SECONDS = 2.0
+
+
+def carry_out(run_id: int, *, wait_seconds: int, output: Format) -> None:
+    """Send a run until it is over, paused or cancelled; then show what became of each letter.
+
+    What was sent may need long to be handled: `wait_seconds` after the last news the command ends without its outcome.
+    Raises CommandError if the run stopped, or if some letters did not work.
+    """
+    say(f"replay {run_id} runs; `oms replays pause {run_id}` pauses it, `oms replays cancel {run_id}` ends it")
+    try:
+        found, rows = run(_sending(run_id, wait_seconds, _attempts_max()))
+    except KeyboardInterrupt:
+        say(f"\nit has not ended\n  next: oms replays resume {run_id}")
+        raise
+    write_outcomes(found, rows, output)
+    say(progress(found.counts))
+    finish(found)
+
+
+def _attempts_max() -> int:
+    """Return the workers' OMS_ATTEMPTS_MAX, or its default: a letter that has failed so often has one try."""
+    given = os.environ.get("OMS_ATTEMPTS_MAX", "")
+    return int(given) if given.isdecimal() else int(RuntimeSettings.model_fields["attempts_max"].default)
+
+
+def write_outcomes(found: ReplayState, rows: list[dict[str, Any]], output: Format) -> None:
+    """Print what became of the letters of a replay."""
+    if output is Format.JSON:
+        write_json({**found.run, "counts": vars(found.counts), "outcomes": rows})
+        return
+    write_table([{**row, "outcome": row["outcome"] or "under way"} for row in rows])
+
+
+def finish(found: ReplayState) -> None:
+    """Say how a replay ended. Raises CommandError if it stopped, or if some letters did not work."""
+    run_id, counts = found.run["id"], found.counts
+    if found.state == runs.STOPPED:
+        hint = f"oms replays show {run_id}, then oms replays resume {run_id} or oms replays cancel {run_id}"
+        raise CommandError(Code.DIFFERENT, f"replay {run_id} stopped", why=str(found.run["why"]), hint=hint)
+    if found.state in (runs.PAUSED, runs.CANCELLED):
+        say(f"replay {run_id} is {found.state}" + (f": {found.run['why']}" if found.run["why"] else ""))
+        return
+    if bad := counts.died_again + counts.refused + counts.left_out:
+        hint = f"oms replays show {run_id} -o json"
+        raise CommandError(Code.PARTLY, f"{bad} of {counted(counts.total, 'dead letter')} did not work", hint=hint)
+    if counts.under_way:
+        say(f"{counted(counts.under_way, 'letter')} have no outcome yet\n  next: oms replays show {run_id}")
+
+
+def progress(counts: ReplayCounts) -> str:
+    """Write one line about how far a replay is."""
+    names = ("worked", "handled_before", "refused", "died_again", "left_out", "under_way", "unsent")
+    parts = [f"{name.replace('_', ' ')} {getattr(counts, name)}" for name in names if getattr(counts, name)]
+    return f"of {counted(counts.total, 'letter')}: {', '.join(parts) or 'none'}"
+
+
+async def _sending(run_id: int, wait_seconds: int, attempts_max: int) -> tuple[ReplayState, list[dict[str, Any]]]:
+    async with connected() as tx:
+        if not await replay_runs.own(tx, run_id):
+            hint = f"oms replays watch {run_id}"
+            raise CommandError(Code.REFUSED, f"another process sends replay {run_id}", hint=hint)
+        found = await _until_over(tx, run_id, wait_seconds, attempts_max)
+        return found, await replay_runs.outcomes(tx, run_id)
+
+
+async def _until_over(tx: Transaction, run_id: int, wait_seconds: int, attempts_max: int) -> ReplayState:
+    sent, owed, note = 0, 1.0, person()
+    before, news_at, shown_at = (-1, -1), time.monotonic(), time.monotonic()
+    while True:
+        started = time.monotonic()
+        async with tx.transaction():
+            found = await runs.advance(
+                tx,
+                run_id,
+                letters_max=int(owed),
+                waited_seconds=started - news_at,
+                attempts_max=attempts_max,
+                note=note,
+            )
+        sent += found.sent
+        if (now := (sent, found.counts.settled)) != before:
+            before, news_at = now, started
+        if found.state != runs.RUNNING:
+            return found
+        waits = found.run["canary_passed"] and not found.sent and found.counts.under_way
+        if waits and started - news_at >= wait_seconds:
+            return await _left_alone(tx, found)
+        if started - shown_at >= PROGRESS_SECONDS:
+            shown_at = started
+            say(progress(found.counts))
+        await asyncio.sleep(STEP_SECONDS)
+        per_second = found.run["rate_per_minute"] / 60
+        owed = min(owed - found.sent + (time.monotonic() - started) * per_second, max(1.0, per_second))
+
+
+async def _left_alone(tx: Transaction, found: ReplayState) -> ReplayState:
+    """Leave letters to the workers that have no outcome. If others wait for these, the replay is paused."""
+    if not found.counts.unsent:
+        return found
+    why = f"{counted(found.counts.under_way, 'letter')} have no outcome, and others of their orders wait for these"
+    async with tx.transaction():
+        await runs.change(tx, found.run["id"], runs.PAUSED, why)
+        now = await runs.settled(tx, found.run["id"])
+    return now or found

@@ -1,0 +1,163 @@
+"""`oms replays`: the replays of dead letters, which can be watched, paused, resumed and cancelled."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from scripts.commands import command_app
+from scripts.commands.connections import connected, run
+from scripts.commands.listings import ListFormat, ListOutput, write_list
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
+from scripts.commands.problems import Code, CommandError
+from scripts.commands.replay_runner import carry_out, finish, progress, write_outcomes
+from workers.services import replay_runs as runs
+from workers.services.replay_runs import ReplayState
+from workers.store import replay_runs
+
+app = command_app("List replays of dead letters, watch, pause, resume and cancel them.")
+
+RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number that `oms dead-letters replay` printed.")]
+Why = Annotated[str | None, typer.Option("--reason", help="Why. It is recorded.")]
+WATCH_SECONDS = 2.0
+
+
+@app.command("list")
+def list_(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most so many.")] = 20,
+    output: ListOutput = ListFormat.TABLE,
+) -> None:
+    """List replays, the newest first.
+
+    \b
+    Examples:
+      oms replays list
+    """
+
+    async def work() -> list[dict[str, Any]]:
+        async with connected() as tx:
+            return [await _line(tx, one) for one in await replay_runs.newest(tx, limit)]
+
+    rows = run(work())
+    write_list(rows, output)
+    say(counted(len(rows), "replay"))
+
+
+async def _line(tx: Any, one: Mapping[str, Any]) -> dict[str, Any]:
+    counts = await replay_runs.counts(tx, one["id"])
+    shown = {name: one[name] for name in ("id", "state", "at", "actor", "note", "reason", "selection", "why")}
+    names = ("total", "unsent", "under_way", "worked", "refused", "died_again", "handled_before", "left_out")
+    return shown | {name: getattr(counts, name) for name in names}
+
+
+@app.command("show")
+def show(run_id: RunId, *, output: Output = Format.TABLE) -> None:
+    """Show a replay: what became of its letters by now. JSON has each letter.
+
+    \b
+    Examples:
+      oms replays show 3
+      oms replays show 3 -o json | jq '.letters[] | select(.outcome == "died_again") | .id'
+    """
+
+    async def work() -> tuple[ReplayState, list[dict[str, Any]], list[dict[str, Any]]]:
+        async with connected() as tx:
+            found = await _settled(tx, run_id)
+            return found, await replay_runs.outcomes(tx, run_id), await replay_runs.letters(tx, run_id)
+
+    found, outcomes, letters = run(work())
+    if output is Format.JSON:
+        write_json({**found.run, "counts": vars(found.counts), "outcomes": outcomes, "letters": letters})
+        return
+    write_table([{"field": name, "value": value} for name, value in found.run.items()])
+    typer.echo()
+    write_outcomes(found, outcomes, output)
+    say(progress(found.counts))
+
+
+@app.command("watch")
+def watch(run_id: RunId) -> None:
+    """Show the progress of a replay that another process sends, until it is over or everything is sent and settled.
+
+    \b
+    Examples:
+      oms replays watch 3
+    """
+
+    async def work() -> ReplayState:
+        async with connected() as tx:
+            return await _settled(tx, run_id)
+
+    while (found := run(work())).state == runs.RUNNING:
+        say(progress(found.counts))
+        time.sleep(WATCH_SECONDS)
+    say(progress(found.counts))
+    finish(found)
+
+
+@app.command("pause")
+def pause(run_id: RunId, *, reason: Why = None) -> None:
+    """Pause a replay: nothing more is sent until it is resumed. What was sent is handled.
+
+    \b
+    Examples:
+      oms replays pause 3 --reason "the warehouse is slow"
+    """
+    _change(run_id, runs.PAUSED, reason)
+
+
+@app.command("cancel")
+def cancel(run_id: RunId, *, reason: Why = None) -> None:
+    """End a replay. What was sent stays sent; the other letters stay as they are.
+
+    \b
+    Examples:
+      oms replays cancel 3 --reason "wrong group"
+    """
+    _change(run_id, runs.CANCELLED, reason)
+
+
+@app.command("resume")
+def resume(
+    run_id: RunId,
+    *,
+    wait_seconds: Annotated[int, typer.Option("--wait", min=0, help="Wait so long for outcomes, seconds.")] = 60,
+    output: Output = Format.TABLE,
+) -> None:
+    """Go on with a replay that was paused, that stopped, or whose process has ended. No letter is sent twice.
+
+    One that stopped begins with a canary again.
+
+    \b
+    Examples:
+      oms replays resume 3
+    """
+    _change(run_id, runs.RUNNING, None)
+    carry_out(run_id, wait_seconds=wait_seconds, output=output)
+
+
+def _change(run_id: int, state: str, why: str | None) -> None:
+    async def work() -> str | None:
+        async with connected() as tx, tx.transaction():
+            return await runs.change(tx, run_id, state, why)
+
+    before = run(work())
+    if before is None:
+        raise _unknown(run_id)
+    if before in (runs.CANCELLED, runs.FINISHED):
+        raise CommandError(Code.REFUSED, f"replay {run_id} is {before}", hint=f"oms replays show {run_id}")
+    say(f"replay {run_id} is {state}")
+
+
+async def _settled(tx: Any, run_id: int) -> ReplayState:
+    async with tx.transaction():
+        found = await runs.settled(tx, run_id)
+    if found is None:
+        raise _unknown(run_id)
+    return found
+
+
+def _unknown(run_id: int) -> CommandError:
+    return CommandError(Code.NOTHING, f"there is no replay {run_id}", hint="oms replays list")
