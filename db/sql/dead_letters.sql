@@ -30,6 +30,23 @@ SET repeats = d.repeats + 1 + excluded.repeats,
     about = excluded.about
 RETURNING d.queue, coalesce(d.message_id, '') AS message_id, d.body_hash, d.xmax = 0 AS is_new;
 
+-- name: dead_letters.reopen
+-- $1 ids of letters whose replays died, in order, $2 reasons, $3 error paths, $4 error types, $5 error messages, $6 fingerprints, $7 attempts,
+-- $8 worker versions, $9 times, $10 key ids, $11 headers. Returns the letters; those that were erased or deleted are missing. Body and headers
+-- have one key: headers that another key encrypts are not taken. Locks: the letters, in order of ids.
+UPDATE dead_letters d
+SET repeats = d.repeats + 1,
+    state = 'open',
+    died_at = CASE d.state WHEN 'open' THEN d.died_at ELSE clock_timestamp() END,
+    reason = n.reason, error_path = n.error_path, error_type = n.error_type, error_message = n.error_message, fingerprint = n.fingerprint,
+    attempts = n.attempts, worker_version = n.worker_version, last_failed_at = n.last_failed_at,
+    headers = CASE d.key_id WHEN n.key_id THEN n.headers ELSE d.headers END
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[], $9::timestamptz[],
+    $10::text[], $11::bytea[])
+    AS n (id, reason, error_path, error_type, error_message, fingerprint, attempts, worker_version, last_failed_at, key_id, headers)
+WHERE d.id = n.id AND d.key_id <> 'erased'
+RETURNING d.id;
+
 -- name: dead_letters.read
 -- $1 ids. Locks: none. Unknown ids are missing.
 SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;

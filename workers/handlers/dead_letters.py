@@ -10,8 +10,8 @@ A message of oms.commands that cannot be read or routed has one outcome like any
 fault, on oms.events and at its reply_to. If it comes again, it is answered at its reply_to alone.
 
 A letter is stored encrypted, and leaves the broker only after the commit. If the same message comes again (same queue,
-id, sender and body), its letter is counted and opened again. `oms dead-letters` replays a letter to its one queue, or
-discards it.
+id, sender and body), or its replay dies, its letter is counted and opened again. `oms dead-letters` replays a letter to
+its one queue, or discards it.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,7 @@ from messages.base import moment_of
 from messages.reasons import Reason
 from messages.topology import QUEUES, Names
 from messages.user_roles import ORIGIN_TOKEN, Trust
+from outbox import tracebacks
 from outbox.shared_gauge import SharedGauge
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import HASH_BYTES, RawDelivery, clean
@@ -80,6 +81,8 @@ def letter(delivery: RawDelivery, trust: Trust, now: datetime) -> Letter:
     token, carried = (None, delivery.text(ORIGIN_TOKEN)) if ours else (delivery.authorization, None)
     sent_by = trust.sender(origin, token, carried, now)
     headers = {"headers": _shown(_without_tokens(delivery)), "reply_to": _text(delivery.reply_to)}
+    if ours and (sealed := delivery.text("traceback")):
+        headers["traceback"] = tracebacks.unseal(sealed)
     return Letter(
         queue=delivery.queue.removesuffix(".dlq"),
         message_id=_text(delivery.message_id),
@@ -103,6 +106,7 @@ def letter(delivery: RawDelivery, trust: Trust, now: datetime) -> Letter:
         last_failed_at=moment_of(believed.get("last-failed-at", "")),
         body=delivery.body,
         headers=orjson.dumps(headers | ({"origin_token": sent_by.carried} if sent_by.has_token else {})),
+        replay_of=_count(believed.get("replay-of"), digits_max=18) or None,
     )
 
 
@@ -113,8 +117,8 @@ def _identity(body: bytes, sender: str) -> bytes:
 
 
 def _without_tokens(delivery: RawDelivery) -> dict[Any, Any]:
-    """Return the headers without the sender's token, which another could use as long as it holds."""
-    hidden = ("authorization", ORIGIN_TOKEN)
+    """Return the headers without the sender's token, which another could use as long as it holds, and the traceback."""
+    hidden = ("authorization", ORIGIN_TOKEN, "traceback")
     return {name: value for name, value in delivery.headers.items() if str(name).lower() not in hidden}
 
 
@@ -151,8 +155,8 @@ def _text(value: str | None) -> str | None:
     return clean(value) if value else None
 
 
-def _count(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 9 else 0
+def _count(text: str | None, digits_max: int = 8) -> int:
+    return int(text) if text and text.isdecimal() and len(text) <= digits_max else 0
 
 
 def _death(headers: Mapping[str, Any]) -> dict[str, str]:

@@ -30,7 +30,10 @@ DERIVED_ID_BYTES_MAX = 255  # an id of our own may be `parent/index`
 
 @dataclass
 class Work:
-    """A delivery with its envelopes, or with the failure to decode it. `packed`: the type travels in packs of items."""
+    """A delivery with its envelopes, or with the failure to decode it. `packed`: the type travels in packs of items.
+
+    `replay_of` is the id of the dead letter that is replayed, or empty.
+    """
 
     delivery: Delivery
     envelopes: tuple[Envelope[Any], ...] = ()
@@ -39,6 +42,7 @@ class Work:
     packed: bool = False
     attempt: int = 0
     lock_waits: int = 0
+    replay_of: str = ""
     user: str | None = None
     reply_to: str | None = None
     canonical_hash: bytes = b""
@@ -117,6 +121,7 @@ class Decoder:
         """Fill the work in. Returns what is wrong: the one reason to refuse it unread, or every fault together."""
         own = delivery.user_id in self.trust.own
         work.attempt, work.lock_waits = (delivery.number(name) if own else 0 for name in ("attempt", "lock-waits"))
+        work.replay_of = (delivery.text("replay-of") or "") if own else ""
         faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
         model = self.models.get(delivery.type or "")
         work.user = self._user(delivery, model, own)

@@ -1,12 +1,10 @@
 """Classifies errors, and describes failures in text that is safe to show: no stack, no value of the body."""
 
 import re
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,10 +13,10 @@ import orjson
 from db.errors import OmsError, UnavailableError
 from messages.reasons import Reason
 from messages.strict_json import Fault
+from outbox.tracebacks import own_frames, traceback_of
 from workers.runtime.batch import Verdict
 
 MESSAGE_CHARS_MAX = 512
-ROOT = str(Path(__file__).parents[2])
 UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
 TRANSIENT_STATES = ("40001", "40P01", "25P03")  # 25P03: the server ended an idle transaction
 _LONG_NUMBER = re.compile(r"\d{6,}")
@@ -61,7 +59,10 @@ def classify(error: BaseException) -> ErrorClass:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a message failed. Dead letters are grouped by `reason` and `fingerprint`; `faults` are all that was found."""
+    """Why a message failed. Dead letters are grouped by `reason` and `fingerprint`; `faults` are all that was found.
+
+    `traceback` says where an exception came from, without any value.
+    """
 
     reason: str
     error_type: str
@@ -70,6 +71,7 @@ class Failure:
     retry: bool
     path: str = ""
     faults: tuple[Fault, ...] = ()
+    traceback: tuple[str, ...] = ()
 
     @classmethod
     def invalid(cls, *faults: Fault, reason: str = Reason.INVALID) -> "Failure":
@@ -89,8 +91,9 @@ class Failure:
         """Describe a message whose handler raised. After an AssertionError it is not retried."""
         name, impossible = type(error).__qualname__, classify(error) is ErrorClass.IMPOSSIBLE
         reason = Reason.IMPOSSIBLE if impossible else Reason.FAILED
-        fingerprint = _fingerprint(name, *_own_frames(error))
-        return cls(reason, name, redacted(_safe_text(error), body), fingerprint, retry=not impossible)
+        fingerprint = _fingerprint(name, *own_frames(error))
+        text, lines = redacted(_safe_text(error), body), traceback_of(error)
+        return cls(reason, name, text, fingerprint, retry=not impossible, traceback=lines)
 
 
 def _safe_text(error: BaseException) -> str:
@@ -99,12 +102,6 @@ def _safe_text(error: BaseException) -> str:
         return str(error)
     names = (getattr(error, key, None) for key in ("sqlstate", "table_name", "column_name", "constraint_name"))
     return " ".join(str(part) for part in names if part)
-
-
-def _own_frames(error: BaseException) -> Iterator[str]:
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(ROOT) and "site-packages" not in frame.filename:
-            yield f"{frame.filename.removeprefix(ROOT)}:{frame.name}"
 
 
 def _fingerprint(*parts: str) -> str:

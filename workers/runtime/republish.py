@@ -10,7 +10,7 @@ import orjson
 
 from messages.base import Message, Reply
 from messages.topology import tier
-from outbox import Announcement
+from outbox import Announcement, tracebacks
 from outbox.amqp import Properties
 from outbox.version import version
 from outbox.wire import TIME_OUT_OF_RANGE
@@ -31,7 +31,8 @@ def retry_headers(work: Work) -> dict[str, Any]:
     known = work.delivery.text("first-failed-at") if work.attempt or work.lock_waits else None
     failed_at = clean(known or datetime.now(UTC).isoformat())
     about = {"attempt": str(work.attempt + 1), "origin-user": work.user or "", "first-failed-at": failed_at}
-    return about | work.sent_by.carried
+    replayed = {"replay-of": clean(work.replay_of)} if work.replay_of else {}
+    return about | replayed | work.sent_by.carried
 
 
 def aside_headers(work: Work) -> dict[str, Any]:
@@ -40,7 +41,10 @@ def aside_headers(work: Work) -> dict[str, Any]:
 
 
 def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
-    """The headers of a dead letter: all that a person or its sender needs to judge it, and nothing from its body."""
+    """The headers of a dead letter: all that a person or its sender needs to judge it, and nothing from its body.
+
+    The traceback is encrypted: whoever looks at the broker learns nothing of our code.
+    """
     faults = {"faults": orjson.dumps([asdict(fault) for fault in failure.faults]).decode()} if failure.faults else {}
     return (
         retry_headers(work)
@@ -55,6 +59,7 @@ def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
             "original-exchange": clean(work.delivery.exchange),
             "original-routing-key": clean(work.delivery.routing_key),
             "worker-version": VERSION,
+            "traceback": tracebacks.seal(failure.traceback),
         }
     )
 

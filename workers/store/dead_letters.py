@@ -23,7 +23,10 @@ Identity: TypeAlias = tuple[str, str, bytes]
 
 @dataclass(frozen=True)
 class Letter:
-    """A message that could not be handled, and why. `queue` is its work queue, or "unrouted"; `headers` is JSON."""
+    """A message that could not be handled, and why. `queue` is its work queue, or "unrouted"; `headers` is JSON.
+
+    `replay_of` is the letter of which it was a replay.
+    """
 
     queue: str
     message_id: str | None
@@ -45,6 +48,7 @@ class Letter:
     last_failed_at: datetime | None
     body: bytes
     headers: bytes
+    replay_of: int | None = None
 
     @property
     def identity(self) -> Identity:
@@ -62,10 +66,14 @@ class OpenLetters:
 
 
 async def keep(tx: Transaction, letters: Iterable[Letter]) -> set[Identity]:
-    """Store letters with one statement, and return the new ones. Others are counted and opened again."""
+    """Store letters, and return the new ones. Others, and those whose replays died, are counted and opened again."""
+    given = list(letters)
+    reopened = await _reopen(tx, [letter for letter in given if letter.replay_of is not None])
     last: dict[Identity, Letter] = {}
     times: dict[Identity, int] = {}
-    for letter in letters:
+    for letter in given:
+        if letter.replay_of in reopened:
+            continue
         last[letter.identity] = letter
         times[letter.identity] = times.get(letter.identity, 0) + 1
     if not last:
@@ -75,8 +83,25 @@ async def keep(tx: Transaction, letters: Iterable[Letter]) -> set[Identity]:
     return {(row["queue"], row["message_id"], row["body_hash"]) for row in kept if row["is_new"]}
 
 
+async def _reopen(tx: Transaction, letters: Sequence[Letter]) -> set[int | None]:
+    """Open the letters again whose replays died, with the new failure. Returns their ids; others are gone.
+
+    A replay can have another id or body than its letter, if that had no id, or was edited.
+    """
+    rows = []
+    for letter in {letter.replay_of: letter for letter in sorted(letters, key=lambda one: one.identity)}.values():
+        key_id, headers = cipher.current().encrypt(letter.headers, AAD)
+        about = (letter.reason, letter.error_path, letter.error_type, letter.error_message, letter.fingerprint)
+        rows.append(
+            (letter.replay_of, *about, letter.attempts, letter.worker_version, letter.last_failed_at, key_id, headers)
+        )
+    if not rows:
+        return set()
+    return {row["id"] for row in await tx.fetch(SQL["dead_letters.reopen"], *columns(sorted(rows)))}
+
+
 def _row(letter: Letter, times: int) -> tuple[Any, ...]:
-    *plain, body, headers = astuple(letter)
+    *plain, body, headers, _ = astuple(letter)
     key_id, sealed_body = cipher.current().encrypt(body, AAD)
     same_key_id, sealed_headers = cipher.current().encrypt(headers, AAD)
     assert key_id == same_key_id, "the current key changed within one process"
