@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripts.commands import command_app, letter_decisions, letter_lists, letter_views
+from scripts.commands import command_app, letter_decisions, letter_edits, letter_lists, letter_trials, letter_views
 
 app = command_app("Look at messages that failed, replay, edit and discard them.")
 
@@ -12,7 +12,10 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "groups": letter_lists.groups,
     "list": letter_lists.list_,
     "show": letter_views.show,
+    "diff": letter_trials.diff,
+    "try": letter_trials.try_,
     "replay": letter_decisions.replay,
+    "edit": letter_edits.edit,
     "discard": letter_decisions.discard,
     "restore": letter_decisions.restore,
     "note": letter_lists.note,

@@ -17,6 +17,7 @@ from scripts.commands.decisions import (
     DryRun,
     Ids,
     LetterPlan,
+    Planner,
     Selection,
     Yes,
     accepted,
@@ -37,7 +38,7 @@ from workers.store import dead_letters
 from workers.store.replay_runs import RunLetter
 
 CANARY_MIN_LETTERS = 10
-"""With fewer letters a canary says nothing, unless it is asked for."""
+"""Of fewer letters none goes first, unless --canary says so."""
 CANARY = 5
 SkipRefused = Annotated[bool, typer.Option("--skip-refused", help="Leave out letters that it refuses, do the rest.")]
 
@@ -79,26 +80,33 @@ def replay(
       oms dead-letters list --user u1 -o ids | oms dead-letters replay - --reason "stock is back" -y
       oms dead-letters replay 21 --reason "the key was mistyped" --to order-creation --yes
     """
-    if to is not None and to not in QUEUES:
-        why = f"the queues are: {', '.join(QUEUES)}"
-        raise CommandError(Code.FAILED, f"no queue {to}", why=why, hint="oms topology show")
+    _check_queue(to)
     words = ids or []
     why_now = reason_given("replay", words, reason)
     per_minute = _per_minute(rate)
 
+    selection = Selection(words, options, everything)
+    plans = planned(selection, _planner(to, again=again, anyway=anyway))
+    chosen = accepted("replay", plans, skip_refused=skip_refused, dry_run=dry_run, yes=yes, output=output)
+    if not chosen:
+        return
+    first = min(len(chosen), canary if canary is not None else CANARY if len(chosen) > CANARY_MIN_LETTERS else 0)
+    how = ReplayPlan(per_minute, first, canary_wait_seconds, min_success, per_order, one_try)
+    carry_out(run(_started(how, chosen, selection.text, why_now)), wait_seconds=wait_seconds, output=output)
+
+
+def _check_queue(to: str | None) -> None:
+    if to is not None and to not in QUEUES:
+        why = f"the queues are: {', '.join(QUEUES)}"
+        raise CommandError(Code.FAILED, f"no queue {to}", why=why, hint="oms topology show")
+
+
+def _planner(to: str | None, *, again: bool, anyway: bool) -> Planner:
     async def plan(tx: Transaction, rows: Sequence[DeadLetter]) -> list[LetterPlan]:
         edits = await dead_letters.newest_edits(tx, [row["id"] for row in rows])
         return [_plan(row, edits.get(row["id"]), to, again=again, anyway=anyway) for row in rows]
 
-    selection = Selection(words, options, everything)
-    plans = planned(selection, plan)
-    chosen = accepted("replay", plans, skip_refused=skip_refused, dry_run=dry_run, yes=yes, output=output)
-    if not chosen:
-        return
-    first = canary if canary is not None else CANARY if len(chosen) > CANARY_MIN_LETTERS else 0
-    how = ReplayPlan(per_minute, min(first, len(chosen)), canary_wait_seconds, min_success, per_order, one_try)
-    run_id = run(_started(how, chosen, selection.text, why_now))
-    carry_out(run_id, wait_seconds=wait_seconds, output=output)
+    return plan
 
 
 async def _started(how: ReplayPlan, chosen: Sequence[LetterPlan], selection: str, reason: str) -> int:
@@ -242,7 +250,7 @@ def restore(
         decide("restore", chosen, act)
 
 
-def _only_of(state: str) -> Any:
+def _only_of(state: str) -> Planner:
     async def plan(_: Transaction, rows: Sequence[DeadLetter]) -> list[LetterPlan]:
         return [
             LetterPlan(

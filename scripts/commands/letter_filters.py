@@ -2,7 +2,7 @@
 
 --queue stock --reason failed          a filter may be repeated: either value; different filters: all of them
 --since 2h --attempts '>3'             times are 30m, 2h, 3d ago or RFC 3339; numbers are 3, >3, <=3, 2..5
---where 'items.*.qty>5'                conditions on the body (workers/domain/body_paths.py)
+--where 'items.*.qty>5'                conditions on the body (scripts/commands/body_paths.py)
 """
 
 import inspect
@@ -25,8 +25,8 @@ from messages.base import moment_of
 from messages.reasons import BROKER_REASONS, Reason
 from messages.registry import MODELS
 from messages.topology import QUEUES
+from scripts.commands.body_paths import BodyCondition, BodyPathError, parse_condition
 from scripts.commands.problems import Code, CommandError
-from workers.domain.body_paths import BodyCondition, BodyPathError, parse_condition
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter
 

@@ -12,7 +12,7 @@ from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import age_of, summary
 from scripts.commands.letter_filters import LetterOptions, filtered, refuse_unknown
 from scripts.commands.listings import ListFormat, ListOutput, write_list
-from scripts.commands.output import counted, say
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter, LetterGroup
@@ -109,9 +109,10 @@ def groups(
       oms dead-letters replay --group 3f2a... --reason "..." --dry-run
     """
 
+    query = options.build(datetime.now(UTC))
+
     async def work() -> list[dict[str, Any]]:
         async with connected() as tx:
-            query = options.build(datetime.now(UTC))
             found = await dead_letter_lists.groups(tx, await query.narrowed(tx))
             if not found:
                 await refuse_unknown(tx, options)
@@ -172,9 +173,11 @@ def list_(
       oms dead-letters list --user u1 --state any -o json | jq '.[].id'
     """
 
+    query = options.build(datetime.now(UTC))
+
     async def work() -> tuple[list[dict[str, Any]], int]:
         async with connected() as tx:
-            wanted = await options.build(datetime.now(UTC)).narrowed(tx)
+            wanted = await query.narrowed(tx)
             rows = await dead_letter_lists.find(tx, wanted, limit)
             if not rows:
                 await refuse_unknown(tx, options)
@@ -191,6 +194,8 @@ def list_(
 def note(
     group: Annotated[str, typer.Argument(help="The group that `oms dead-letters groups` shows.")],
     text: Annotated[str, typer.Argument(help="What the next person should know. No personal data.")],
+    *,
+    output: Output = Format.TABLE,
 ) -> None:
     """Write a note about the letters of a group; `groups` and `show` show it.
 
@@ -201,7 +206,7 @@ def note(
     if not text.strip():
         raise CommandError(Code.FAILED, "the note is empty", hint=f"oms dead-letters note {group} '...'")
 
-    async def work() -> None:
+    async def work() -> list[dict[str, Any]]:
         async with connected() as tx:
             found = await dead_letter_lists.groups(tx, LetterFilter(groups=[group]))
             if not found:
@@ -209,8 +214,10 @@ def note(
                     Code.NOTHING, f"there is no group {group}", hint="oms dead-letters groups --state any"
                 )
             await dead_letters.add_note(tx, group, text.strip(), person())
+            return (await dead_letters.notes(tx, [group]))[group]
 
-    run(work())
+    notes = run(work())
+    write_json(notes) if output is Format.JSON else write_table(notes)
     say(f"noted about {group}")
 
 

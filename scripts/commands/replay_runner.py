@@ -92,7 +92,7 @@ async def _until_over(tx: Transaction, run_id: int, wait_seconds: int, attempts_
                 tx,
                 run_id,
                 letters_max=int(owed),
-                waited_seconds=started - news_at,
+                waited_seconds=int(started - news_at),
                 attempts_max=attempts_max,
                 note=note,
             )

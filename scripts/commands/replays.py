@@ -78,7 +78,7 @@ def show(run_id: RunId, *, output: Output = Format.TABLE) -> None:
 
 
 @app.command("watch")
-def watch(run_id: RunId) -> None:
+def watch(run_id: RunId, *, output: Output = Format.TABLE) -> None:
     """Show the progress of a replay that another process sends, until it is over or everything is sent and settled.
 
     \b
@@ -86,37 +86,40 @@ def watch(run_id: RunId) -> None:
       oms replays watch 3
     """
 
-    async def work() -> ReplayState:
+    async def work() -> tuple[ReplayState, list[dict[str, Any]]]:
         async with connected() as tx:
-            return await _settled(tx, run_id)
+            return await _settled(tx, run_id), await replay_runs.outcomes(tx, run_id)
 
-    while (found := run(work())).state == runs.RUNNING:
+    found, outcomes = run(work())
+    while found.state == runs.RUNNING:
         say(progress(found.counts))
         time.sleep(WATCH_SECONDS)
+        found, outcomes = run(work())
+    write_outcomes(found, outcomes, output)
     say(progress(found.counts))
     finish(found)
 
 
 @app.command("pause")
-def pause(run_id: RunId, *, reason: Why = None) -> None:
+def pause(run_id: RunId, *, reason: Why = None, output: Output = Format.TABLE) -> None:
     """Pause a replay: nothing more is sent until it is resumed. What was sent is handled.
 
     \b
     Examples:
       oms replays pause 3 --reason "the warehouse is slow"
     """
-    _change(run_id, runs.PAUSED, reason)
+    _change(run_id, runs.PAUSED, reason, output)
 
 
 @app.command("cancel")
-def cancel(run_id: RunId, *, reason: Why = None) -> None:
+def cancel(run_id: RunId, *, reason: Why = None, output: Output = Format.TABLE) -> None:
     """End a replay. What was sent stays sent; the other letters stay as they are.
 
     \b
     Examples:
       oms replays cancel 3 --reason "wrong group"
     """
-    _change(run_id, runs.CANCELLED, reason)
+    _change(run_id, runs.CANCELLED, reason, output)
 
 
 @app.command("resume")
@@ -134,11 +137,11 @@ def resume(
     Examples:
       oms replays resume 3
     """
-    _change(run_id, runs.RUNNING, None)
+    _change(run_id, runs.RUNNING, None, Format.TABLE)
     carry_out(run_id, wait_seconds=wait_seconds, output=output)
 
 
-def _change(run_id: int, state: str, why: str | None) -> None:
+def _change(run_id: int, state: str, why: str | None, output: Format) -> None:
     async def work() -> str | None:
         async with connected() as tx, tx.transaction():
             return await runs.change(tx, run_id, state, why)
@@ -148,6 +151,8 @@ def _change(run_id: int, state: str, why: str | None) -> None:
         raise _unknown(run_id)
     if before in (runs.CANCELLED, runs.FINISHED):
         raise CommandError(Code.REFUSED, f"replay {run_id} is {before}", hint=f"oms replays show {run_id}")
+    if output is Format.JSON:
+        write_json({"id": run_id, "state": state, "before": before})
     say(f"replay {run_id} is {state}")
 
 

@@ -41,7 +41,7 @@ async def started(tx: Transaction, names: list[str], plan: ReplayPlan = PLAN, re
         return await runs.start(tx, plan, letters, selection="--all", reason="mended", note="ana")
 
 
-async def advance(tx: Transaction, run_id: int, waited_seconds: float = 0.0) -> ReplayState:
+async def advance(tx: Transaction, run_id: int, waited_seconds: int = 0) -> ReplayState:
     async with tx.transaction():
         return await runs.advance(
             tx, run_id, letters_max=100, waited_seconds=waited_seconds, attempts_max=7, note="ana"
@@ -110,7 +110,7 @@ async def test_a_replay_stops_by_itself_and_goes_on_with_a_new_canary(tx: Transa
     assert (await advance(tx, run_id)).state == "cancelled"
 
 
-async def test_a_letter_that_was_decided_meanwhile_or_handled_before_is_told_apart(tx: Transaction) -> None:
+async def test_a_letter_that_was_decided_meanwhile_or_handled_before_gets_another_outcome(tx: Transaction) -> None:
     plan = PLAN.__class__(**{**vars(PLAN), "canary": 0, "per_order": 9})
     await handled(tx, "m0")
     run_id, other = await started(tx, NAMES, plan), await started(tx, ["m2"], plan)

@@ -73,7 +73,7 @@ class ReplayDecision:
     passed: bool = False
 
 
-def decide_step(plan: ReplayPlan, counts: ReplayCounts, *, passed: bool, waited_seconds: float) -> ReplayDecision:
+def decide_step(plan: ReplayPlan, counts: ReplayCounts, *, passed: bool, waited_seconds: int) -> ReplayDecision:
     """Decide how a replay goes on. `waited_seconds` is the time since a letter was sent or got an outcome."""
     without = counts.judged - counts.good - counts.bad
     if not passed:

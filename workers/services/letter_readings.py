@@ -29,16 +29,24 @@ class LetterReading:
 def read_letter(row: Mapping[str, Any], edit: Mapping[str, Any] | None = None) -> LetterReading:
     """Read the body of a letter, or of its edit. Raises ErasedError and CipherError as dead_letters.opened does."""
     message_id = message_id_of(row, edit)
-    model = MODELS.get(row["type"] or "")
-    if model is None:
-        return LetterReading(message_id, (Fault("properties.type", "unknown_type", "there is no such type"),))
     body, headers = dead_letters.opened(row)
-    given = body if edit is None else dead_letters.opened_edit(edit)
-    reading: Reading[Any] = read(packed(model) if model.PACKABLE else model, given)
+    reading = _read(row["type"], body if edit is None else dead_letters.opened_edit(edit))
     if reading.faults or not isinstance(reading.message, Command):
         return LetterReading(message_id, reading.faults)
     message = reading.message
     return LetterReading(message_id, (), message.command_scope(), message.command_key(_subject(headers)))
+
+
+def faults_of(type_: str | None, body: bytes) -> tuple[Fault, ...]:
+    """Return what is wrong with a body by today's schema."""
+    return _read(type_, body).faults
+
+
+def _read(type_: str | None, body: bytes) -> Reading[Any]:
+    model = MODELS.get(type_ or "")
+    if model is None:
+        return Reading(None, faults=(Fault("properties.type", "unknown_type", "there is no such type"),))
+    return read(packed(model) if model.PACKABLE else model, body)
 
 
 def _subject(headers: bytes) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import outbox
+from db.errors import OmsError
 from db.pool import Transaction
 from workers.domain.replay_rules import ReplayCounts, ReplayDecision, ReplayPlan, ReplayStep, decide_step
 from workers.services import dead_letters as decisions
@@ -16,7 +17,7 @@ RUNNING, PAUSED, STOPPED, CANCELLED, FINISHED = "running", "paused", "stopped", 
 LETTERS_PER_TRANSACTION = 200
 
 
-class LettersChangedError(Exception):
+class LettersChangedError(OmsError):
     """Letters were decided, or died again, since they were planned. Its argument is how many."""
 
 
@@ -54,7 +55,7 @@ async def start(
 
 
 async def advance(
-    tx: Transaction, run_id: int, *, letters_max: int, waited_seconds: float, attempts_max: int, note: str
+    tx: Transaction, run_id: int, *, letters_max: int, waited_seconds: int, attempts_max: int, note: str
 ) -> ReplayState:
     """Settle what has an outcome, decide what comes next, and do that. Nothing is sent unless the run is running."""
     run = await replay_runs.lock(tx, run_id)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from workers.domain.body_paths import BodyPathError, assign, changed_paths, parse_condition
+from scripts.commands.body_paths import BodyPathError, assign, changed_paths, parse_condition
 
 BODY: dict[str, Any] = {
     "user_id": "u1",
