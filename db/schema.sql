@@ -179,7 +179,8 @@ CREATE INDEX dead_letters_unexamined ON dead_letters (id) WHERE about IS NULL;
 CREATE UNIQUE INDEX dead_letters_identity ON dead_letters (queue, coalesce(message_id, ''), body_hash);
 CREATE INDEX dead_letters_correlation ON dead_letters (correlation_id);
 CREATE INDEX dead_letters_open ON dead_letters (queue, died_at) WHERE state = 'open';
-CREATE INDEX dead_letters_groups ON dead_letters (state, fingerprint, queue, type, reason, error_type, worker_version, died_at);
+CREATE INDEX dead_letters_groups ON dead_letters (state, fingerprint, queue, type, reason, error_type, worker_version, attempts, died_at);
+CREATE INDEX dead_letters_message ON dead_letters (message_id);
 CREATE INDEX dead_letters_newest ON dead_letters (state, died_at, id);
 CREATE INDEX dead_letters_died ON dead_letters (died_at, id);
 

@@ -48,6 +48,26 @@ WHERE ($1::text IS NULL OR state = $1)
 ORDER BY coalesce(occurred_at, died_at), id
 LIMIT $17;
 
+-- name: dead_letter_lists.count
+-- Locks: none. How many letters there are.
+SELECT count(*)
+FROM dead_letters
+WHERE ($1::text IS NULL OR state = $1)
+    AND ($2::text[] IS NULL OR queue = ANY ($2))
+    AND ($3::text[] IS NULL OR type = ANY ($3))
+    AND ($4::text[] IS NULL OR reason = ANY ($4))
+    AND ($5::text[] IS NULL OR error_type = ANY ($5))
+    AND ($6::text[] IS NULL OR fingerprint = ANY ($6) OR fingerprint IS NULL AND reason = ANY ($6))
+    AND ($7::text[] IS NULL OR worker_version = ANY ($7))
+    AND ($8::timestamptz IS NULL OR died_at >= $8)
+    AND ($9::timestamptz IS NULL OR died_at < $9)
+    AND ($10::text[] IS NULL OR message_id = ANY ($10))
+    AND ($11::text[] IS NULL OR correlation_id = ANY ($11))
+    AND ($12::text[] IS NULL OR about && $12 OR correlation_id = ANY ($13::text[]))
+    AND ($14::integer IS NULL OR attempts >= $14)
+    AND ($15::integer IS NULL OR attempts <= $15)
+    AND ($16::bigint[] IS NULL OR id = ANY ($16));
+
 -- name: dead_letter_lists.groups
 -- Locks: none. How many letters failed alike, and when. Without filters on what the index does not have it reads no letter.
 SELECT fingerprint, queue, type, reason, error_type, worker_version, count(*) AS count,

@@ -94,6 +94,7 @@ def _with_ages(row: Mapping[str, Any]) -> dict[str, Any]:
 def groups(
     *,
     options: LetterOptions,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")] = 50,
     by: Annotated[GroupBy, typer.Option(help="What letters of a group have in common.")] = GroupBy.FINGERPRINT,
     output: ListOutput = ListFormat.TABLE,
 ) -> None:
@@ -123,9 +124,10 @@ def groups(
             return rows
 
     rows = run(work())
-    write_list(rows, output, _shown_group, key=next(iter(rows[0])) if rows else "group")
+    write_list(rows[:limit], output, _shown_group, key=next(iter(rows[0])) if rows else "group")
     total = sum(row["letters"] for row in rows)
-    say(f"{counted(total, 'dead letter')} in {counted(len(rows), 'group')}")
+    hidden = f", of which the largest {limit} are shown; --limit shows more" if len(rows) > limit else ""
+    say(f"{counted(total, 'dead letter')} in {counted(len(rows), 'group')}{hidden}")
 
 
 def _group_rows(found: Sequence[LetterGroup], by: GroupBy) -> list[dict[str, Any]]:
@@ -183,7 +185,7 @@ def list_(
                 await refuse_unknown(tx, options)
             if len(rows) < limit:
                 return rows, len(rows)
-            return rows, sum(one.count for one in await dead_letter_lists.groups(tx, wanted))
+            return rows, await dead_letter_lists.count(tx, wanted)
 
     rows, total = run(work())
     write_list(rows, output, summary)

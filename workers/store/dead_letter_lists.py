@@ -72,6 +72,11 @@ async def ids(tx: Transaction, wanted: LetterFilter, limit: int) -> list[int]:
     return [row["id"] for row in await tx.fetch(SQL["dead_letter_lists.ids"], *wanted.arguments, limit)]
 
 
+async def count(tx: Transaction, wanted: LetterFilter) -> int:
+    """Return how many letters there are."""
+    return int(await tx.fetchval(SQL["dead_letter_lists.count"], *wanted.arguments))
+
+
 async def groups(tx: Transaction, wanted: LetterFilter) -> list[LetterGroup]:
     """Count letters that failed alike, the largest group first."""
     rows = await tx.fetch(SQL["dead_letter_lists.groups"], *wanted.arguments)

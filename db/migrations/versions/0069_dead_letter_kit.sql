@@ -1,5 +1,6 @@
 -- Groups of a million dead letters are counted in an index that covers them, for which its pages have to be known as visible.
-CREATE INDEX dead_letters_groups ON dead_letters (state, fingerprint, queue, type, reason, error_type, worker_version, died_at);
+CREATE INDEX dead_letters_groups ON dead_letters (state, fingerprint, queue, type, reason, error_type, worker_version, attempts, died_at);
+CREATE INDEX dead_letters_message ON dead_letters (message_id);
 CREATE INDEX dead_letters_newest ON dead_letters (state, died_at, id);
 CREATE INDEX dead_letters_died ON dead_letters (died_at, id);
 ALTER TABLE dead_letters SET (autovacuum_vacuum_insert_scale_factor = 0.02);
