@@ -38,6 +38,7 @@ CREATE TABLE commands (
 );
 COMMENT ON COLUMN commands.reply_ids IS 'the correlation id of each reply, in the order of reply_tos';
 COMMENT ON COLUMN commands.order_id IS 'the outcome is order.created of this order and is rendered from it; else outcome has it';
+CREATE INDEX commands_of_others ON commands (split_part(scope, ':', 2)) WHERE split_part(scope, ':', 3) IN ('operator', 'system');
 CREATE INDEX commands_decided ON commands (decided_at) WHERE decided_at IS NOT NULL;
 CREATE INDEX commands_refused ON commands (decided_at) WHERE outcome_type IN ('command.rejected.v1', 'order.rejected.v1');
 
@@ -820,6 +821,15 @@ CREATE TABLE captcha_challenges (
 CREATE INDEX captcha_challenges_open ON captcha_challenges (until) WHERE answered_at IS NULL;
 COMMENT ON TABLE captcha_challenges IS 'captchas that the risk check wants before it judges an order; a row ends with the verdict, or with the order';
 COMMENT ON COLUMN captcha_challenges.answers IS 'how many answers the buyer has given; answered_at is when the last came, null while one is awaited';
+
+CREATE TABLE order_notes (
+    order_id   bigint      PRIMARY KEY,
+    key_id     text        NOT NULL,
+    ciphertext bytea       NOT NULL,
+    actor_id   text        NOT NULL,
+    changed_at timestamptz NOT NULL
+);
+COMMENT ON TABLE order_notes IS 'what operators note with an order, for operators; encrypted with the key of its user';
 
 CREATE TABLE order_snapshots (
     order_id   bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,

@@ -117,7 +117,8 @@ class StockGet(Query):
 class StockOfSku(Part):
     """What a warehouse has of a SKU: `available` is what is on hand and not locked for an order.
 
-    Units in quarantine came back, and are not on hand until the warehouse clears them.
+    Units in quarantine came back, and are not on hand until the warehouse clears them. At `threshold` units available
+    stock.low is announced; null: at none, or a buyer asks.
     """
 
     sku_id: str
@@ -126,6 +127,7 @@ class StockOfSku(Part):
     on_hand: int | None
     locked: int | None
     quarantined: int | None = None
+    threshold: int | None = None
 
 
 class StockShown(Reply):

@@ -1,9 +1,10 @@
-"""What is noted with an order and moves no step of it: the buyer's remark, and that the buyer has commented on it."""
+"""What is noted with an order and moves no step of it: the buyer's remark and comment, and the note of operators."""
 
 from typing import ClassVar
 
 from messages.base import Event, LongText, OrderId
 from messages.orders import OrderCommand
+from messages.roles import Role
 
 
 class OrderChangeRemark(OrderCommand):
@@ -38,5 +39,24 @@ class CommentMarked(Event):
     user_id: str
 
 
-TO_US = (OrderChangeRemark, CommentMark)
+class OrderChangeNote(OrderCommand):
+    """Change the operators' note about an order, or remove it. An order has one, in any state; buyers never see it.
+
+    People write names and numbers into notes, so it is kept encrypted; order.get of an operator shows it.
+    """
+
+    TYPE: ClassVar[str] = "order.change_note.v1"
+    SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR})
+    note: LongText | None
+
+
+class OrderNoteChanged(Event):
+    """The order has another note of operators, or none. The note itself is never part of an event."""
+
+    TYPE: ClassVar[str] = "order_note.changed.v1"
+    order_id: OrderId
+    user_id: str
+
+
+TO_US = (OrderChangeRemark, CommentMark, OrderChangeNote)
 """What the queue of annotations takes."""

@@ -269,6 +269,8 @@ class OrderDescribed(Reply):
     """The answer to order.get. A split order has the lines, parcels, refunds and cases of its children.
 
     `exchanges` are the exchange orders of its cases, the oldest first. An exchange order has itself in `replaces`.
+    Its goods are promised to leave until `ship_by`. Operators alone see their `note`, its phone numbers masked unless
+    there is a `reveal_reason`.
     """
 
     TYPE: ClassVar[str] = "order.described.v1"
@@ -308,6 +310,9 @@ class OrderDescribed(Reply):
     delivered_at: Moment | None
     completed_at: Moment | None
     cancelled_at: Moment | None
+    commented: bool = False
+    ship_by: Moment | None = None
+    note: str | None = None
 
 
 class PaymentDescribed(Reply):

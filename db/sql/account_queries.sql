@@ -44,4 +44,4 @@ ORDER BY l.user_id, l.at DESC, l.op, l.ref;
 
 -- name: account_queries.stock
 -- $1 SKU ids. What each warehouse has of them.
-SELECT sku_id, warehouse, on_hand, locked, quarantined FROM stock WHERE sku_id = ANY($1::text[]) ORDER BY sku_id, warehouse;
+SELECT sku_id, warehouse, on_hand, locked, quarantined, low_units FROM stock WHERE sku_id = ANY($1::text[]) ORDER BY sku_id, warehouse;

@@ -714,7 +714,7 @@ FROM (
     SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street|reason)"\s*:'
     UNION ALL
     SELECT 'outbox ' || id FROM unpublished
-    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.draft.save.v1', 'order.change_address.v1', 'order.change_remark.v1', 'order.cancel.v1',
+    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.draft.save.v1', 'order.change_address.v1', 'order.change_remark.v1', 'order.change_note.v1', 'order.cancel.v1',
             'order.amount.adjust.v1', 'order.hold.v1', 'order.release.v1', 'contact.set.v1', 'points.grant.v1', 'points.adjust.v1',
             'after_sale.apply.v1', 'after_sale.review.v1', 'after_sale.reopen.v1', 'after_sale.close.v1', 'dispute.submit_evidence.v1',
             'refund.request.v1', 'refund.result.v1', 'payment.result.v1', 'risk.result.v1', 'stock.adjust.v1', 'revision.reset.v1')
@@ -741,6 +741,7 @@ FROM (
     SELECT s.what || ' ' || s.id AS id
     FROM (SELECT 'address' AS what, a.order_id AS id, a.order_id, a.key_id FROM order_addresses a
           UNION ALL SELECT 'remark', o.id, o.id, o.remark_key_id FROM orders o
+          UNION ALL SELECT 'note', n.order_id, n.order_id, n.key_id FROM order_notes n
           UNION ALL SELECT 'attempt', p.id, p.order_id, p.key_id FROM payment_attempts p) AS s
     JOIN orders o ON o.id = s.order_id
     LEFT JOIN user_keys k ON k.key_id = s.key_id

@@ -21,11 +21,12 @@ SELECT '1' AS place, jsonb_build_object('user_id', $1::text,
 WHERE $2::text IS NULL AND $3::integer > 0;
 
 -- name: exports.orders
--- $4 the scopes of commands about one order, with {order_id}, {actor.type} and {actor.id}. The actors are the user, and those who
--- moved or held the order.
+-- $4 the scopes of commands about one order, with {order_id}, {actor.type} and {actor.id}: those of the user, and by an index of their own
+-- those of operators and of the shop's systems.
 SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'items', (SELECT jsonb_agg(to_jsonb(i) - 'purchase_price' ORDER BY i.line_no) FROM order_items i WHERE i.order_id = o.id),
     'address', (SELECT to_jsonb(a) FROM order_addresses a WHERE a.order_id = o.id),
+    'note', (SELECT to_jsonb(n) FROM order_notes n WHERE n.order_id = o.id),
     'snapshots', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM order_snapshots s WHERE s.order_id = o.id),
     'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.version) FROM operate_logs l WHERE l.order_id = o.id),
     'holds', (SELECT jsonb_agg(to_jsonb(h)) FROM order_holds h WHERE h.order_id = o.id),
@@ -47,16 +48,16 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'address_accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.order_id = o.id),
     'commands', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.received_at, c.scope)
         FROM (
-            SELECT DISTINCT replace(replace(replace(t.scope, '{order_id}', o.id::text), '{actor.type}', a.type), '{actor.id}', a.id) AS scope
-            FROM unnest($4::text[]) AS t (scope)
-            CROSS JOIN (SELECT 'user' AS type, o.user_id AS id
-                UNION SELECT l.actor_type, l.actor_id FROM operate_logs l WHERE l.order_id = o.id
-                UNION SELECT p.actor_type, p.actor_id FROM after_sales s JOIN after_sale_steps p ON p.case_id = s.id WHERE s.order_id = o.id
-                UNION SELECT h.placed_by_type, h.placed_by FROM order_holds h WHERE h.order_id = o.id
-                UNION SELECT h.released_by_type, h.released_by FROM order_holds h WHERE h.order_id = o.id AND h.released_by IS NOT NULL
-                UNION SELECT x.actor_type, x.actor_id FROM scheduled_cancellations x WHERE x.order_id = o.id) AS a
-        ) AS s
-        CROSS JOIN LATERAL (SELECT * FROM commands k WHERE k.scope = s.scope OFFSET 0) AS c),
+            SELECT k.*
+            FROM unnest($4::text[]) AS t (scope) JOIN commands k
+                ON k.scope = replace(replace(replace(t.scope, '{order_id}', o.id::text), '{actor.type}', 'user'), '{actor.id}', o.user_id)
+            UNION ALL
+            SELECT k.*
+            FROM commands k
+            WHERE split_part(k.scope, ':', 2) = o.id::text AND split_part(k.scope, ':', 3) IN ('operator', 'system')
+                AND split_part(k.scope, ':', 1) = ANY (ARRAY(SELECT split_part(t.scope, ':', 1) FROM unnest($4::text[]) AS t (scope)
+                    WHERE t.scope LIKE '%{actor.type}%'))
+        ) AS c),
     'issued_number', (SELECT jsonb_agg(to_jsonb(n)) FROM issued_order_numbers n WHERE n.order_id = o.id),
     'limited_prices', (SELECT jsonb_agg(to_jsonb(u)) FROM promotion_uses u WHERE u.order_id = o.id),
     'intent', (SELECT to_jsonb(p) FROM payment_intents p WHERE p.id = o.intent_id),

@@ -11,6 +11,7 @@
 -- each: table=revision_resets key=key_id text=reason bound=kind,id
 -- each: table=user_contacts key=key_id text=ciphertext bound=user_id,medium
 -- each: table=order_drafts key=key_id text=ciphertext bound=id
+-- each: table=order_notes key=key_id text=ciphertext bound=order_id
 -- each: table=outbox key=key_id text=body bound=id
 -- each: table=outbox_held key=key_id text=body bound=id
 
@@ -43,6 +44,8 @@ FROM (
     SELECT 'user_contacts' AS place, key_id AS key_id FROM user_contacts WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'order_drafts' AS place, key_id AS key_id FROM order_drafts WHERE key_id IS NOT NULL
+    UNION ALL
+    SELECT 'order_notes' AS place, key_id AS key_id FROM order_notes WHERE key_id IS NOT NULL
     UNION ALL
     SELECT 'outbox' AS place, key_id AS key_id FROM outbox WHERE key_id IS NOT NULL
     UNION ALL

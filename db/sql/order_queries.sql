@@ -167,6 +167,7 @@ WITH family AS (
     UNION ALL
     SELECT o.id, t.xmin, t.ctid FROM orders o JOIN payment_facts t ON t.intent_id = o.intent_id AND t.verdict = 'kept'
     WHERE o.id = ANY($1::bigint[]) AND t.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id = ANY($1::bigint[])))
+    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_notes t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_attempts t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_authorizations t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM refunds t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
@@ -201,6 +202,9 @@ WITH family AS (
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM fulfilments t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.holder_id, t.xmin, t.ctid FROM stock_holders t WHERE t.holder_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_addresses t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT n.order_id, t.xmin, t.ctid FROM order_notes n JOIN user_keys t ON t.key_id = n.key_id
+    WHERE n.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL
     SELECT a.order_id, t.xmin, t.ctid FROM order_addresses a JOIN user_keys t ON t.key_id = a.key_id
     WHERE a.order_id = ANY(ARRAY(SELECT id FROM family))

@@ -106,7 +106,7 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: retention.personal_data
--- $1 days, $2 orders at most. Deletes the address, the remark and the details of payments of orders that ended before that. An id begins
+-- $1 days, $2 orders at most. Deletes the address, the remark, the note and the details of payments of orders that ended before that. An id begins
 -- with its time, so the oldest addresses that are left come first. Locks: the addresses; it skips those
 -- that others hold. Then the orders with a remark and the attempts: they have ended, and nothing else changes them.
 WITH chosen AS MATERIALIZED (
@@ -121,6 +121,8 @@ WITH chosen AS MATERIALIZED (
 ), remarks AS (
     UPDATE orders SET user_remark = NULL, remark_key_id = NULL
     WHERE id = ANY(ARRAY(SELECT order_id FROM chosen)) AND user_remark IS NOT NULL
+), notes AS (
+    DELETE FROM order_notes WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen))
 ), attempts AS (
     UPDATE payment_attempts SET key_id = 'erased', details = ''
     WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen)) AND key_id <> 'erased'

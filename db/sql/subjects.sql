@@ -75,6 +75,9 @@ WITH owned AS MATERIALIZED (
 ), remarks AS (
     UPDATE orders SET remark_key_id = 'erased', user_remark = ''
     WHERE id IN (SELECT id FROM owned) AND remark_key_id NOT LIKE 'u:%' AND remark_key_id <> 'erased'
+), notes AS (
+    UPDATE order_notes SET key_id = 'erased', ciphertext = ''
+    WHERE order_id IN (SELECT id FROM owned) AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
 ), attempts AS (
     UPDATE payment_attempts SET key_id = 'erased', details = ''
     WHERE order_id IN (SELECT id FROM owned) AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'

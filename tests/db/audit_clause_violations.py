@@ -111,6 +111,8 @@ _USER_KEYS = [
     "UPDATE order_addresses SET key_id = 'u:lost'",
     "UPDATE orders SET remark_key_id = 'u:lost'",
     "UPDATE payment_attempts SET key_id = 'u:lost'",
+    "INSERT INTO order_notes (order_id, key_id, ciphertext, actor_id, changed_at)"
+    " SELECT min(id), 'u:lost', '', 'o', now() FROM orders",
     "INSERT INTO free_texts (type, field, about, message_id, key_id, ciphertext)"
     " VALUES ('t', 'f', '1', 'm', 'u:lost', '')",
 ]

@@ -47,6 +47,7 @@ REMOVED: Mapping[str, set[str]] = {
     "order_addresses": {"key_id", "ciphertext"},
     "orders": {"remark_key_id", "user_remark"},
     "payment_attempts": {"key_id", "details"},
+    "order_notes": {"key_id", "ciphertext"},
     "payment_notifications": {"key_id", "notification"},
     "free_texts": {"key_id", "ciphertext"},
     "revision_resets": {"key_id", "reason"},

@@ -19,6 +19,7 @@ from messages.benefits import CouponIssue, PointsGrant
 from messages.carts import CartPut
 from messages.holds import OrderHold
 from messages.order_queries import OrderDescribed, OrderGet, PaymentDescribed, PaymentGet
+from messages.stock import StockThresholdSet
 from tests.handlers.builders import OPERATOR, captured, create, receive, user
 from tests.handlers.catalogue_builders import template
 from tests.handlers.harness import HandlerHarness
@@ -75,16 +76,18 @@ SYSTEM = Actor(type="system", id="wms")
 
 @pytest.mark.parametrize(
     ("actor", "expected"),
-    [(user(), (7, None, None, None)), (OPERATOR, (7, 10, 3, 0))],
+    [(user(), (7, None, None, None, None)), (OPERATOR, (7, 10, 3, 0, 4))],
     ids=["a buyer sees what can be bought", "an operator sees what is locked"],
 )
 async def test_stock_is_shown_by_warehouse(harness: HandlerHarness, actor: Actor, expected: tuple[Any, ...]) -> None:
     await harness.fill_stock(qty=10)
     await harness.handle(receive("s1", 4, "note-north", "north"))
+    await harness.handle(StockThresholdSet(request_id="t1", sku_id="s1", warehouse="main", units=4), trusted=True)
     await harness.place_order(("s1", 3))
     found = await answer(harness, StockGet(actor=actor, sku_ids=("s1", "unknown", "s1")), StockShown)
     [main, north] = found.stock
-    assert (main.available, main.on_hand, main.locked, main.quarantined) == expected
+    assert (main.available, main.on_hand, main.locked, main.quarantined, main.threshold) == expected
+    assert north.threshold is None, "the shop has none"
     assert (main.warehouse, north.warehouse, north.available) == ("main", "north", 4)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from messages.annotations import OrderChangeNote
 from messages.base import Query, QueryRejected, Reply
 from messages.fulfilments import FulfilmentAccept, FulfilmentFact, FulfilmentPack
 from messages.order_queries import OrderDescribed, OrderGet, OrderHistory, OrderTrack, PaymentGet
@@ -65,6 +66,9 @@ LIFE: dict[str, Step] = {
         OrderChangeAddress(
             request_id="a1", actor=user(), order_id=o, address=ADDRESS.model_copy(update={"detail": "2"})
         )
+    ),
+    "noted": lambda h, o: h.handle(
+        OrderChangeNote(request_id="o1", actor=OPERATOR, order_id=o, note="call first"), trusted=True
     ),
     "held": lambda h, o: h.handle(hold(o), trusted=True),
     "released": lambda h, o: h.handle(release(o), trusted=True),
@@ -128,6 +132,7 @@ KEYS = {
     "fulfilments": "order_id",
     "stock_holders": "holder_id",
     "order_addresses": "order_id",
+    "order_notes": "order_id",
     "user_keys": "key_id IN (SELECT key_id FROM order_addresses WHERE order_id = $1) AND $1",
 }
 """Table that an answer shows -> the column that names the order, or a condition."""
@@ -151,7 +156,7 @@ VALUES (1, $1, 'paypal', 'a1', 1500, 'CNY', 'kept', 'voided', now(), now())
 async def test_a_change_of_any_row_that_an_answer_shows_changes_the_stamp(harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=100)
     order_id = await harness.place_order(("s1", 2), ("s2", 1))
-    for name in ("held", "released", "paid", "paid twice", "accepted", "booked", "outbound", "case opened"):
+    for name in ("noted", "held", "released", "paid", "paid twice", "accepted", "booked", "outbound", "case opened"):
         await LIFE[name](harness, order_id)
     await harness.handle(dispute())
     await harness.handle(evidence(), trusted=True)

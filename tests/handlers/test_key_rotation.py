@@ -53,7 +53,8 @@ async def test_after_the_rotation_the_old_key_is_not_needed(
         "revision_resets",
         "user_contacts",
         "order_drafts",
-    }  # a contact and a draft have their user's key
+        "order_notes",
+    }  # a contact, a draft and a note have their user's key
     cipher.configure(f"{NEW},{old}")
     async with harness.pool.acquire() as tx:
         rotated = await command.rotate_all(tx)

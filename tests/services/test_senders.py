@@ -36,6 +36,7 @@ SENDERS: dict[str, set[Role]] = {
     "order.cancel": BUYERS,
     "order.cancel_later": BUYERS,
     "order.change_remark": BUYERS,
+    "order.change_note": {Role.OPERATOR},
     "comment.mark": BUYERS,
     "order.keep": BUYERS,
     "order.change_address": BUYERS,

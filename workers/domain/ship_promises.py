@@ -32,3 +32,8 @@ class ShipPromise:
 
 
 NO_PROMISE = ShipPromise()
+
+
+def promise_of(within_seconds: int, cutoff: str | None, time_zone: str | None) -> ShipPromise:
+    """Return the promise that the rules of an order make."""
+    return ShipPromise(within_seconds, cutoff or "", time_zone or "UTC") if within_seconds else NO_PROMISE

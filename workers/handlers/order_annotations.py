@@ -9,8 +9,9 @@
     a child                      ORDER_STATE_INVALID: its parent has it    as every order
     in another state             ORDER_STATE_INVALID                       ORDER_STATE_INVALID
 
-A remark is stored encrypted with the key of its buyer, and goes to warehouses only. Users act on their own orders,
-operators on any; another user's order is ORDER_NOT_FOUND.
+order.change_note of an operator changes the one note of an order in any state (order_note.changed); of a user it is
+AUTH_FORBIDDEN. Remarks and notes are stored encrypted with the key of the buyer: remarks go to warehouses only, notes
+to operators only. Users act on their own orders, operators on any; another user's order is ORDER_NOT_FOUND.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +19,14 @@ from typing import TypeAlias
 
 import outbox
 from db.pool import Transaction
-from messages.annotations import CommentMark, CommentMarked, OrderChangeRemark, OrderRemarkChanged
+from messages.annotations import (
+    CommentMark,
+    CommentMarked,
+    OrderChangeNote,
+    OrderChangeRemark,
+    OrderNoteChanged,
+    OrderRemarkChanged,
+)
 from messages.base import Event
 from messages.envelope import Envelope
 from workers.domain.book import Book
@@ -27,14 +35,16 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization, commands
-from workers.store import fulfilments, order_annotations, orders, shipments
+from workers.store import buyers, fulfilments, order_annotations, orders, shipments
+from workers.store.order_annotations import Note
 
-Item: TypeAlias = Envelope[OrderChangeRemark | CommentMark]
+Annotation: TypeAlias = OrderChangeRemark | CommentMark | OrderChangeNote
+Item: TypeAlias = Envelope[Annotation]
 
 
 @dataclass
 class AnnotationContext:
-    """What one batch reads and decides with, and the remarks that it sets.
+    """What one batch reads and decides with, and the remarks and notes that it sets.
 
     `handed_over` are the orders of which a warehouse has a request or a parcel has left; `commented` are those with a
     comment, as the batch changes them.
@@ -45,6 +55,7 @@ class AnnotationContext:
     commented: set[int]
     remarks: dict[int, str | None] = field(default_factory=dict)
     marked: list[int] = field(default_factory=list)
+    notes: dict[int, Note | None] = field(default_factory=dict)
 
 
 def decide(item: Item, context: AnnotationContext) -> Refusal | None:
@@ -56,11 +67,13 @@ def decide(item: Item, context: AnnotationContext) -> Refusal | None:
         return denial
     if isinstance(body, CommentMark):
         return uncommentable(order, commented=order.id in context.commented)
+    if isinstance(body, OrderChangeNote):
+        return authorization.FORBIDDEN if body.actor.type == "user" else None
     family = context.book.family(order.id)
     return unremarkable(family, handed_over=any(one.id in context.handed_over for one in family))
 
 
-async def annotate(tx: Transaction, batch: Batch[OrderChangeRemark | CommentMark]) -> None:
+async def annotate(tx: Transaction, batch: Batch[Annotation]) -> None:
     """Lock every order once, decide in order of arrival, write each order once."""
     claims = await commands.claim(tx, batch)
     book = Book[Item](await orders.lock(tx, {item.body.order_id for item in claims.fresh}))
@@ -70,8 +83,10 @@ async def annotate(tx: Transaction, batch: Batch[OrderChangeRemark | CommentMark
     for item in claims.fresh:
         outcomes[commands.key_of(item)] = change(context, item), item
 
-    users = {key: book[key].user_id for key in context.remarks}
-    await order_annotations.change_remarks(tx, context.remarks, users)
+    users = {key: book[key].user_id for key in (*context.remarks, *context.notes)}
+    keys = await buyers.keys(tx, users.values())
+    await order_annotations.change_remarks(tx, context.remarks, users, keys)
+    await order_annotations.change_notes(tx, context.notes, users, keys, batch.now)
     await order_annotations.mark_commented(tx, context.marked)
     answers = await commands.conclude(tx, outcomes)
     events = [outbox.event(event, because=item) for event, item in outcomes.values()]
@@ -95,6 +110,9 @@ def change(context: AnnotationContext, item: Item) -> Event:
         context.commented.add(order.id)
         context.marked.append(order.id)
         return CommentMarked(order_id=order.id, user_id=order.user_id)
+    if isinstance(body, OrderChangeNote):
+        context.notes[order.id] = None if body.note is None else Note(body.note, body.actor.id)
+        return OrderNoteChanged(order_id=order.id, user_id=order.user_id)
     context.remarks[order.id] = body.remark
     return OrderRemarkChanged(order_id=order.id, user_id=order.user_id)
 

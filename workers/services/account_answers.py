@@ -26,6 +26,7 @@ from messages.base import Query, QueryRejected, Reply, without_subject
 from messages.contacts import ContactList, ContactShown, ContactsListed
 from messages.envelope import Envelope
 from messages.order_drafts import DraftQuery
+from workers import shop
 from workers.domain.codes import Code
 from workers.domain.masking import masked_address
 from workers.services.answer_parts import money
@@ -114,6 +115,8 @@ async def answer_stock(tx: Transaction, items: Sequence[Envelope[StockGet]]) -> 
 def _stock_of(row: Any, asks: str) -> StockOfSku:
     counters = {name: None if asks == "user" else row[name] for name in ("on_hand", "locked", "quarantined")}
     available = row["on_hand"] - row["locked"]
+    low_units = shop.current().stock_low_units if row["low_units"] is None else row["low_units"]
+    counters["threshold"] = None if asks == "user" else low_units or None
     return StockOfSku(sku_id=row["sku_id"], warehouse=row["warehouse"], available=available, **counters)
 
 

@@ -9,7 +9,7 @@ from messages.after_sale_queries import ExchangeShown
 from messages.base import MoneyShown
 from messages.dispute_queries import DisputeOfPayment
 from messages.order_history import HistoryStep
-from messages.order_queries import AddressShown
+from messages.order_queries import AddressShown, HoldShown
 from workers.domain.masking import MASK, masked
 from workers.domain.money import render
 from workers.store import orders
@@ -80,6 +80,23 @@ def address(row: Any, in_clear: bool) -> AddressShown:
         plain = dict.fromkeys(ADDRESS_FIELDS, MASK)
     shown = {name: plain[name] for name in ADDRESS_FIELDS}
     return AddressShown(country=row["country"], changes=row["modify_count"], **shown)
+
+
+def note(text: str | None, in_clear: bool) -> str | None:
+    """Show the operators' note to an operator: its phone numbers are masked, unless it is to be in clear."""
+    return text if text is None or in_clear else str(masked(text))
+
+
+def hold(row: Any, asks: str) -> HoldShown:
+    """Show a hold. A buyer does not see why the shop holds an order."""
+    return HoldShown(
+        order_id=row["order_id"],
+        hold_id=row["id"],
+        kind=row["kind"],
+        reason_code=None if asks == "user" else row["reason_code"],
+        placed_at=row["placed_at"],
+        released_at=row["released_at"],
+    )
 
 
 def disputed(one: RecordedDispute, asks: str) -> DisputeOfPayment:

@@ -13,7 +13,6 @@ from messages.order_queries import (
     AttemptShown,
     FacetsShown,
     HandOverShown,
-    HoldShown,
     LineShown,
     OrderDescribed,
     OrderGet,
@@ -35,9 +34,9 @@ from workers.domain.codes import Code
 from workers.domain.holds import HoldKind
 from workers.services import answer_cache, case_answers, order_explanations
 from workers.services.answer_cache import AnswerCache, AnswerKey
-from workers.services.answer_parts import address, disputed, exchanged, money, named, step
+from workers.services.answer_parts import address, disputed, exchanged, hold, money, named, note, step
 from workers.services.order_explanations import ExplanationContext
-from workers.store import explanations, order_lists
+from workers.store import explanations, order_annotations, order_lists
 from workers.views import loading
 from workers.views.facets import captured
 from workers.views.keys import uuid_of
@@ -59,6 +58,7 @@ class OrdersRead:
     rows: Mapping[str, loading.Rows] = field(default_factory=dict)
     attempts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     facts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    notes: Mapping[int, str] = field(default_factory=dict)
     explanation: ExplanationContext = field(default_factory=ExplanationContext)
 
 
@@ -130,7 +130,9 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery], ids: Mapping[str,
     facts = await order_lists.carrier_facts(tx, parcels)
     explained, as_of = ([wholes[key] for key in needed(model)] for model in (OrderExplain, OrderAsOf))
     explanation = await order_explanations.read(tx, explained, as_of)
-    return OrdersRead(ids, wholes, rows, attempts, facts, explanation)
+    operators = {ids.get(body.order, 0) for body in bodies if body.actor.type != "user"}
+    notes = await order_annotations.notes(tx, operators & set(needed(OrderGet)))
+    return OrdersRead(ids, wholes, rows, attempts, facts, notes, explanation)
 
 
 def _about_one(body: OrderQuery, read: OrdersRead, in_clear: int | None) -> Reply:
@@ -200,7 +202,7 @@ def described(whole: Whole, read: OrdersRead, asks: str, *, in_clear: bool) -> O
         parcels=_parcels(whole, read.facts),
         hand_overs=tuple(_hand_over(row) for row in _of_family(whole, read.rows["hand_overs"])),
         holds=tuple(
-            _hold(row, asks)
+            hold(row, asks)
             for row in _of_family(whole, read.rows["holds"])
             if asks != "user" or row["kind"] == HoldKind.SHORTAGE
         ),
@@ -209,6 +211,9 @@ def described(whole: Whole, read: OrdersRead, asks: str, *, in_clear: bool) -> O
         children=tuple(child.head.id for child in whole.children),
         held=head.held,
         deleted=head.deleted,
+        commented=head.commented,
+        ship_by=head.ship_by,
+        note=None if asks == "user" else note(read.notes.get(head.id), in_clear),
     )
 
 
@@ -237,17 +242,6 @@ def _of_family(whole: Whole, rows: loading.Rows) -> list[Any]:
 
 def _hand_over(row: Any) -> HandOverShown:
     return HandOverShown(**{name: row[name] for name in HandOverShown.model_fields})
-
-
-def _hold(row: Any, asks: str) -> HoldShown:
-    return HoldShown(
-        order_id=row["order_id"],
-        hold_id=row["id"],
-        kind=row["kind"],
-        reason_code=None if asks == "user" else row["reason_code"],
-        placed_at=row["placed_at"],
-        released_at=row["released_at"],
-    )
 
 
 TIMES = (

@@ -19,6 +19,7 @@ from workers.store import (
     free_texts,
     new_orders,
     notifications,
+    order_annotations,
     order_drafts,
     orders,
 )
@@ -130,6 +131,8 @@ def _user(row: Row, opened: Opener) -> Row:
 
 def _order(row: Row, opened: Opener) -> Row:
     row["user_remark"] = opened.open(row, "user_remark", "remark_key_id", new_orders.remark_aad(row["id"]))
+    if (note := row["note"]) is not None:
+        note["text"] = opened.open(note, "ciphertext", "key_id", order_annotations.note_aad(row["id"]))
     if (address := row["address"]) is not None:
         address["text"] = opened.open(address, "ciphertext", "key_id", orders.address_aad(row["id"]))
     for attempt in row["attempts"] or ():

@@ -15,6 +15,7 @@ from workers.store import (
     free_texts,
     new_orders,
     notifications,
+    order_annotations,
     order_drafts,
     orders,
 )
@@ -59,6 +60,7 @@ PLACES: dict[str, Callable[[Row], bytes]] = {
     "revision_resets": lambda row: catalogue_entries.reset_aad(row["kind"], row["id"]),
     "user_contacts": lambda row: contacts.address_aad(row["user_id"], row["medium"]),
     "order_drafts": lambda row: order_drafts.aad_of(row["id"]),
+    "order_notes": lambda row: order_annotations.note_aad(row["order_id"]),
     "outbox": lambda _: OUTBOX_AAD,
     "outbox_held": lambda _: OUTBOX_AAD,
 }

@@ -14,7 +14,7 @@ from messages.orders import Address
 from workers.domain.book import Book, Step
 from workers.domain.order import FINISHED, CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
-from workers.domain.ship_promises import NO_PROMISE, ShipPromise
+from workers.domain.ship_promises import promise_of
 from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnLatePayment, OnPaymentFailure, OnShortage
 
 SNAPSHOT_RISK = 6
@@ -40,8 +40,7 @@ def _order(row: Any) -> Order:
     fields["on_late_payment"] = OnLatePayment(row["on_late_payment"])
     fields["complete_on"] = CompleteOn(row["complete_on"])
     fields["cancel_paid"] = CancelPaid(row["cancel_paid"])
-    within, cutoff, zone = (fields.pop(name) for name in PROMISE)
-    fields["promise"] = ShipPromise(within, cutoff or "", zone or "UTC") if within else NO_PROMISE
+    fields["promise"] = promise_of(*(fields.pop(name) for name in PROMISE))
     fields["cancel_type"] = None if row["cancel_type"] is None else CancelType(row["cancel_type"])
     return Order(**fields)
 

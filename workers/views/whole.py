@@ -13,8 +13,9 @@ from workers.domain.after_sales import AfterSaleCase, CaseState
 from workers.domain.exchanges import ExchangeState
 from workers.domain.margins import SoldUnits
 from workers.domain.masking import MASK
-from workers.domain.order import State
+from workers.domain.order import OrderKind, State
 from workers.domain.refund_amounts import GONE, RefundState
+from workers.domain.ship_promises import promise_of
 from workers.domain.shipping import Parcel
 
 REMARK_HIDDEN = MASK
@@ -78,6 +79,16 @@ class Head:
     reserved_by: str | None = None
     reserved_since: datetime | None = None
     not_taken_at: datetime | None = None
+    ship_within_seconds: int = 0
+    ship_cutoff: str | None = None
+    ship_time_zone: str | None = None
+
+    @property
+    def ship_by(self) -> datetime | None:
+        """When the goods of the paid order are promised to have left; None without a promise, or without goods."""
+        if self.paid_at is None or self.kind == OrderKind.SPLIT_PARENT:
+            return None
+        return promise_of(self.ship_within_seconds, self.ship_cutoff, self.ship_time_zone).until(self.paid_at)
 
 
 @dataclass(frozen=True)
