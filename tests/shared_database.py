@@ -42,6 +42,7 @@ class SharedDatabase:
     def __init__(self, server: PostgresServer, template: str) -> None:
         self._server, self._template = server, template
         self._name, self._tests = "", 0
+        self.url = ""  # of the present database
         self._pool: Pool | None = None
         self._contents = _Contents([], [], [])
 
@@ -52,8 +53,8 @@ class SharedDatabase:
             return self._pool
         self.close()
         self._name = f"shared_{secrets.token_hex(4)}"
-        url = self._server.new_database(self._name, template=self._template)
-        pool = self._pool = await open_pool(url, application_name="tests", max_size=8)
+        self.url = self._server.new_database(self._name, template=self._template)
+        pool = self._pool = await open_pool(self.url, application_name="tests", max_size=8)
         self._contents, self._tests = await _contents(pool), 1
         return pool
 

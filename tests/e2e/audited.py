@@ -1,10 +1,11 @@
-"""A database that is audited after its test."""
+"""Databases that are audited after each test: one of its own, or the one that tests share."""
 
 import asyncio
 from collections.abc import Iterator
 
-from db.pool import open_pool
+from db.pool import Pool, open_pool
 from scripts.commands.audit import Finding, check
+from tests.shared_database import SharedDatabase
 
 
 def audited(database_url: str) -> Iterator[str]:
@@ -22,3 +23,27 @@ async def violated(database_url: str) -> list[Finding]:
             return [finding for finding in await check(tx) if finding.violations]
     finally:
         pool.terminate()
+
+
+class Auditor:
+    """Audits the database that tests share, in a session of its own that keeps the plans of all invariants."""
+
+    def __init__(self, shared: SharedDatabase) -> None:
+        self._shared = shared
+        self._url = ""
+        self._pool: Pool | None = None
+
+    async def violated(self) -> list[Finding]:
+        """Return the invariants that are violated."""
+        if self._pool is None or self._url != self._shared.url:
+            self.close()
+            self._url = self._shared.url
+            self._pool = await open_pool(self._url, application_name="audit", max_size=1)
+        async with self._pool.acquire() as tx:
+            return [finding for finding in await check(tx) if finding.violations]
+
+    def close(self) -> None:
+        """End the session."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None

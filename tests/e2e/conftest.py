@@ -12,10 +12,11 @@ from db.pool import open_pool
 from scripts.servers.find import Servers
 from tests.broker import TIERS_SECONDS, Broker, new_broker
 from tests.e2e.all_providers import AllProviders, running_providers
-from tests.e2e.audited import audited
+from tests.e2e.audited import Auditor, audited
 from tests.e2e.raw_amqp import RawClient
 from tests.e2e.system import SKU, RunningSystem
 from tests.e2e.upstream import Upstream, running_system
+from tests.shared_database import SharedDatabase
 from workers.runtime import declare
 
 
@@ -40,6 +41,14 @@ def module_database_url(servers: Servers, database_template: str) -> Iterator[st
 def database_url(database_url: str) -> Iterator[str]:
     """A fresh database, in which all invariants hold after the test."""
     yield from audited(database_url)
+
+
+@pytest.fixture(scope="session")
+async def auditor(shared_database: SharedDatabase) -> AsyncIterator[Auditor]:
+    """Audits the database that tests share."""
+    made = Auditor(shared_database)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

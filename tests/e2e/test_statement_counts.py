@@ -3,8 +3,9 @@
 Each of the many announces the same as its neighbours, under its own correlation and causation ids.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +15,7 @@ import orjson
 import pytest
 
 from db import cipher
-from db.pool import Pool, open_pool
+from db.pool import Pool
 from messages.base import Event, Internal, Message
 from messages.buyer_notifications import BuyerNotificationSend
 from messages.carriers import CarrierCall
@@ -29,6 +30,7 @@ from outbox.insertion import AAD
 from scripts.gateways.carrier import CarrierService
 from tests.e2e.after_sale_scenarios import AFTER_SALES
 from tests.e2e.annotation_scenarios import ANNOTATIONS
+from tests.e2e.audited import Auditor
 from tests.e2e.authorization_scenarios import AUTHORIZING
 from tests.e2e.cancellation_scenarios import CANCELLATIONS
 from tests.e2e.carrier_scenarios import CALLS, CARRIERS
@@ -83,29 +85,27 @@ KEYS = "test:" + "A" * 43 + "="
 class CountingPool:
     """A pool of one connection, which records every statement."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
         self.statements: list[str] = []
 
     async def acquire(self) -> Any:
-        connection = await self._pool.acquire()
-        connection.add_query_logger(self._note)
-        return connection
+        self._connection.add_query_logger(self._note)
+        return self._connection
 
     async def release(self, connection: Any) -> None:
+        await asyncio.sleep(0)  # asyncpg tells of a statement in the next turn of the loop
         connection.remove_query_logger(self._note)
-        await self._pool.release(connection)
 
     def _note(self, record: Any) -> None:
         self.statements.append(" ".join(record.query.split())[:60])
 
 
 @asynccontextmanager
-async def counting(harness: HandlerHarness, url: str) -> AsyncIterator[CountingPool]:
-    """Open a pool of one connection, so that asyncpg loads types only once."""
-    pool = await open_pool(url, application_name="counting", max_size=1)
-    yield CountingPool(pool)
-    pool.terminate()
+async def counting(harness: HandlerHarness) -> AsyncIterator[CountingPool]:
+    """Take one connection for the whole test, so that asyncpg loads types only once."""
+    async with harness.pool.acquire() as connection:
+        yield CountingPool(connection)
 
 
 def queue_of(body: Message, provider: str = "") -> str:
@@ -138,12 +138,13 @@ def work(body: Message, items: Sequence[Message] = (), provider: str = "") -> Wo
 
 
 @pytest.fixture
-def harness(pool: Pool) -> Iterator[HandlerHarness]:
-    """Handlers on a database of their own; the providers that a scenario set up are forgotten after it."""
+async def harness(pool: Pool, auditor: Auditor) -> AsyncIterator[HandlerHarness]:
+    """Handlers on a database that is audited after the test. The providers that a scenario set up are forgotten."""
     cipher.configure(KEYS)
     shop.configure(Shop(policy=Policy(rate_limit_orders=0)))
     yield HandlerHarness(pool)
     providers.configure({})
+    assert await auditor.violated() == []
 
 
 def as_from_the_broker(route: Route) -> Route:
@@ -176,20 +177,18 @@ def test_there_is_a_scenario_for_every_message_that_a_queue_takes() -> None:
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))
-async def test_many_messages_take_as_many_statements_as_one(
-    name: str, harness: HandlerHarness, database_url: str
-) -> None:
+async def test_many_messages_take_as_many_statements_as_one(name: str, harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=10_000)
-    await compare(harness, database_url, partial(SCENARIOS[name], harness))
+    await compare(harness, partial(SCENARIOS[name], harness))
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name.split(" ")[0] in CHAINED])
 async def test_a_chain_takes_as_many_statements_for_many_messages_as_for_one(
-    name: str, harness: HandlerHarness, database_url: str
+    name: str, harness: HandlerHarness
 ) -> None:
     await harness.fill_stock(qty=10_000)
     taken = []
-    async with counting(harness, database_url) as pool:
+    async with counting(harness) as pool:
         for n in (1, 1, MANY):
             works = [work(body) for body in await SCENARIOS[name](harness, n)]
             await harness.pool.execute("DELETE FROM outbox")
@@ -200,29 +199,25 @@ async def test_a_chain_takes_as_many_statements_for_many_messages_as_for_one(
 
 
 @pytest.mark.parametrize("name", list(PAYING))
-async def test_many_payments_take_as_many_statements_as_one(
-    name: str, harness: HandlerHarness, database_url: str
-) -> None:
+async def test_many_payments_take_as_many_statements_as_one(name: str, harness: HandlerHarness) -> None:
     scenario = PAYING[name]
     await harness.fill_stock(qty=10_000)
     async with open_merchant(scenario.provider, **scenario.more) as merchant:
         providers.configure({scenario.provider: merchant.provider})
         try:
-            await compare(harness, database_url, partial(scenario.arrange, PaymentHarness(harness, merchant)), scenario)
+            await compare(harness, partial(scenario.arrange, PaymentHarness(harness, merchant)), scenario)
         finally:
             await providers.close()
 
 
 @pytest.mark.parametrize("name", list(CALLS))
-async def test_many_calls_to_a_carrier_take_as_many_statements_as_one(
-    name: str, harness: HandlerHarness, database_url: str
-) -> None:
+async def test_many_calls_to_a_carrier_take_as_many_statements_as_one(name: str, harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=10_000)
     service = CarrierService()
     await service.start()
     carriers.configure({"sf": HttpCarrier("sf", service.origin)})
     try:
-        await compare(harness, database_url, partial(CALLS[name], harness))
+        await compare(harness, partial(CALLS[name], harness))
     finally:
         await carriers.close()
         carriers.configure({})
@@ -230,23 +225,21 @@ async def test_many_calls_to_a_carrier_take_as_many_statements_as_one(
 
 
 @pytest.mark.parametrize("name", list(NOTIFYING))
-async def test_many_notifications_to_buyers_take_as_many_statements_as_one(
-    name: str, harness: HandlerHarness, database_url: str
-) -> None:
+async def test_many_notifications_to_buyers_take_as_many_statements_as_one(name: str, harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=10_000)
     async with open_mailbox() as mailbox:
         sender = SmtpSender(mailbox.url, "orders@shop.example", 5.0)
         notifiers.configure(Notifying([Medium.EMAIL], {Medium.EMAIL: sender}))
-        await compare(harness, database_url, partial(NOTIFYING[name], harness))
+        await compare(harness, partial(NOTIFYING[name], harness))
         if name == "order.paid":
-            await compare_waking(harness, database_url)
+            await compare_waking(harness)
         notifiers.configure(Notifying())
 
 
-async def compare_waking(harness: HandlerHarness, database_url: str) -> None:
+async def compare_waking(harness: HandlerHarness) -> None:
     """The statements of waking one notification whose quiet hours have ended, and of waking many."""
     taken = []
-    async with counting(harness, database_url) as pool:
+    async with counting(harness) as pool:
         for n in (1, 1, MANY):
             await harness.handle(*await orders_paid(harness, n))
             await harness.pool.execute("UPDATE buyer_notifications SET wake_at = now()")
@@ -277,14 +270,13 @@ def assert_each_causes_the_same(works: Sequence[Work], rows: Sequence[Any]) -> N
 
 async def compare(
     harness: HandlerHarness,
-    database_url: str,
     arrange: Callable[[int], Awaitable[Sequence[Message]]],
     scenario: Scenario | None = None,
 ) -> None:
     """The statements of one message, and of many. With a scenario, each message announces what it shall."""
     provider = scenario.provider if scenario else ""
     taken: list[list[str]] = []
-    async with counting(harness, database_url) as pool:
+    async with counting(harness) as pool:
         for n in (1, 1, MANY):  # in the first run the connection loads the types
             bodies = await arrange(n)
             assert len(bodies) == n
@@ -303,19 +295,19 @@ async def compare(
     assert 3 < len(taken[1]) < 30, "something was counted"
 
 
-async def test_a_pack_of_many_takes_as_many_statements_as_one(harness: HandlerHarness, database_url: str) -> None:
+async def test_a_pack_of_many_takes_as_many_statements_as_one(harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=10_000)
     taken = []
-    async with counting(harness, database_url) as pool:
+    async with counting(harness) as pool:
         for n in (1, 1, MANY):
             bodies = reserves(n)
             taken.append(await statements(pool, [work(bodies[0], bodies)], "stock"))
     assert taken[2] == taken[1]
 
 
-async def test_many_dead_letters_are_kept_and_replayed_as_one_is(harness: HandlerHarness, database_url: str) -> None:
+async def test_many_dead_letters_are_kept_and_replayed_as_one_is(harness: HandlerHarness) -> None:
     taken = []
-    async with counting(harness, database_url) as pool:
+    async with counting(harness) as pool:
         for n in (1, 1, MANY):
             works = [Work(delivery("order.create.v1", b"{" + unique().encode(), tag=tag)) for tag in range(n)]
             kept = await statements(pool, works, "order-creation.dlq")
@@ -336,12 +328,10 @@ async def test_many_dead_letters_are_kept_and_replayed_as_one_is(harness: Handle
 
 
 @pytest.mark.parametrize("queue", [route.queue for route in ROUTES if route.every])
-async def test_chores_take_as_many_statements_for_many_as_for_one(
-    queue: str, harness: HandlerHarness, database_url: str
-) -> None:
+async def test_chores_take_as_many_statements_for_many_as_for_one(queue: str, harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=10_000)
     taken = []
-    async with counting(harness, database_url) as pool:
+    async with counting(harness) as pool:
         for n in (1, 1, MANY):
             await placed(harness, n)
             await harness.make_timers_due("payment")
