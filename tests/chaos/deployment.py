@@ -48,6 +48,7 @@ class Deployment:
     database_url: str
     folder: Path
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    roles: dict[int, str] = field(default_factory=dict)
     output: dict[int, Path] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
@@ -74,7 +75,7 @@ class Deployment:
                 stderr=output,
             )
         self.processes.append(process)
-        self.output[process.pid] = log
+        self.output[process.pid], self.roles[process.pid] = log, role
         return process
 
     async def run(self) -> None:
@@ -104,10 +105,10 @@ class Deployment:
         self.processes.remove(process)
         return code
 
-    async def stop(self) -> list[int]:
-        """Send SIGTERM to all processes; return their exit codes."""
+    async def stop(self, role: str = "") -> list[int]:
+        """Send SIGTERM to all processes, or to those of a role; return their exit codes."""
         await self.ready()
-        going = list(self.processes)
+        going = [process for process in self.processes if role in ("", self.roles[process.pid])]
         for process in going:
             process.terminate()
         return [await self.ended(process) for process in going]
