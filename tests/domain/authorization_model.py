@@ -7,6 +7,7 @@ the provider acts by itself. `drained` makes and answers all calls, and polls, u
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from workers.domain.payment_authorizations import (
     ENDED,
@@ -181,6 +182,7 @@ def made(one: Situation, call: Call, *, lucky: bool = False) -> Iterator[Situati
         yield replace(one, theirs=theirs, calls=one.calls - {call}, answers=answers, luck=luck)
 
 
+@cache
 def drained(one: Situation) -> Situation:
     """The situation after every call was made and answered, and what is open was polled."""
     for _ in range(50):
