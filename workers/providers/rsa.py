@@ -43,6 +43,7 @@ class PublicKey:
         return True
 
 
+@lru_cache(maxsize=64)  # to load one takes 40 ms, because its primes are tested; the settings and the provider both do
 def private_key(pem: str) -> RSAPrivateKey:
     """Load a private key without a passphrase. Raises ValueError, whose text shows nothing of the key."""
     try:
