@@ -19,6 +19,7 @@ Answer = tuple[str, dict[str, Any]]
 WAIT_SECONDS = 30
 ACTOR = {"type": "user", "id": "ada"}
 CARRIER, TRACKING_NO = "parcelforce", "GB123456785"
+STATUSES = ("outbound", "in_transit", "out_for_delivery", "delivered")
 ADDRESS = {
     "receiver": "Ada Byron",
     "phone": "+44 20 7946 0958",
@@ -89,6 +90,16 @@ class PikaClient:
                 return order
             time.sleep(0.02)
         raise SystemExit(f"the order is {order.get('state')} and not {state} after {WAIT_SECONDS} s")
+
+    def wait_for_facts(self, count: int, **about: Any) -> Answer:
+        """Track the order until its parcel has so many facts: those that came before the booking are tried again."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            kind, tracked = self.query("order.track", **about)
+            if sum(len(parcel["facts"]) for parcel in tracked["parcels"]) >= count:
+                return kind, tracked
+            time.sleep(0.02)
+        raise SystemExit(f"the parcel has not {count} facts after {WAIT_SECONDS} s: {tracked}")
 
 
 class PikaWarehouse:
@@ -196,7 +207,7 @@ def ship(job: dict[str, Any], buyer: PikaClient, order_id: str) -> dict[str, Any
     fulfilling = buyer.wait_for(order_id, "fulfilling")
     warehouse.book(instruction[1], TRACKING_NO)
     warehouse.report("hand_over", instruction[1])
-    for number, status in enumerate(("outbound", "in_transit", "out_for_delivery", "delivered")):
+    for number, status in enumerate(STATUSES):
         fact = {"carrier": CARRIER, "tracking_no": TRACKING_NO, "event_id": f"scan-{number}"}
         carrier.send("shipment.update", fact | {"status": status, "occurred_at": now(), "place": "London"})
     return {"request": instruction, "refused_readers": refused, "fulfilling": fulfilling}
@@ -212,7 +223,7 @@ def live(job: dict[str, Any]) -> dict[str, Any]:
     seen |= ship(job, buyer, order_id)
     delivered = buyer.wait_for(order_id, "delivered")
     about = {"actor": ACTOR, "order": order_id}
-    seen["tracked"] = buyer.query("order.track", **about, min_version=delivered["version"])
+    seen["tracked"] = buyer.wait_for_facts(len(STATUSES), **about, min_version=delivered["version"])
     seen["received"] = buyer.command("order.confirm_receipt", actor=ACTOR, order_id=order_id)
     about["min_version"] = seen["received"][1]["version"]
     seen["ended"] = {kind: buyer.query(f"order.{kind}", **about) for kind in ("get", "track", "history")}
