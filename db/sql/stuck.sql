@@ -325,9 +325,15 @@ GROUP BY queue
 ORDER BY queue;
 
 -- name: stuck.take_turn
--- The time of this transaction, if it alone raises alerts until it ends, else null: another worker is at it. Locks: an advisory one, for
--- which it does not wait.
-SELECT CASE WHEN pg_try_advisory_xact_lock(1970302570, 0) THEN now() END AS now;
+-- $1 seconds. The time of this transaction, if it alone raises alerts until it ends; null if another worker is at it or had the turn in
+-- the last $1 seconds. Locks: an advisory one, for which it does not wait; then the row that says when the last turn was.
+WITH turn AS (
+    INSERT INTO progress AS p (queue, at)
+    SELECT 'timeouts', now() WHERE pg_try_advisory_xact_lock(1970302570, 0)
+    ON CONFLICT (queue) DO UPDATE SET at = excluded.at WHERE p.at <= excluded.at - make_interval(secs => $1::float8)
+    RETURNING at
+)
+SELECT (SELECT at FROM turn) AS now;
 
 -- name: stuck.raised
 -- What was alerted of, when and how many there were. It is read after stuck.take_turn.

@@ -33,8 +33,10 @@ async def held(harness: HandlerHarness, name: str) -> int:
     return order_id
 
 
-async def raised(harness: HandlerHarness) -> list[dict[str, Any]]:
-    """Let a worker look once; the alerts that it raised."""
+async def raised(harness: HandlerHarness, after_seconds: float = 60.0) -> list[dict[str, Any]]:
+    """Let a worker look so long after the last one that did; the alerts that it raised."""
+    turn = "UPDATE progress SET at = at - make_interval(secs => $1) WHERE queue = 'timeouts'"
+    await harness.pool.execute(turn, after_seconds)
     async with harness.pool.acquire() as tx, tx.transaction():
         with announcing_as("timeouts"):
             await raise_alerts(tx)
@@ -100,6 +102,14 @@ async def test_one_worker_at_a_time_has_the_turn(harness: HandlerHarness) -> Non
         await raise_alerts(tx)
         assert await raised(harness) == [], "another worker does not wait, and raises nothing"
     assert len(await raised(harness)) == 1, "that of the first worker, once it has committed, and no other"
+
+
+async def test_of_many_workers_one_looks_each_minute(harness: HandlerHarness) -> None:
+    assert await raised(harness) == []
+    await held(harness, "h1")
+    await pass_time(harness, DAY)
+    assert await raised(harness, 49.0) == [], "another worker has just looked"
+    assert len(await raised(harness, 2.0)) == 1
 
 
 def letter(name: str, queue: str) -> Letter:

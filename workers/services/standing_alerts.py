@@ -7,8 +7,8 @@
     a dead letter that came since the last  DEAD_LETTERS_NEW, with how many came to which queue
     one that nobody decided about for long  DEAD_LETTERS_OLD
 
-workers/domain/standing_alerts.py says when. With several workers one at a time has the turn, and the table
-standing_alerts says to the next one what was raised.
+workers/domain/standing_alerts.py says when. Of several workers one looks each minute, and the table standing_alerts
+says to the next one what was raised.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ from workers.views.awaits import Awaits
 from workers.views.wait_limits import LIMITS, limit_seconds
 
 RUN_SECONDS = 60.0  # far below every limit
+TURN_SECONDS = 50.0  # a worker looks again after 54 to 66 seconds
 EXAMPLES = 3
 NEW_LETTERS, OLD_LETTERS = "dead_letters_new", "dead_letters_old"
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -43,7 +44,7 @@ class Concern:
 
 async def raise_alerts(tx: Transaction) -> None:
     """Raise an alert for each kind of things of which people have to know now."""
-    now = await stuck_waits.take_turn(tx)
+    now = await stuck_waits.take_turn(tx, TURN_SECONDS)
     if now is None:
         return
     watch, last = shop.current().watch, await stuck_waits.raised(tx)

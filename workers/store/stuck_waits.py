@@ -90,9 +90,9 @@ async def open_letters(
     return [WaitingLetters(row["queue"], row["open"], row["fresh"], row["old"], row["aged"]) for row in rows]
 
 
-async def take_turn(tx: Transaction) -> datetime | None:
-    """Return the time if this transaction alone raises alerts until it ends; None if another one does."""
-    now: datetime | None = await tx.fetchval(SQL["stuck.take_turn"])
+async def take_turn(tx: Transaction, seconds: float) -> datetime | None:
+    """Return the time if this transaction alone raises alerts until it ends; None if another does, or lately did."""
+    now: datetime | None = await tx.fetchval(SQL["stuck.take_turn"], seconds)
     return now
 
 
