@@ -369,6 +369,14 @@ CREATE TABLE warehouse_lists (
 COMMENT ON TABLE warehouse_lists IS 'where a line comes from that names no warehouse, the best first; an empty SKU, country or province: any';
 CREATE UNIQUE INDEX warehouse_lists_of ON warehouse_lists (sku_id, country, province);
 
+CREATE TABLE warehouse_hours (
+    warehouse  text        PRIMARY KEY,
+    revision   bigint      NOT NULL,
+    hours      jsonb       NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE warehouse_hours IS 'when a warehouse works: its time zone, cut-off, days of the week and holidays; {}: it follows the shop';
+
 -- ---------------------------------------------------------------- what users have: membership, coupons, points, carts
 
 CREATE TABLE members (

@@ -94,7 +94,7 @@ class RevisionReset(Command):
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.CATALOGUE, Role.OPERATOR})
     SCOPE: ClassVar[str] = "revision.reset"
     request_id: RequestId
-    kind: Literal["sku", "promotion", "coupon_template", "member", "settings", "warehouses"]
+    kind: Literal["sku", "promotion", "coupon_template", "member", "settings", "warehouses", "warehouse_hours"]
     id: ShortText
     revision: Annotated[int, Field(ge=0, le=REVISION_MAX)]
     reason: FreeText

@@ -45,6 +45,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     stuck_waits,
     subjects,
     timers,
+    warehouse_hours,
 )
 from messages.base import Message, MessageKind
 

@@ -33,6 +33,7 @@ from messages import (
     stock,
     subjects,
     timers,
+    warehouse_hours,
 )
 from messages.base import Message, MessageKind
 from messages.event_history import EVENT_HISTORY, EventHistory
@@ -138,6 +139,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
         catalogue.SkuUpsert,
         catalogue.SettingsSet,
         catalogue.WarehousesSet,
+        warehouse_hours.WarehouseHoursSet,
         catalogue.RevisionReset,
         promotions.PromotionUpsert,
         benefits.CouponTemplateUpsert,

@@ -16,7 +16,7 @@ SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, r
     refunded_amount, coupon_id, use_points, gift_points, gift_growth, quota_units, intent_id, user_remark IS NOT NULL AS remarked,
     deleted, commented, held, ext::text AS ext, created_at, updated_at, expire_at, paid_at, shipped_at, delivered_at, completed_at,
     cancelled_at, coalesce((policy ->> 'ship_within_seconds')::integer, 0) AS ship_within_seconds, policy ->> 'ship_cutoff' AS ship_cutoff,
-    policy ->> 'ship_time_zone' AS ship_time_zone,
+    policy ->> 'ship_time_zone' AS ship_time_zone, (policy -> 'ship_hours')::text AS ship_hours,
     reserved, reserved_by, reserved_since, not_taken_at, (SELECT count(*) FROM after_sales c WHERE c.order_id = orders.id) AS cases
 FROM orders
 LEFT JOIN LATERAL (

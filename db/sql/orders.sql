@@ -13,7 +13,7 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce(policy ->> 'complete_on', 'receipt') AS complete_on,
     coalesce(policy ->> 'cancel_paid', 'until_handed_over') AS cancel_paid,
     coalesce((policy ->> 'ship_within_seconds')::integer, 0) AS ship_within_seconds, policy ->> 'ship_cutoff' AS ship_cutoff,
-    policy ->> 'ship_time_zone' AS ship_time_zone,
+    policy ->> 'ship_time_zone' AS ship_time_zone, (policy -> 'ship_hours')::text AS ship_hours,
     kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
     deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, adjustment_amount
 FROM orders
@@ -24,6 +24,10 @@ WHERE id = ANY(ARRAY(
     WHERE c.root_id <> c.id AND c.root_id = ANY(ARRAY(SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])))))
 ORDER BY root_id, id
 FOR UPDATE;
+
+-- name: orders.warehouses
+-- $1 order ids (locked). The warehouses that their goods come from. Orders without lines are missing.
+SELECT order_id, array_agg(DISTINCT warehouse ORDER BY warehouse) AS warehouses FROM order_items WHERE order_id = ANY($1::bigint[]) GROUP BY order_id;
 
 -- name: orders.insert
 -- $1 the time. Inserts orders in state placing with version 1, one element of $2 to $38 each: sales, or parents with their children;

@@ -2,6 +2,12 @@
 -- The rules of each business type that differ from the shop's own, three rows at most. Locks: none.
 SELECT business_type, policy::text AS policy FROM business_policies;
 
+-- name: policies.read_with_hours
+-- $1 warehouses. As policies.read, and the hours of these warehouses that have some (JSON). Locks: none.
+SELECT 'policy' AS kind, business_type AS name, policy::text AS value FROM business_policies
+UNION ALL
+SELECT 'hours', warehouse, hours::text FROM warehouse_hours WHERE warehouse = ANY($1::text[]) AND hours <> '{}';
+
 -- name: policies.lock_revisions
 -- $1 business types. The stored revisions. Locks: them, in order.
 SELECT business_type AS id, revision FROM business_policies WHERE business_type = ANY($1::text[]) ORDER BY business_type FOR UPDATE;

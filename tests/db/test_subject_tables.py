@@ -32,7 +32,7 @@ NOT_EXPORTED = {
         ("outbox_shards", "outbox_floor", "outbox_relays", "progress", "retention_horizons", "standing_alerts"), _OURS
     ),
     **dict.fromkeys(("alembic_version", "provider_certificates", "reconciliations", "business_policies"), _OURS),
-    **dict.fromkeys(("warehouse_lists", "standing_alerts"), _OURS),
+    **dict.fromkeys(("warehouse_lists", "warehouse_hours", "standing_alerts"), _OURS),
     **dict.fromkeys(("skus", "promotions", "promotion_quotas", "coupon_templates"), "the catalogue, of no user"),
     **dict.fromkeys(("stock", "stock_holders", "stock_ledger"), _STOCK),
     "dead_letter_notes": "about all letters that failed alike, of no user",
@@ -82,6 +82,7 @@ NOT_OF_A_USER = {
     **dict.fromkeys(("coupon_template.upsert:{template_id}", "promotion.upsert:{promo_id}"), "the catalogue"),
     **dict.fromkeys(("sku.upsert:{sku_id}", "settings.set:{business_type}"), "the catalogue"),
     "warehouses.set:{country}/{province}/{sku_id}": "the catalogue",
+    "warehouse_hours.set:{warehouse}": "the catalogue",
     **dict.fromkeys(
         (f"stock.{name}:{{warehouse}}:{{sku_id}}" for name in ("receive", "adjust", "end_quarantine")), "the stock"
     ),

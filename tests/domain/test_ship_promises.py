@@ -6,7 +6,7 @@ import pytest
 
 from tests.domain.builders import order
 from workers.domain.order import State
-from workers.domain.ship_promises import NO_PROMISE, ShipPromise
+from workers.domain.ship_promises import NO_PROMISE, ShipPromise, WarehouseHours
 
 HOUR = 3600
 PROMISE = ShipPromise(HOUR)
@@ -34,7 +34,7 @@ def at(text: str) -> datetime:
 
 @pytest.mark.parametrize(("within", "cutoff", "zone", "paid", "until"), CASES.values(), ids=CASES)
 def test_goods_leave_in_time_until(within: int, cutoff: str, zone: str, paid: str, until: str) -> None:
-    assert ShipPromise(within, cutoff, zone).until(at(paid)) == at(until)
+    assert ShipPromise(within, WarehouseHours(zone, cutoff)).until(at(paid)) == at(until)
 
 
 def test_an_order_keeps_its_promise_if_it_leaves_no_later() -> None:

@@ -20,7 +20,7 @@ from messages.fulfilments import (
 )
 from tests.e2e.scenarios import Arrange, creates, paid, per, plain, timers, unique
 from tests.handlers.builders import cancel
-from tests.handlers.catalogue_builders import warehouses
+from tests.handlers.catalogue_builders import hours, warehouses
 from tests.handlers.harness import HandlerHarness
 from workers import shop
 
@@ -64,6 +64,7 @@ async def sourced(harness: HandlerHarness, n: int) -> Sequence[Message]:
 
 FULFILMENT: dict[str, Arrange] = {
     "warehouses.set": plain(lambda _: warehouses("main", sku_id=unique())),
+    "warehouse_hours.set": plain(lambda _: hours("monday", warehouse=unique())),
     "order.create sourced": sourced,
     "fulfilment.review": per(paid, lambda key: FulfilmentReview(order_id=key)),
     "fulfilment.get": per(requested, lambda key: FulfilmentGet(

@@ -10,6 +10,7 @@ from messages.base import Actor
 from messages.benefits import CouponIssue, CouponTemplateUpsert, MemberUpsert, PointsAdjust, PointsGrant
 from messages.catalogue import RevisionReset, SettingsSet, WarehousesSet
 from messages.promotions import PromotionUpsert
+from messages.warehouse_hours import WarehouseHoursSet
 from tests.handlers.builders import OPERATOR
 
 DAY = timedelta(days=1)
@@ -76,6 +77,12 @@ def settings(business_type: str = "normal", *, revision: int = 1, **policy: Any)
 def revision_reset(entry: str, revision: int, *, kind: str = "sku", request_id: str = "reset-1") -> RevisionReset:
     fields = {"request_id": request_id, "kind": kind, "id": entry, "revision": revision, "reason": "typed too much"}
     return RevisionReset.model_validate(fields)
+
+
+def hours(*days: str, revision: int = 1, **fields: Any) -> WarehouseHoursSet:
+    """The warehouse main works on these days, in UTC."""
+    values = {"warehouse": "main", "revision": revision, "time_zone": "UTC", "working_days": days} | fields
+    return WarehouseHoursSet.model_validate(values)
 
 
 def warehouses(*names: str, revision: int = 1, **of: str) -> WarehousesSet:

@@ -13,7 +13,7 @@ from messages.catalogue import SettingsSet, SkuUnchanged, SkuUpsert
 from messages.promotions import LadderStep, ReductionStep
 from messages.roles import Role
 from tests.handlers.builders import sku
-from tests.handlers.catalogue_builders import DAY, NOW, member, promotion, settings, template, warehouses
+from tests.handlers.catalogue_builders import DAY, NOW, hours, member, promotion, settings, template, warehouses
 from tests.handlers.harness import HandlerHarness
 from workers.domain.pricing.quote import Sku
 from workers.domain.shop import POLICY_FIELDS
@@ -30,6 +30,11 @@ REVISIONED: dict[str, tuple[Make, str, str]] = {
         lambda n: settings(revision=n, units_max_per_line=n),
         "business_policies",
         "policy->>'units_max_per_line'",
+    ),
+    "warehouse_hours": (
+        lambda n: hours("monday", revision=n, ship_cutoff=f"00:{n % 60:02}"),
+        "warehouse_hours",
+        "(substr(hours ->> 'ship_cutoff', 4))::integer",
     ),
     "warehouses": (
         lambda n: warehouses(f"w{n}", revision=n, sku_id="s1", country="CN", province="Jiangsu"),

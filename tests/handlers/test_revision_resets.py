@@ -9,7 +9,7 @@ from messages.base import Command
 from messages.catalogue import REVISION_MAX
 from messages.roles import Role
 from tests.handlers.builders import sku
-from tests.handlers.catalogue_builders import member, promotion, revision_reset, settings, template, warehouses
+from tests.handlers.catalogue_builders import hours, member, promotion, revision_reset, settings, template, warehouses
 from tests.handlers.harness import HandlerHarness
 from workers.domain.revision_steps import REVISION_STEP_MAX
 
@@ -24,6 +24,12 @@ KINDS: dict[str, tuple[Make, str, str, str]] = {
         "normal",
         "business_policies",
         "policy->>'units_max_per_line'",
+    ),
+    "warehouse_hours": (
+        lambda n: hours("monday", revision=n, ship_cutoff=f"00:{n % 60:02}"),
+        "main",
+        "warehouse_hours",
+        "(substr(hours ->> 'ship_cutoff', 4))::integer",
     ),
     "warehouses": (
         lambda n: warehouses(f"w{n % 1000}", revision=n, sku_id="s1", country="CN", province="Jiangsu"),

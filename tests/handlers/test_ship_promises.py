@@ -1,14 +1,17 @@
 """An order is promised to leave in time. A broken promise is counted, and raises an alert (S0-44)."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from tests.handlers.builders import book, update
-from tests.handlers.catalogue_builders import settings
+from messages.order_queries import OrderDescribed, OrderGet
+from tests.handlers.builders import OPERATOR, book, update
+from tests.handlers.catalogue_builders import hours, settings, warehouses
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.querying import ask
 from tests.metric_values import metric_value
+from workers.domain.ship_promises import WEEKDAYS
 
 DAY = 86_400
 LOG = """
@@ -87,3 +90,32 @@ async def test_an_order_keeps_the_promise_under_which_it_was_placed(harness: Han
     assert second["ship_by"] is None
     await ship(harness, later)
     assert harness.events_of("order.shipped")[0]["on_time"] is None
+
+
+async def test_a_promise_counts_by_the_hours_that_the_warehouse_had_at_the_creation(harness: HandlerHarness) -> None:
+    today = datetime.now(UTC).weekday()
+    tomorrow = WEEKDAYS[(today + 1) % 7]
+    await harness.handle(settings("normal", ship_within_seconds=3600), hours(tomorrow), trusted=True)
+    order_id = await harness.place_order()
+    await harness.handle(hours(revision=2), trusted=True)
+    later = await harness.place_order()
+    for one in (order_id, later):
+        await harness.pay(one)
+    first, second = (datetime.fromisoformat(event["ship_by"]) for event in harness.events_of("order.paid"))
+    midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(), UTC)
+    assert first == midnight + timedelta(hours=1)
+    assert second < datetime.now(UTC) + timedelta(hours=1)
+    assert [event["revision"] for event in harness.events_of("warehouse_hours.changed")] == [1, 2]
+
+
+async def test_goods_that_the_stock_moved_count_by_the_hours_of_their_warehouse(harness: HandlerHarness) -> None:
+    tomorrow = WEEKDAYS[(datetime.now(UTC).weekday() + 1) % 7]
+    await harness.handle(settings("normal", ship_within_seconds=3600), hours(tomorrow), trusted=True)
+    await harness.handle(warehouses("empty-1", "main", sku_id="s1"), trusted=True)
+    order_id = await harness.place_order()
+    await harness.pay(order_id)
+    [paid] = harness.events_of("order.paid")
+    [shown] = await ask(harness, OrderGet(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(shown, OrderDescribed)
+    assert shown.ship_by == datetime.fromisoformat(paid["ship_by"])
+    assert shown.ship_by.time() == time(1)

@@ -34,6 +34,7 @@ SHARED = {
     "sku.upsert.v1": "revision",
     "stock.receive.v1": "ref",
     "warehouses.set.v1": "revision",
+    "warehouse_hours.set.v1": "revision",
 }
 """Commands whose key is that of what they are about, and nobody's own."""
 OWN = sorted(COMMANDS.keys() - SHARED.keys())

@@ -114,6 +114,7 @@ SENDERS: dict[str, set[Role]] = {
     "sku.upsert": {Role.CATALOGUE},
     "settings.set": {Role.CATALOGUE},
     "warehouses.set": {Role.CATALOGUE},
+    "warehouse_hours.set": {Role.CATALOGUE},
     "revision.reset": {Role.CATALOGUE, Role.OPERATOR},
     "promotion.upsert": {Role.CATALOGUE},
     "coupon_template.upsert": {Role.CATALOGUE},

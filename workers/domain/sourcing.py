@@ -35,6 +35,12 @@ class WarehouseLists:
         """True if there is any list."""
         return bool(self.of_skus or self.of_all)
 
+    @property
+    def warehouses(self) -> set[str]:
+        """All warehouses that any list names."""
+        lists = (self.of_all, *self.of_skus.values())
+        return {name for regions in lists for names in regions.values() for name in names}
+
     def of(self, sku_id: str, country: str, province: str) -> tuple[str, ...]:
         """Return the warehouses for a SKU that goes to a region, the best first; none if no list covers it."""
         regions = ((country, province), (country, ""), ANYWHERE)

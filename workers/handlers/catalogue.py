@@ -1,6 +1,7 @@
 """Handles changes of the shop's catalogue: products, promotions, coupons, points, members, rules.
 
-sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert, settings.set and warehouses.set carry a revision:
+sku.upsert, promotion.upsert, coupon_template.upsert, member.upsert, settings.set, warehouses.set and
+warehouse_hours.set carry a revision:
 
     revision                then
     ----------------------  ----------------------------------------------------------------------------------------
@@ -60,6 +61,7 @@ from messages.catalogue import (
 )
 from messages.envelope import Envelope
 from messages.promotions import PromotionChanged, PromotionUnchanged, PromotionUpsert
+from messages.warehouse_hours import WarehouseHoursChanged, WarehouseHoursSet, WarehouseHoursUnchanged
 from workers.domain.benefits import Account
 from workers.domain.codes import Code
 from workers.domain.coupon_issuing import Issuing
@@ -74,7 +76,8 @@ from workers.store.benefits import Booking
 from workers.store.catalogue_entries import Reset
 
 Item: TypeAlias = Envelope[Any]
-U = TypeVar("U", bound=MemberUpsert | SettingsSet | WarehousesSet | SkuUpsert | CouponTemplateUpsert | PromotionUpsert)
+OfTheShop: TypeAlias = MemberUpsert | SettingsSet | WarehousesSet | WarehouseHoursSet | SkuUpsert
+U = TypeVar("U", bound=OfTheShop | CouponTemplateUpsert | PromotionUpsert)
 Admit: TypeAlias = Callable[[U], Refusal | None]
 """Returns why a new revision is rejected, or None."""
 EXPIRY_SECONDS = 30.0
@@ -121,6 +124,14 @@ WAREHOUSES = CatalogueKind(
     lambda body: WarehousesChanged(**body.model_dump(exclude={"warehouses"})),
     lambda body, have: WarehousesUnchanged(**body.model_dump(exclude={"warehouses"}), current_revision=have),
 )
+HOURS = CatalogueKind(
+    WarehouseHoursSet,
+    lambda body: body.warehouse,
+    "warehouse_hours.lock_revisions",
+    catalogue_entries.upsert_warehouse_hours,
+    lambda body: WarehouseHoursChanged(warehouse=body.warehouse, revision=body.revision),
+    lambda body, have: WarehouseHoursUnchanged(warehouse=body.warehouse, revision=body.revision, current_revision=have),
+)
 SKUS = CatalogueKind(
     SkuUpsert,
     lambda body: body.sku_id,
@@ -153,6 +164,7 @@ KINDS: Mapping[str, CatalogueKind[Any]] = {
     "member": MEMBERS,
     "settings": SETTINGS,
     "warehouses": WAREHOUSES,
+    "warehouse_hours": HOURS,
     "sku": SKUS,
     "coupon_template": TEMPLATES,
     "promotion": PROMOTIONS,
@@ -200,6 +212,7 @@ async def decide_all(tx: Transaction, fresh: Sequence[Item], now: datetime) -> c
     outcomes = await change(tx, MEMBERS, fresh, any_revision)
     outcomes |= await change(tx, SETTINGS, fresh, admissions.settings)
     outcomes |= await change(tx, WAREHOUSES, fresh, admissions.warehouse_list)
+    outcomes |= await change(tx, HOURS, fresh, any_revision)
     outcomes |= await change(tx, SKUS, fresh, any_revision)
     outcomes |= await change(tx, TEMPLATES, fresh, admissions.template)
     outcomes |= await issue_coupons(tx, fresh, now)

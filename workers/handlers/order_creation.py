@@ -20,7 +20,7 @@ other: each sees what the one before did to coupons, points, limits and the rate
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import outbox
 from db.pool import Transaction
@@ -67,6 +67,7 @@ class CreationContext:
     benefits: Benefits
     numbers: dict[str, tuple[str, int | None]]
     lists: WarehouseLists
+    hours: Mapping[str, Any]
     drafts: Drafts
 
     def warehouses_of(self, body: OrderCreate) -> dict[str, tuple[str, ...]]:
@@ -161,18 +162,21 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
 async def read(tx: Transaction, items: Sequence[Item], drafts: Drafts, now: datetime) -> CreationContext:
     """Read everything that prices depend on: one statement per table, and none for a table that no command needs."""
     rules = shop.current()
-    stored = await catalogue_entries.read_policies(tx)
+    wanted = {line.sku_id for item in items for line in item.body.items}
+    catalogue, lists = await skus.read_with_lists(tx, wanted, {region_of(item.body) for item in items})
+    named = {line.warehouse or rules.default_warehouse for item in items for line in item.body.items}
+    stored, hours = await catalogue_entries.read_rules(tx, named | lists.warehouses)
     known = {name: rules.policy_of(name, stored.get(name, {})) for name in BUSINESS_TYPES}
     window = max(policy.rate_limit_window_seconds for policy in known.values())
     orders_max = max(policy.rate_limit_orders for policy in known.values())
     since = now - timedelta(seconds=window)
     users = await buyers.read(tx, [item.body.user_id for item in items], since, orders_max)
-    wanted = {line.sku_id for item in items for line in item.body.items}
-    catalogue, lists = await skus.read_with_lists(tx, wanted, {region_of(item.body) for item in items})
     valid = await promotions.for_skus(tx, catalogue.values(), now)
     held = await buyers.benefits_for(tx, items, valid)
     numbers = await buyers.issued_numbers(tx, items)
-    return CreationContext(rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists, drafts)
+    return CreationContext(
+        rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists, hours, drafts
+    )
 
 
 def region_of(body: OrderCreate) -> Region:
@@ -199,7 +203,9 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
     groups = split(price, context.shop.split_by)
     policy, user = context.policies[body.business_type], context.users[body.user_id]
     others = other_warehouses(body, context)
-    return Placed(order_id, item, price, context.shop, policy, groups, user.key, coupon, others=others)
+    return Placed(
+        order_id, item, price, context.shop, policy, groups, user.key, coupon, others=others, hours=context.hours
+    )
 
 
 async def with_children(tx: Transaction, placed: Sequence[Placed]) -> list[Placed]:

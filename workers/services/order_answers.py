@@ -212,7 +212,7 @@ def described(whole: Whole, read: OrdersRead, asks: str, *, in_clear: bool) -> O
         held=head.held,
         deleted=head.deleted,
         commented=head.commented,
-        ship_by=head.ship_by,
+        ship_by=whole.ship_by,
         note=None if asks == "user" else note(read.notes.get(head.id), in_clear),
     )
 

@@ -12,6 +12,7 @@ from db import cipher
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.catalogue import RevisionReset, SettingsSet, WarehousesSet
+from messages.warehouse_hours import WarehouseHoursSet
 
 
 async def lock_revisions(tx: Transaction, statement: str, ids: Iterable[str]) -> dict[str, int]:
@@ -31,6 +32,20 @@ async def read_policies(tx: Transaction) -> dict[str, dict[str, Any]]:
     """Business type -> the policy fields that settings.set gave it. Types without any are missing."""
     rows = await tx.fetch(SQL["policies.read"])
     return {row["business_type"]: orjson.loads(row["policy"]) for row in rows}
+
+
+async def read_rules(tx: Transaction, warehouses: Iterable[str]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return what read_policies does, and warehouse -> its hours, for those of these that have some."""
+    found: dict[str, dict[str, Any]] = {"policy": {}, "hours": {}}
+    for row in await tx.fetch(SQL["policies.read_with_hours"], sorted(set(warehouses))):
+        found[row["kind"]][row["name"]] = orjson.loads(row["value"])
+    return found["policy"], found["hours"]
+
+
+async def upsert_warehouse_hours(tx: Transaction, newest: Sequence[WarehouseHoursSet]) -> None:
+    """Write the hours of each warehouse once; see `write` for its error."""
+    rows = [(each.warehouse, each.revision, orjson.dumps(each.hours()).decode()) for each in newest]
+    await write(tx, "warehouse_hours.upsert", rows)
 
 
 async def upsert_policies(tx: Transaction, newest: Sequence[SettingsSet]) -> None:
@@ -63,6 +78,7 @@ RESETS = {
     "member": "members.reset_revisions",
     "settings": "policies.reset_revisions",
     "warehouses": "warehouse_lists.reset_revisions",
+    "warehouse_hours": "warehouse_hours.reset_revisions",
 }
 """The kinds of entries -> the statement that sets their revisions."""
 

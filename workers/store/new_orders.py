@@ -47,7 +47,7 @@ class Placed:
 
     `groups` are the lines of each order that carries goods; with more than one the order is split, and `children` has
     the ids of its parts. `key` encrypts what belongs to its user. `others` maps a SKU whose lines name no warehouse to
-    those that the stock may choose in place of the lines' own.
+    those that the stock may choose in place of the lines' own. `hours` are those of warehouses, as they are stored.
     """
 
     id: int
@@ -60,6 +60,7 @@ class Placed:
     coupon: Coupon | None = None
     children: tuple[int, ...] = ()
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hours: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> list["OrderPart"]:
@@ -177,6 +178,8 @@ def _frozen(order: Placed) -> str:
     written = {name: rule for name, rule in rules.items() if rule != UNWRITTEN[name]}
     if order.policy.ship_cutoff:
         written["ship_time_zone"] = order.shop.business_time_zone
+    if hours := _ship_hours(order):
+        written["ship_hours"] = hours
     if after_sale := order.policy.after_sale.written():
         written["after_sale"] = after_sale
     if order.others:
@@ -185,6 +188,15 @@ def _frozen(order: Placed) -> str:
         own = {line.sku.sku_id: line.warehouse for _, line in order.held_lines()}
         written["other_warehouses"] = {sku_id: (own[sku_id], *others) for sku_id, others in order.others.items()}
     return orjson.dumps(written).decode()
+
+
+def _ship_hours(order: Placed) -> dict[str, Any]:
+    """Return the hours of all warehouses that the order may come from, as they are now: its promise counts by them."""
+    if not (order.hours and order.policy.ship_within_seconds):
+        return {}
+    own = {line.warehouse for _, line in order.held_lines()}
+    names = own.union(*order.others.values())
+    return {name: order.hours[name] for name in sorted(names) if name in order.hours}
 
 
 def _sealed_remark(key: cipher.Sealer, order_id: int, remark: str | None) -> tuple[str | None, bytes | None]:

@@ -20,16 +20,20 @@ from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnL
 SNAPSHOT_RISK = 6
 LOG_COLUMNS = 10
 INTENT_COLUMNS = 6
-PROMISE = ("ship_within_seconds", "ship_cutoff", "ship_time_zone")
+PROMISE = ("ship_within_seconds", "ship_cutoff", "ship_time_zone", "ship_hours")
 
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
     """Order id -> order, locked until commit; unknown ids are missing."""
     rows = await tx.fetch(SQL["orders.lock"], sorted(set(ids)))
-    return {row["id"]: _order(row) for row in rows}
+    with_hours = [row["id"] for row in rows if row["ship_hours"] is not None]
+    # after the lock, because the reservation may have moved their lines meanwhile
+    found = await tx.fetch(SQL["orders.warehouses"], with_hours) if with_hours else ()
+    places = {row["order_id"]: row["warehouses"] for row in found}
+    return {row["id"]: _order(row, places.get(row["id"], ())) for row in rows}
 
 
-def _order(row: Any) -> Order:
+def _order(row: Any, warehouses: Sequence[str]) -> Order:
     fields = dict(row)
     fields["state"] = State(row["state"])
     fields["kind"] = OrderKind(row["kind"])
@@ -40,7 +44,8 @@ def _order(row: Any) -> Order:
     fields["on_late_payment"] = OnLatePayment(row["on_late_payment"])
     fields["complete_on"] = CompleteOn(row["complete_on"])
     fields["cancel_paid"] = CancelPaid(row["cancel_paid"])
-    fields["promise"] = promise_of(*(fields.pop(name) for name in PROMISE))
+    within, cutoff, zone, hours = (fields.pop(name) for name in PROMISE)
+    fields["promise"] = promise_of(within, cutoff, zone, hours, warehouses)
     fields["cancel_type"] = None if row["cancel_type"] is None else CancelType(row["cancel_type"])
     return Order(**fields)
 

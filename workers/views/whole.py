@@ -82,13 +82,7 @@ class Head:
     ship_within_seconds: int = 0
     ship_cutoff: str | None = None
     ship_time_zone: str | None = None
-
-    @property
-    def ship_by(self) -> datetime | None:
-        """When the goods of the paid order are promised to have left; None without a promise, or without goods."""
-        if self.paid_at is None or self.kind == OrderKind.SPLIT_PARENT:
-            return None
-        return promise_of(self.ship_within_seconds, self.ship_cutoff, self.ship_time_zone).until(self.paid_at)
+    ship_hours: str | None = None
 
 
 @dataclass(frozen=True)
@@ -286,6 +280,15 @@ class Whole:
     parent_no: str | None = None
     children: tuple["Whole", ...] = ()
     log: tuple[LogEntry, ...] = ()
+
+    @property
+    def ship_by(self) -> datetime | None:
+        """When the goods of the paid order are promised to have left; None without a promise, or without goods."""
+        head, warehouses = self.head, {line.warehouse for line in self.lines}
+        if head.paid_at is None or head.kind == OrderKind.SPLIT_PARENT:
+            return None
+        rules = head.ship_within_seconds, head.ship_cutoff, head.ship_time_zone, head.ship_hours
+        return promise_of(*rules, warehouses).until(head.paid_at)
 
     @property
     def units(self) -> dict[int, int]:
