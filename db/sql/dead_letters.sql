@@ -47,6 +47,12 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::te
 WHERE d.id = n.id AND d.key_id <> 'erased'
 RETURNING d.id;
 
+-- name: dead_letters.ids_of
+-- $1 queues, $2 message ids (empty: none), $3 hashes of bodies. Locks: none. The letters with these identities.
+SELECT d.id, d.queue, coalesce(d.message_id, '') AS message_id, d.body_hash
+FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (queue, message_id, body_hash)
+JOIN dead_letters d ON d.queue = n.queue AND coalesce(d.message_id, '') = n.message_id AND d.body_hash = n.body_hash;
+
 -- name: dead_letters.read
 -- $1 ids. Locks: none. Unknown ids are missing.
 SELECT * FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;

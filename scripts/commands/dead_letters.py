@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripts.commands import command_app, letter_decisions, letter_edits, letter_lists, letter_trials, letter_views
+from scripts.commands import (
+    command_app,
+    letter_decisions,
+    letter_edits,
+    letter_files,
+    letter_lists,
+    letter_trials,
+    letter_views,
+)
 
 app = command_app("Look at messages that failed, replay, edit and discard them.")
 
@@ -20,6 +28,8 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "restore": letter_decisions.restore,
     "note": letter_lists.note,
     "history": letter_lists.history,
+    "export": letter_files.export,
+    "import": letter_files.import_,
 }
 
 for _name, _command in COMMANDS.items():

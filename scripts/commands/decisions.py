@@ -108,12 +108,15 @@ def accepted(
 ) -> list[LetterPlan]:
     """Show the plan and ask for confirmation. Returns the letters to act on: none after a dry run.
 
-    Raises CommandError if there is an objection to one of them, unless those are to be skipped.
+    As JSON the plan of a replay that is carried out is left out, because its outcomes are the one document. Raises
+    CommandError if there is an objection to one of the letters, unless those are to be skipped.
     """
     refused = [plan for plan in plans if plan.objection]
     left = [plan for plan in plans if not plan.objection]
-    _show_plan(verb, plans, output)
-    if refused and not (skip_refused and left):
+    blocked = bool(refused) and not (skip_refused and left)
+    if output is not Format.JSON or verb != "replay" or dry_run or blocked:
+        _show_plan(verb, plans, output)
+    if blocked:
         raise CommandError(
             Code.REFUSED,
             f"cannot {verb} {len(refused)} of {counted(len(plans), 'dead letter')}; nothing was done",

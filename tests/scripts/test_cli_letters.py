@@ -216,6 +216,28 @@ def test_discarded_letters_can_be_restored(oms: Oms, ids: dict[str, str], rows: 
     assert oms("dead-letters", "discard", "--user", "nobody", *WHY, "-y").code == 2
 
 
+def test_exported_letters_are_masked_unless_revealed_and_can_be_imported_once(
+    oms: Oms, ids: dict[str, str], rows: Rows, tmp_path: Path
+) -> None:
+    masked, whole = tmp_path / "masked", tmp_path / "whole"
+    assert oms("dead-letters", "export", "--all", "--file", str(masked)).code == 0
+    assert (masked.read_text().count("\n"), "13812345678" in masked.read_text()) == (len(ids), False)
+    assert oms("dead-letters", "import", str(masked), *WHY, "-y").code == 1  # it has no bodies
+    assert oms("dead-letters", "export", "--all", "--reveal", "--file", str(whole)).code == 1  # without a reason
+    assert oms("dead-letters", "export", "--all", "--reveal", *WHY, "--file", str(whole)).code == 0
+    assert len(rows("SELECT id FROM address_accesses")) == len(ids)
+    assert whole.stat().st_mode & 0o077 == 0
+    sound = f"SELECT queue, message_id, type, attempts, error_type, about FROM dead_letters WHERE id = {ids['sound']}"
+    (before,) = rows(sound)
+    rows("DELETE FROM dead_letters")
+    imported = oms("dead-letters", "import", str(whole), *WHY, "-y", "-o", "json")
+    assert (imported.code, len(imported.json["imported"])) == (0, len(ids))
+    (after,) = rows(sound.replace(f"id = {ids['sound']}", "message_id = 'sound'"))
+    assert after == before
+    assert oms("dead-letters", "import", str(whole), *WHY, "-y", "-o", "json").json == {"imported": []}
+    assert {row["repeats"] for row in rows("SELECT repeats FROM dead_letters")} == {0}
+
+
 def test_a_traceback_has_places_and_causes_and_no_values() -> None:
     def inner() -> None:
         secret = "13812345678"

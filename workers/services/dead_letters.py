@@ -1,14 +1,17 @@
 """Carries out what on-call engineers decide about dead letters: to replay, edit, discard or restore them."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 import outbox
+from db import cipher
 from db.pool import Transaction
+from workers.runtime.delivery import HASH_BYTES
 from workers.store import dead_letters
-from workers.store.dead_letters import DISCARDED, OPEN, REPLAYED
+from workers.store.dead_letters import DISCARDED, OPEN, REPLAYED, Letter
 
 CARRIED = ("causation-id", "traceparent")
 """The headers that travel with a replay, besides those that are columns of the row."""
@@ -85,3 +88,21 @@ async def edit(tx: Transaction, row: Mapping[str, Any], body: bytes, *, note: st
     edit_id = await dead_letters.add_edit(tx, row["id"], body, note=note, reason=reason)
     await dead_letters.decide(tx, [row["id"]], row["state"], "edit", note=note, reason=reason)
     return edit_id
+
+
+def imported(body: bytes, headers: bytes, **fields: Any) -> Letter:
+    """Return a letter of another system. Its identity is that of the same message here, if it came without a token."""
+    sender = str(fields["origin_user"] or "")
+    known = [body, sender.encode("utf-8", "backslashreplace")] if sender else [body]
+    digest = blake2b(b"\0".join(known), digest_size=HASH_BYTES).digest()
+    return Letter(body_hash=cipher.current().seal_hash(digest), body=body, headers=headers, **fields)
+
+
+async def keep_imported(tx: Transaction, letters: Sequence[Letter], *, note: str, reason: str) -> list[int]:
+    """Store letters of another system that are not here, and record who brought them. Returns their ids."""
+    known = await dead_letters.ids_of(tx, [letter.identity for letter in letters])
+    new = {letter.identity: letter for letter in letters if letter.identity not in known}
+    await dead_letters.keep(tx, new.values())
+    ids = sorted((await dead_letters.ids_of(tx, list(new))).values())
+    await dead_letters.decide(tx, ids, OPEN, "import", note=note, reason=reason)
+    return ids

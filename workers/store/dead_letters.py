@@ -117,6 +117,12 @@ def opened(row: Mapping[str, Any]) -> tuple[bytes, bytes]:
     return unseal(row["key_id"], row["body"], AAD), unseal(row["key_id"], row["headers"], AAD)
 
 
+async def ids_of(tx: Transaction, identities: Sequence[Identity]) -> dict[Identity, int]:
+    """Identity -> the id of its letter. Those that have none are missing."""
+    rows = await tx.fetch(SQL["dead_letters.ids_of"], *columns(identities, 3))
+    return {(row["queue"], row["message_id"], row["body_hash"]): row["id"] for row in rows}
+
+
 async def read(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the whole rows with these ids. Unknown ids are missing."""
     return [dict(row) for row in await tx.fetch(SQL["dead_letters.read"], list(ids))]
