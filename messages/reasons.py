@@ -17,6 +17,7 @@ class Reason(StrEnum):
     UNROUTABLE = "unroutable"
     UNKNOWN = "unknown"
     UNTRUSTED_USER = "untrusted_user"
+    WRONG_CELL = "wrong_cell"
 
     # something else has to come first: tried again, at last a dead letter
     ORDER_UNKNOWN = "order_unknown"

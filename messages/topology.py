@@ -178,13 +178,18 @@ def messages_of(queue: str) -> tuple[type[Message], ...]:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of exchanges and queues, under one prefix."""
+    """The names of exchanges and queues, under one prefix. In a cell, others publish to the exchanges of its `shop`."""
 
     prefix: str = "oms"
+    shop: str = ""
+
+    def of_cell(self, cell: str) -> "Names":
+        """The names of a cell of the same shop."""
+        return Names(f"{self.shop or self.prefix}-{cell}", self.shop or self.prefix)
 
     @property
     def commands(self) -> str:
-        return f"{self.prefix}.commands"
+        return f"{self.shop or self.prefix}.commands"
 
     @property
     def internal(self) -> str:
@@ -196,7 +201,7 @@ class Names:
 
     @property
     def queries(self) -> str:
-        return f"{self.prefix}.queries"
+        return f"{self.shop or self.prefix}.queries"
 
     @property
     def delay(self) -> str:
@@ -310,6 +315,7 @@ def topology(
     by which buyers are notified; if there is one, a queue of ours subscribes to the events of which they are. With
     `history`, a stream keeps every event (S3-05).
     """
+    names = Names(names.prefix)  # a cell has exchanges of its own behind those of the shop
     unrouted = {"alternate-exchange": names.unrouted}
     exchanges = [
         Exchange(names.commands, arguments=unrouted),

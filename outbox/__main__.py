@@ -9,7 +9,7 @@ import uvloop
 from pydantic import ValidationError
 
 from db import cipher
-from db.errors import LoginRefusedError
+from db.errors import ConfigurationError, LoginRefusedError
 from outbox.doorbell import DATABASE_ERRORS
 from outbox.logging import configure as configure_logging
 from outbox.ops import PortTakenError, ops_server
@@ -30,7 +30,7 @@ def main() -> int:
     try:
         settings = RelaySettings()
         prepare(settings)
-    except (ValidationError, cipher.CipherError) as error:
+    except (ValidationError, ConfigurationError, cipher.CipherError) as error:
         print(f"The relay's settings are wrong.\n{_explain(error)}", file=sys.stderr)
         print("Run python -m outbox --help to see all settings.", file=sys.stderr)
         return 2
@@ -49,7 +49,10 @@ def main() -> int:
 
 
 def prepare(settings: RelaySettings) -> None:
-    """Set up keys and logs. Raises CipherError without keys, because the first encrypted body would stop its stream."""
+    """Set up keys and logs. Raises CipherError without keys, because the first encrypted body would stop its stream,
+    and ConfigurationError without the cell in a shop with cells.
+    """
+    settings.require_cell()
     cipher.configure(settings.encryption_keys.get_secret_value())
     configure_logging(settings.log_level.upper())
 

@@ -8,7 +8,6 @@ import structlog
 
 from db.pool import Pool, open_pool
 from db.statements import SQL
-from messages.topology import Names
 from outbox import backlog
 from outbox.doorbell import DATABASE_ERRORS, SHARDS_FREE, listen, shards_of
 from outbox.lane import Lane
@@ -88,7 +87,7 @@ class Relay:
 
     async def _work(self, pool: Pool, stop: asyncio.Event) -> None:
         settings, leases = self._settings, Leases(pool, lease_seconds=self._settings.lease_seconds)
-        renderer = Renderer(Names(settings.prefix), user=self._publisher.user, delay_plugin=settings.delay == "plugin")
+        renderer = Renderer(settings.names, user=self._publisher.user, delay_plugin=settings.delay == "plugin")
         self._leases, refusals = leases, Refusals()
         self._lanes = [
             Lane(
@@ -126,7 +125,7 @@ class Relay:
             refusals,
             management_url=self._settings.management_url.get_secret_value(),
             amqp_url=self._settings.amqp_url.get_secret_value(),
-            exchange=Names(self._settings.prefix).events,
+            exchange=self._settings.names.events,
         )
 
     async def _run_lanes(self, stop: asyncio.Event, chores: list[asyncio.Task[None]]) -> None:

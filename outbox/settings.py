@@ -1,18 +1,21 @@
 """The settings of publishing: those of the relay, and those that it shares with the workers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from db.errors import ConfigurationError
 from db.settings import DatabaseSettings
 from messages.carrier_modes import parse_carriers
+from messages.cells import Cell, parse_cells
 from messages.event_history import EventHistory
 from messages.media import Medium, parse_media
-from messages.topology import tiers_seconds
+from messages.topology import Names, tiers_seconds
 from messages.warehouses import parse_warehouses
 
 Warehouses = Annotated[dict[str, frozenset[str]], NoDecode, BeforeValidator(parse_warehouses)]
+CellShards = Annotated[dict[str, frozenset[int]], NoDecode, BeforeValidator(parse_cells)]
 Media = Annotated[tuple[Medium, ...], NoDecode, BeforeValidator(parse_media)]
 Carriers = Annotated[dict[str, Literal["push", "poll"]], NoDecode, BeforeValidator(parse_carriers)]
 
@@ -34,6 +37,13 @@ class RelaySettings(DatabaseSettings):
         pattern=r"^[a-z][a-z0-9-]{0,31}$",
         description="First part of every exchange and queue name, so that several shops can share a virtual host",
     )
+    cells: CellShards = Field(
+        default={},
+        description="The cells of a shop that runs several copies, with the user shards that each owns, of 64: "
+        "a:0-31,b:32-63. All processes have the same, and each its OMS_CELL; queues are then PREFIX-CELL.*. Empty: one "
+        "copy",
+    )
+    cell: str = Field(default="", description="The cell of OMS_CELLS that this process works for")
     delay: Literal["ladder", "plugin"] = Field(
         default="ladder",
         description="ladder: one queue per delay tier, works on any RabbitMQ; plugin: an x-delayed-message exchange",
@@ -154,6 +164,28 @@ class RelaySettings(DatabaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level of log lines that are written"
     )
+
+    @model_validator(mode="after")
+    def _known_cell(self) -> Self:
+        if self.cell and self.cell not in self.cells:
+            known = f"the cells are {', '.join(self.cells)}" if self.cells else "there are none: set OMS_CELLS"
+            raise ValueError(f"OMS_CELL={self.cell} is no cell of OMS_CELLS; {known}")
+        return self
+
+    def require_cell(self) -> None:
+        """Check that a process of a shop with cells knows which is its own. Raises ConfigurationError."""
+        if self.cells and not self.cell:
+            raise ConfigurationError(f"OMS_CELLS names cells: set OMS_CELL to one of {', '.join(self.cells)}")
+
+    @property
+    def own_cell(self) -> Cell | None:
+        """The cell that this process works for; None in a shop without cells."""
+        return Cell(self.cell, self.cells) if self.cell else None
+
+    @property
+    def names(self) -> Names:
+        """The names of our exchanges and queues: those of the cell, if this process works for one."""
+        return Names(self.prefix).of_cell(self.cell) if self.cell else Names(self.prefix)
 
     @property
     def tiers(self) -> tuple[int, ...]:

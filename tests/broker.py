@@ -3,6 +3,7 @@
 Broker["worker"] is the AMQP URL of the user `oms-worker`; Broker.names carries the prefix of the test.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from messages.topology import QUEUES, Names, tiers_seconds, topology
@@ -44,9 +45,9 @@ async def declare_some(broker: "Broker", tiers_seconds: tuple[int, ...], *queues
         await wire.close(connection)
 
 
-def new_broker(servers: Servers, vhost: str, prefix: str) -> "Broker":
+def new_broker(servers: Servers, vhost: str, prefix: str, cells: Iterable[str] = ()) -> "Broker":
     """A fresh virtual host with every user of ours, and the user `upstream`."""
-    urls = servers.broker.new_vhost(vhost, prefix, {"upstream": upstream(prefix)})
+    urls = servers.broker.new_vhost(vhost, prefix, {"upstream": upstream(prefix)}, cells)
     return Broker(urls, Names(prefix), vhost, servers.broker.own)
 
 

@@ -17,7 +17,6 @@ from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role, may_send
 from messages.topology import (
     PROVIDERS,
-    Names,
     carrier_calls_queue,
     notification_calls_queue,
     provider_calls_queue,
@@ -104,6 +103,7 @@ def provider_of(queue: str) -> str:
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all if none is named) until SIGTERM or SIGINT, then finish the delivered messages."""
     given = settings or Settings()
+    given.require_cell()
     routes = without_unconfigured_providers(
         select_routes(queues, all_routes(queues, given)), given.providers, named=bool(queues)
     )
@@ -115,7 +115,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     reconciliations.prepare_counts(given.providers)
     carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
     notifiers.configure(given.notifying)
-    dead_letters.configure(given.trust, Names(given.prefix))
+    dead_letters.configure(given.trust, given.names)
     warn_of_missing_roles(given)
     give_memory_back()
     tune_garbage_collection()

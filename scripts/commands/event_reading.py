@@ -12,7 +12,6 @@ from aio_pika import exceptions
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from messages.event_history import EVENT_HISTORY
-from messages.topology import Names
 from outbox import wire
 from scripts.commands.connections import BrokerSettings, broker_url
 from scripts.commands.problems import Code, CommandError
@@ -52,7 +51,7 @@ async def opened(settings: BrokerSettings, *, name: str) -> AsyncIterator[Abstra
     try:
         yield connection
     except exceptions.ChannelNotFoundEntity as error:
-        stream = Names(settings.prefix).queue(EVENT_HISTORY)
+        stream = settings.names.queue(EVENT_HISTORY)
         why = f"the stream {stream} does not exist, so no event is kept"
         hint = "OMS_EVENT_HISTORY=on oms topology declare; it keeps the events from then on"
         raise CommandError(Code.NOTHING, "there is no event history", why=why, hint=hint) from error

@@ -11,7 +11,6 @@ import orjson
 import typer
 
 from messages.event_history import EVENT_HISTORY
-from messages.topology import Names
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, connected, run
 from scripts.commands.event_reading import KeptEvent, Start, end_of, kept, opened
@@ -99,7 +98,7 @@ def replay(
     now = datetime.now(UTC)
     place = _place(start, now)
     if queue is not None:
-        refuse_own(queue, Names(BrokerSettings(amqp_url="amqp://").prefix))
+        refuse_own(queue, BrokerSettings(amqp_url="amqp://").names)
     wanted = EventFilter(
         since=place if isinstance(place, datetime) else None,
         until=None if until is None else moment_of(until, "--from first --to", now, REPLAY),
@@ -202,7 +201,7 @@ async def forward(place: Start, wanted: EventFilter, queue: str, reading: Readin
 async def chosen(place: Start, wanted: EventFilter, reading: Reading) -> AsyncIterator[KeptEvent]:
     """Yield the events that are wanted, and count what is read. Long readings print how far they have come."""
     settings = BrokerSettings()
-    stream = Names(settings.prefix).queue(EVENT_HISTORY)
+    stream = settings.names.queue(EVENT_HISTORY)
     async with opened(settings, name="oms events") as connection:
         reading.end = await end_of(connection, stream)
         if reading.end is None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import aio_pika
 import typer
@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from yarl import URL
 
 from messages.base import Message, MessageKind
+from messages.cells import CELL_HEADER, SHARD_HEADER, shards_of
 from messages.registry import MODELS
 from messages.roles import Role, speakers
 from messages.strict_json import read
@@ -47,6 +48,9 @@ def publish(
         str | None, typer.Option(help="The id that the messages of one conversation share. Default: the message id.")
     ] = None,
     reply_to: Annotated[str | None, typer.Option(help="Your queue, which receives the outcome.")] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="The cell of a shop with cells, for what names no user and no order.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the body and publish nothing.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -69,7 +73,7 @@ def publish(
     if dry_run:
         say(f"{model.TYPE} is valid; dry run: nothing was published")
         return
-    sent = send(model, body, message_id=message_id, correlation_id=correlation_id, reply_to=reply_to)
+    sent = send(model, body, message_id=message_id, correlation_id=correlation_id, reply_to=reply_to, cell=cell)
     write_json(sent) if output is Format.JSON else write_table([sent])
     say("the broker confirmed the message")
 
@@ -81,18 +85,31 @@ def send(
     message_id: str | None = None,
     correlation_id: str | None = None,
     reply_to: str | None = None,
+    cell: str | None = None,
 ) -> dict[str, str | None]:
     """Publish a valid body and wait until the broker confirms. Returns what was sent, and as which broker user."""
     senders = _senders(model, body)
     settings = _settings(senders)
-    exchange = Names(settings.prefix).exchange_of(model.KIND)
+    exchange = settings.names.exchange_of(model.KIND)
     message = _message(model, settings, body, message_id or str(uuid7()), correlation_id)
     message.reply_to = reply_to
+    message.headers = _headers(settings, model, body, cell)
     try:
         run(_send(settings, exchange, model.routing_key(), message))
     except ChannelAccessRefused as error:
         raise _refused(model, senders, message.user_id) from error
     return {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange, "user": message.user_id}
+
+
+def _headers(settings: BrokerSettings, model: type[Message], body: bytes, cell: str | None) -> dict[str, Any]:
+    """Return the header that leads to the message's cell, in a shop with cells. Raises CommandError."""
+    if cell is None:
+        shards = shards_of(model.model_validate_json(body)) if settings.cells else ()
+        return {SHARD_HEADER: str(next(iter(shards)))} if len(shards) == 1 else {}
+    if cell not in settings.cells:
+        hint = "set OMS_CELLS as the workers have it" if not settings.cells else f"one of {', '.join(settings.cells)}"
+        raise CommandError(Code.FAILED, f"OMS_CELLS names no cell {cell}", hint=hint)
+    return {CELL_HEADER: cell}
 
 
 def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], output: Format) -> None:

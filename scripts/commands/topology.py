@@ -1,8 +1,10 @@
 """`oms topology` shows and declares the exchanges, queues and bindings that the broker must have."""
 
+from dataclasses import asdict
 from typing import Any
 
-from messages.topology import Names, Topology, topology
+from messages.cell_topology import HASH_TYPE, Entry, entry
+from messages.topology import Topology, topology
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, broker_url, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
@@ -22,11 +24,14 @@ def show(output: Output = Format.TABLE) -> None:
       oms topology show
       oms topology show -o json | jq '.queues[].name'
     """
-    wanted = _wanted(BrokerSettings(amqp_url="amqp://"))
+    settings = BrokerSettings(amqp_url="amqp://")
+    shown = described(_wanted(settings)) if settings.cell or not settings.cells else {}
+    if settings.cells:
+        shown |= described_entry(entry(settings.prefix, settings.cells, hashing=True))
     if output is Format.JSON:
-        write_json(described(wanted))
+        write_json(shown)
         return
-    for title, rows in described(wanted).items():
+    for title, rows in shown.items():
         write_table(
             [row | {"arguments": _short(row["arguments"])} if "arguments" in row else row for row in rows], title=title
         )
@@ -48,13 +53,14 @@ def declare(output: Output = Format.TABLE) -> None:
     from workers.runtime import declare as declaring  # noqa: PLC0415 (`show` needs no broker client)
 
     settings = BrokerSettings()
-    names, plugin = Names(settings.prefix), settings.delay == "plugin"
+    settings.require_cell()
     try:
         url = broker_url(settings)
+        plugin = settings.delay == "plugin"
         wanted = run(
             declaring.declare(
                 url,
-                names,
+                settings.names,
                 settings.tiers,
                 delay_plugin=plugin,
                 warehouses=settings.fulfilment_warehouses,
@@ -63,12 +69,36 @@ def declare(output: Output = Format.TABLE) -> None:
                 history=settings.history,
             )
         )
+        if settings.cells:
+            _declare_entry(url, settings)
     except declaring.TopologyError as error:
         hint = "delete the queue or exchange that differs once it is empty, then declare again"
         raise CommandError(Code.REFUSED, "the broker does not take this topology", why=str(error), hint=hint) from error
     if output is Format.JSON:
         write_json(described(wanted))
     say(f"declared {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues, {len(wanted.bindings)} bindings")
+
+
+def _declare_entry(url: str, settings: BrokerSettings) -> None:
+    from workers.runtime import declare_entry as entering  # noqa: PLC0415 (`show` needs no broker client)
+
+    made = run(entering.declare_entry(url, settings.prefix, settings.cells))
+    if made is None:
+        say("the entry stays as it was until every cell has its queues: declare the topology of each")
+        return
+    say(f"declared the entry into {len(settings.cells)} cells: {len(made.bindings)} bindings between exchanges")
+    if not any(exchange.type == HASH_TYPE for exchange in made.exchanges):
+        first = next(iter(settings.cells))
+        say(
+            f"this broker cannot spread what names no shard, so the cell {first} takes it all and hands it on\n"
+            f"  next: {entering.ENABLE}, on each node of the broker, then declare again"
+        )
+
+
+def described_entry(wanted: Entry) -> dict[str, list[dict[str, Any]]]:
+    """Return the entry into the cells as plain rows."""
+    exchanges = [{"name": e.name, "type": e.type, "arguments": e.arguments} for e in wanted.exchanges]
+    return {"entry_exchanges": exchanges, "entry_bindings": [asdict(binding) for binding in wanted.bindings]}
 
 
 def described(wanted: Topology) -> dict[str, list[dict[str, Any]]]:
@@ -82,7 +112,7 @@ def described(wanted: Topology) -> dict[str, list[dict[str, Any]]]:
 
 def _wanted(settings: BrokerSettings) -> Topology:
     return topology(
-        Names(settings.prefix),
+        settings.names,
         settings.tiers,
         delay_plugin=settings.delay == "plugin",
         warehouses=settings.fulfilment_warehouses,

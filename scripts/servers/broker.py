@@ -32,12 +32,18 @@ class BrokerServer:
     own: bool = True
     _passwords: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
 
-    def new_vhost(self, name: str, prefix: str = "oms", also: Mapping[str, Permission] | None = None) -> dict[str, str]:
+    def new_vhost(
+        self,
+        name: str,
+        prefix: str = "oms",
+        also: Mapping[str, Permission] | None = None,
+        cells: Iterable[str] = (),
+    ) -> dict[str, str]:
         """Create a virtual host; return user, without the prefix of its name -> AMQP URL.
 
-        Each user has the least permissions that it needs under `prefix`. `also` are further users.
+        Each user has the least permissions that it needs under `prefix`, and in its `cells`. `also` are further users.
         """
-        allowed = permissions(prefix) | dict(also or {})
+        allowed = permissions(prefix, cells) | dict(also or {})
         if self.management_url is None:
             return dict.fromkeys((*allowed, ADMIN), self.admin_url)
         self.management.put_vhost(name)

@@ -13,7 +13,7 @@ one user could bind `oms.events` to `oms.commands`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from messages.event_history import EVENT_HISTORY
@@ -42,9 +42,12 @@ class Permission:
     topics: Mapping[str, str] = field(default_factory=dict)
 
 
-def permissions(prefix: str = "oms") -> dict[str, Permission]:
-    """Return user, without the prefix of its name -> permission, for exchanges and queues under this prefix."""
-    ours = re.escape(prefix)
+def permissions(prefix: str = "oms", cells: Iterable[str] = ()) -> dict[str, Permission]:
+    """Return user, without the prefix of its name -> permission, for exchanges and queues under this prefix.
+
+    In a shop with cells, its users are those of every cell.
+    """
+    ours = re.escape(prefix) + (f"(-({'|'.join(cells)}))?" if cells else "")
     everything_of_ours = rf"^{ours}\..*"
     clients = {role.value: _publisher(role, prefix) for role in Role if role is not Role.NOTIFIER}
     return {

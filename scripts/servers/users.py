@@ -4,6 +4,7 @@ OMS_MANAGEMENT_URL    http://administrator:password@host:15672
 OMS_<NAME>_PASSWORD   password of a role's users or of a process's user: OMS_STOREFRONT_PASSWORD is that of
                       oms-storefront and oms-storefront-events; a user without a password is not made
 OMS_VHOST, OMS_PREFIX the virtual host ("/") and the prefix of the names in it ("oms")
+OMS_CELLS             the cells of a shop that has several, whose users are the same
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import urllib.error
 from collections.abc import Mapping
 
+from messages.cells import parse_cells
 from scripts.servers.management import Management
 from scripts.servers.roles import USERS, password_variable, permissions, user_name
 
@@ -47,9 +49,13 @@ def create(environment: Mapping[str, str]) -> list[str]:
             f"OMS_MANAGEMENT_URL {given}: export OMS_MANAGEMENT_URL=http://administrator:password@host:15672"
         )
     passwords, management = given_passwords(environment), Management(url)
+    try:
+        allowed = permissions(prefix, parse_cells(environment.get("OMS_CELLS", "")))
+    except ValueError as error:
+        raise WrongSettingsError(f"OMS_CELLS: {error}") from None
     management.put_vhost(vhost)
     management.put_users(prefix, passwords)
-    management.allow(vhost, prefix, {user: one for user, one in permissions(prefix).items() if user in passwords})
+    management.allow(vhost, prefix, {user: one for user, one in allowed.items() if user in passwords})
     return [user_name(prefix, user) for user in passwords]
 
 

@@ -7,6 +7,7 @@
                                                          tries, when the provider does not name the certificate
     of a provider that has no settings in this process   retried: another worker may have them
     about an attempt that is unknown                     retried, at last a dead letter (order_unknown)
+    about an attempt or a refund of another cell         handed on to that cell
     about an attempt that was captured or failed         a payment result, see below
     about an attempt that was authorised                 the same, judged as a capture: it makes the order paid, and the
                                                          money comes later; voided if it is not kept
@@ -57,7 +58,6 @@ from messages.providers import ProviderCapture, ProviderDisputeQuery, ProviderQu
 from messages.reasons import Reason
 from workers import shop
 from workers.domain import payment_rules
-from workers.domain.book import Book
 from workers.domain.order import CancelType, Effect, Order, State, Trigger
 from workers.domain.payment_authorizations import AuthorizationState, PaymentAuthorization, ProviderStep
 from workers.domain.payment_rules import AttemptState, PaymentVerdict, ends_by_failure
@@ -87,6 +87,7 @@ from workers.services.payment_notifications import (
     AttemptUnknown,
     ClosingReported,
     DisputeUnproven,
+    OfAnotherCell,
     PaymentReported,
     PaymentUnproven,
     ProviderNotConfigured,
@@ -111,7 +112,7 @@ CERTIFICATE_FETCHES = CertificateFetchLimiter()
 async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) -> None:
     """Verify, lock every order once, decide in order of arrival, write each table once, announce."""
     providers = configured()
-    reports = await payment_notifications.read(tx, batch.of(PaymentCallback), batch.of(PaymentObserved), providers)
+    reports = await payment_notifications.read(tx, batch, providers)
     results = results_in_order(batch, reports)
     context = await payment_context.read(tx, results, batch.now)
 
@@ -124,7 +125,7 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     await payments.record(tx, [fact for _, fact in facts])
     business_counts.note_payments(fact for _, fact in facts)
     reserved = await keep_authorizations(tx, context)
-    await free_texts.keep(tx, [text_of(item, fact, book) for item, fact in facts])
+    await free_texts.keep(tx, [payment_context.text_of(item, fact, book) for item, fact in facts])
     reserves = await reinstatements.begin(tx, context, shop.current().saga_deadline_seconds)
     applied = await benefits.apply(tx, book, batch.now)
     changes = attempt_changes(reports, accepted)
@@ -152,12 +153,6 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     await outbox.append(tx, [*notified, *reserved, *events, *order_events.steps(book), *alerts, *owed, *closes])
 
 
-def text_of(item: Item, fact: payments.PaymentFact, book: Book[Any]) -> free_texts.Written:
-    """Return a message, the number that its free text is about, and the user who paid."""
-    result = fact.result
-    return item, f"{result.provider}/{result.trade_no}", book[result.order_id].user_id
-
-
 def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> list[ReportedResult]:
     """Return the results from payment services, notifications and polls, in the order in which they arrived."""
     places = {item.id: place for place, item in enumerate(batch)}
@@ -170,13 +165,15 @@ def results_in_order(batch: Batch[PaymentMessage], reports: Sequence[ProviderRep
 
 
 def retry_undecidable(batch: Batch[PaymentMessage], reports: Sequence[ProviderReport]) -> None:
-    """Retry the notifications that cannot be verified yet, or that name an attempt that is not known yet."""
+    """Retry or hand on the notifications that cannot be verified yet, or whose attempt is not known here."""
     for report in reports:
         match report.meaning:
             case UnknownCertificate():
                 batch.retry(report.item, Reason.CERTIFICATE_UNKNOWN, "its certificate is not known here yet")
             case ProviderNotConfigured(provider):
                 batch.retry(report.item, Reason.PROVIDER_NOT_CONFIGURED, f"set OMS_{provider.upper()}")
+            case OfAnotherCell(cell):
+                batch.hand_on(report.item, cell)
             case AttemptUnknown():
                 batch.retry(report.item, Reason.ORDER_UNKNOWN, "no attempt of this provider has its number yet")
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from messages.base import Message
+from messages.cells import Cell
 from messages.envelope import Envelope
+from messages.reasons import Reason
 
 B = TypeVar("B", bound=Message)
 M = TypeVar("M", bound=Message)
@@ -14,22 +16,33 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a handler did not do a message. Dead letters are grouped by the code `reason`; `why` is a sentence."""
+    """Why a handler did not do a message. Dead letters are grouped by the code `reason`; `why` is a sentence.
+
+    A message that belongs to another `cell` is handed on to it.
+    """
 
     reason: str
     why: str
     retry: bool
+    cell: str | None = None
 
 
 class Batch(Generic[B]):
     """Messages that are handled in one transaction. `now` is the database clock at its beginning.
 
-    On a CallRoute, `answers` maps an item's id to what the other system answered about it; on a QueryRoute it is what
-    was recorded.
+    `cell` is the cell of this process; None in a shop without cells. On a CallRoute, `answers` maps an item's id to
+    what the other system answered about it; on a QueryRoute it is what was recorded.
     """
 
-    def __init__(self, items: Sequence[Envelope[B]], now: datetime, answers: Mapping[Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        items: Sequence[Envelope[B]],
+        now: datetime,
+        answers: Mapping[Any, Any] | None = None,
+        cell: Cell | None = None,
+    ) -> None:
         self.items = tuple(items)
+        self.cell = cell
         self.now = now
         self.answers = answers or {}
         self.verdicts: dict[str, Verdict] = {}
@@ -52,7 +65,11 @@ class Batch(Generic[B]):
         """Dead-letter the item at once, because no retry can help."""
         self.verdicts[item.id] = Verdict(reason, why, retry=False)
 
+    def hand_on(self, item: Envelope[B], cell: str) -> None:
+        """Hand the item on to the cell that it belongs to, which handles it as if it had come there first."""
+        self.verdicts[item.id] = Verdict(Reason.WRONG_CELL, f"it belongs to the cell {cell}", retry=False, cell=cell)
+
     @property
     def handled(self) -> tuple[Envelope[B], ...]:
-        """The messages that the handler neither retries nor dead-letters."""
+        """The messages that the handler neither retries, dead-letters nor hands on."""
         return tuple(item for item in self.items if item.id not in self.verdicts)

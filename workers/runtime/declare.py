@@ -30,10 +30,10 @@ async def declare(
     if delay_plugin:
         await probe_delay_plugin(url, names)
     wanted = topology(names, tiers, delay_plugin=delay_plugin, **chosen)
-    async with _channel(url) as channel:
+    async with opened(url) as channel:
         parts: tuple[Exchange | Queue, ...] = (*wanted.exchanges, *wanted.queues)
         for one in parts:
-            await _declare(channel, one)
+            await declare_part(channel, one)
         for binding in wanted.bindings:
             target = await channel.get_queue(binding.queue, ensure=False)
             await target.bind(binding.exchange, binding.routing_key)
@@ -42,7 +42,7 @@ async def declare(
 
 async def verify(url: str, *, exchanges: Iterable[str], queues: Iterable[str]) -> None:
     """Check that these exist, without changing anything. Raises TopologyError naming the first that is missing."""
-    async with _channel(url) as channel:
+    async with opened(url) as channel:
         try:
             for name in exchanges:
                 await channel.declare_exchange(name, passive=True)
@@ -58,7 +58,7 @@ async def probe_delay_plugin(url: str, names: Names) -> None:
     The probe has a connection of its own, because RabbitMQ 3.10 closes the connection when it refuses the type.
     """
     try:
-        async with _channel(url) as channel:
+        async with opened(url) as channel:
             name = f"{names.prefix}.probe.{id(channel):x}"
             await channel.declare_exchange(name, DELAYED_TYPE, auto_delete=True, arguments={"x-delayed-type": "topic"})
             await channel.exchange_delete(name)
@@ -71,7 +71,7 @@ async def probe_delay_plugin(url: str, names: Names) -> None:
         ) from error
 
 
-async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
+async def declare_part(channel: AbstractChannel, one: Exchange | Queue) -> None:
     """Declare one exchange or queue.
 
     If it exists with other arguments, the error quotes the broker, which names the argument that differs.
@@ -87,7 +87,8 @@ async def _declare(channel: AbstractChannel, one: Exchange | Queue) -> None:
 
 
 @asynccontextmanager
-async def _channel(url: str) -> AsyncIterator[AbstractChannel]:
+async def opened(url: str) -> AsyncIterator[AbstractChannel]:
+    """A channel on a connection of its own."""
     connection = await wire.connect(url, name="oms topology")
     try:
         yield await connection.channel(publisher_confirms=False)

@@ -12,6 +12,7 @@ from pydantic import Field, create_model
 
 from db import cipher
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
+from messages.cells import CELL_HEADER, FOUND_LATER, Cell
 from messages.envelope import OURS_ALONE, Envelope
 from messages.reasons import Reason
 from messages.reply_addresses import refusal
@@ -24,6 +25,7 @@ from workers.runtime.delivery import AMQP_TEXT_BYTES_MAX, HASH_BYTES, NO_ID, Del
 from workers.runtime.errors import Failure
 
 MESSAGE_ID_BYTES_MAX = 128
+HANDED_ON = "handed-on"  # the header of what another cell got first
 OURSELVES = "*"  # the sender of OURS_ALONE in the inbox; no broker user is named so
 DERIVED_ID_BYTES_MAX = 255  # an id of our own may be `parent/index`
 
@@ -33,6 +35,7 @@ class Work:
     """A delivery with its envelopes, or with the failure to decode it. `packed`: the type travels in packs of items.
 
     `replay_of` is the id of the dead letter that is replayed, or empty.
+    `handed_on`: another cell got it first.
     """
 
     delivery: Delivery
@@ -48,6 +51,7 @@ class Work:
     canonical_hash: bytes = b""
     sender: str = ""
     sent_by: Sender = UNKNOWN
+    handed_on: bool = False
 
     @property
     def message_id(self) -> str:
@@ -96,12 +100,13 @@ class Work:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes the messages of one queue."""
+    """Decodes the messages of one queue, in a shop with cells those of one `cell`."""
 
     queue: str
     names: Names
     trust: Trust
     body_max_bytes: int = 1024 * 1024
+    cell: Cell | None = None
 
     @cached_property
     def models(self) -> Mapping[str, type[Message]]:
@@ -120,6 +125,7 @@ class Decoder:
     def _read(self, work: Work, delivery: Delivery) -> Failure | None:
         """Fill the work in. Returns what is wrong: the one reason to refuse it unread, or every fault together."""
         own = delivery.user_id in self.trust.own
+        work.handed_on = own and HANDED_ON in delivery.headers
         work.attempt, work.lock_waits = (delivery.number(name) if own else 0 for name in ("attempt", "lock-waits"))
         work.replay_of = (delivery.text("replay-of") or "") if own else ""
         faults = list(_frame_faults(delivery, DERIVED_ID_BYTES_MAX if own else MESSAGE_ID_BYTES_MAX))
@@ -150,7 +156,16 @@ class Decoder:
             return Failure.invalid(*(*faults, *reading.faults)[:FAULTS_MAX])
         work.canonical_hash = blake2b(reading.canonical_body, digest_size=HASH_BYTES).digest()
         work.envelopes = _envelopes(work, reading.message)
-        return None
+        return None if self.cell is None or ours else self._misplaced(work, self.cell, work.envelopes[0].body)
+
+    def _misplaced(self, work: Work, cell: Cell, message: Message) -> Failure | None:
+        """Say why this cell may not handle a message. One that belongs to one other cell is handed on to it."""
+        cells, named = cell.of(message), work.delivery.text(CELL_HEADER)
+        straight = self._ours_only(work.delivery)
+        if cells == {cell.name} or isinstance(message, FOUND_LATER) or (not cells and (straight or named == cell.name)):
+            return None
+        other = next(iter(cells)) if len(cells) == 1 else None
+        return Failure.invalid(Fault("$", Reason.WRONG_CELL, cell.why_not(cells)), reason=Reason.WRONG_CELL, cell=other)
 
     def _user(self, delivery: Delivery, model: type[Message] | None, own: bool) -> str | None:
         """The broker user that sent the message first. What we republish names it in a header; without that, None."""

@@ -62,6 +62,7 @@ class Failure:
     """Why a message failed. Dead letters are grouped by `reason` and `fingerprint`; `faults` are all that was found.
 
     `traceback` says where an exception came from, without any value.
+    A message that belongs to another `cell` is handed on to it, unless it came from there.
     """
 
     reason: str
@@ -72,19 +73,20 @@ class Failure:
     path: str = ""
     faults: tuple[Fault, ...] = ()
     traceback: tuple[str, ...] = ()
+    cell: str | None = None
 
     @classmethod
-    def invalid(cls, *faults: Fault, reason: str = Reason.INVALID) -> "Failure":
+    def invalid(cls, *faults: Fault, reason: str = Reason.INVALID, cell: str | None = None) -> "Failure":
         """Describe a message that cannot be decoded, or that its sender may not send. It is dead-lettered at once."""
         first = faults[0]
         fingerprint = _fingerprint(reason, first.error, first.path)
-        return cls(reason, first.error, first.message, fingerprint, retry=False, path=first.path, faults=faults)
+        return cls(reason, first.error, first.message, fingerprint, False, first.path, faults, cell=cell)
 
     @classmethod
     def of_verdict(cls, verdict: Verdict, body: bytes) -> "Failure":
         """Describe a message that its handler retries or dead-letters."""
         why = redacted(verdict.why, body)
-        return cls(verdict.reason, "verdict", why, _fingerprint(verdict.reason), retry=verdict.retry)
+        return cls(verdict.reason, "verdict", why, _fingerprint(verdict.reason), verdict.retry, cell=verdict.cell)
 
     @classmethod
     def of_exception(cls, error: BaseException, body: bytes) -> "Failure":

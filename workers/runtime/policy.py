@@ -24,6 +24,7 @@ class Kind(StrEnum):
     INVALID = "invalid"
     REQUEUED = "requeued"
     REFUSED = "refused"
+    HANDED_ON = "handed_on"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Outcome:
 
 
 def fail(work: Work, failure: Failure, attempts_max: int) -> Outcome:
-    """Retry the message, or dead-letter it if a retry cannot help or this was the last of `attempts_max`."""
+    """Retry the message, or dead-letter it if a retry cannot help or this was the last of `attempts_max`.
+
+    One that belongs to another cell is handed on once: if that cell gives it back, the cells disagree.
+    """
+    if failure.cell is not None and not work.handed_on:
+        return Outcome(work, Kind.HANDED_ON, failure)
     if work.failure is not None:
         return Outcome(work, Kind.INVALID, failure)
     again = failure.retry and work.attempt + 1 < attempts_max
@@ -45,7 +51,12 @@ def fail(work: Work, failure: Failure, attempts_max: int) -> Outcome:
 
 
 def reject_query(work: Work, failure: Failure) -> Outcome:
-    """Answer a query that failed. The code says whether to name an actor, to correct the query or to send it again."""
+    """Answer a query that failed. The code says whether to name an actor, to correct the query or to send it again.
+
+    One that belongs to another cell is handed on as any message.
+    """
+    if failure.cell is not None and not work.handed_on:
+        return Outcome(work, Kind.HANDED_ON, failure)
     reply = QueryRejected(code=MessageCode.SYSTEM_ERROR, message="the query failed inside the system; send it again")
     if work.failure is not None:
         code, message = why_unread(work.failure.faults, MessageCode.QUERY_INVALID)

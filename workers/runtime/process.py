@@ -20,6 +20,7 @@ from db.errors import UnavailableError
 from db.pool import Pool, Transaction, explain
 from db.statements import SQL
 from messages.base import MessageKind
+from messages.cells import Cell
 from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.strict_json import Fault
@@ -76,6 +77,7 @@ class QueueContext:
     committed: Callable[[Collection[int]], None] = lambda _: None
     answers: Mapping[Any, Any] = field(default_factory=dict)
     local: LocalRoutes = field(default_factory=dict)
+    cell: Cell | None = None
 
 
 async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
@@ -192,7 +194,7 @@ async def _transact(context: QueueContext, works: Sequence[Work], lock_timeout_m
 async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work], chain: Chain) -> list[Outcome]:
     claim = await inbox.claim(tx, context.route.queue, works)
     fresh = [envelope for work in claim.fresh for envelope in work.envelopes]
-    batch = Batch([*fresh, *_repeats(claim.duplicates)], claim.now, context.answers)
+    batch = Batch([*fresh, *_repeats(claim.duplicates)], claim.now, context.answers, context.cell)
     if batch:
         await chain.handle(tx, context.route, batch)
     undone = await _carry_out(tx, context, claim.fresh, batch) if batch.verdicts else []

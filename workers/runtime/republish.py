@@ -14,7 +14,7 @@ from outbox import Announcement, tracebacks
 from outbox.amqp import Properties
 from outbox.version import version
 from outbox.wire import TIME_OUT_OF_RANGE
-from workers.runtime.decode import Work
+from workers.runtime.decode import HANDED_ON, Work
 from workers.runtime.delivery import clean
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
@@ -38,6 +38,11 @@ def retry_headers(work: Work) -> dict[str, Any]:
 def aside_headers(work: Work) -> dict[str, Any]:
     """The headers of a message that is set aside for a lock. It counts its waits, and no attempt."""
     return retry_headers(work) | {"attempt": str(work.attempt), "lock-waits": str(work.lock_waits + 1)}
+
+
+def handed_headers(work: Work) -> dict[str, Any]:
+    """The headers of a message that another cell gets: it is handed on once, and no attempt is counted."""
+    return retry_headers(work) | {"attempt": str(work.attempt), HANDED_ON: "1"}
 
 
 def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:

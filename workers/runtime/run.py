@@ -12,7 +12,6 @@ import outbox
 from db import version
 from db.pool import Pool, open_pool
 from db.watching import StatementWatch
-from messages.topology import Names
 from outbox.doorbell import Doorbell
 from outbox.ops import ops_server
 from outbox.publisher import Publisher
@@ -80,7 +79,7 @@ async def run_routes(
                 ]
             metrics.pools({context.pool for context in contexts})
             await stack.enter_async_context(publisher)
-            settler = Settler(Names(settings.prefix), publisher, delay_plugin=settings.delay == "plugin")
+            settler = Settler(settings.names, publisher, delay_plugin=settings.delay == "plugin")
             stack.push_async_callback(link.close)
             consumers = [Consumer(one, link, _decoder(one.route, settings), settler, health, stop) for one in contexts]
             await _work(consumers, stop, settings.shutdown_grace_seconds, health)
@@ -88,8 +87,8 @@ async def run_routes(
 
 def _decoder(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:
     """The decoder of a route. A raw route takes its messages undecoded."""
-    names = Names(settings.prefix)
-    return Work if isinstance(route, RawRoute) else Decoder(route.queue, names, settings.trust, settings.body_max_bytes)
+    names, trust, limit = settings.names, settings.trust, settings.body_max_bytes
+    return Work if isinstance(route, RawRoute) else Decoder(route.queue, names, trust, limit, settings.own_cell)
 
 
 async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_seconds: float, health: Health) -> None:
@@ -150,7 +149,7 @@ async def _purge_inbox(pool: Pool) -> None:
 
 
 async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) -> None:
-    names = Names(settings.prefix)
+    names = settings.names
     delay = names.delay_plugin if settings.delay == "plugin" else names.delay
     await declare.verify(url, exchanges=[delay, names.dlx], queues=[names.queue(route.queue) for route in routes])
 

@@ -18,7 +18,7 @@ from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, delay_seconds
-from workers.runtime.republish import aside_headers, dead_headers, properties, reply, retry_headers
+from workers.runtime.republish import aside_headers, dead_headers, handed_headers, properties, reply, retry_headers
 from workers.runtime.subscription import Subscription
 
 log = structlog.get_logger(__name__)
@@ -29,6 +29,7 @@ PUBLISHER_WAIT_MAX_SECONDS = 60.0
 
 
 DELAYED = (Kind.RETRIED, Kind.SET_ASIDE)
+SENT_ON = (*DELAYED, Kind.HANDED_ON)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Settler:
         return frozenset(outcome.work.delivery.tag for outcome, done in zip(outcomes, sent, strict=True) if not done)
 
     async def _send(self, queue: str, outcome: Outcome) -> bool:
-        """Publish to the delay exchange, the dead letters or the reply queue.
+        """Publish to the delay exchange, the queue of another cell, the dead letters or the reply queue.
 
         True if the message may leave its queue.
         """
@@ -86,12 +87,14 @@ class Settler:
         exchange, key, headers = names.dlx, names.queue(queue), dead_headers(work, failure)
         if outcome.kind in DELAYED:
             exchange, key, headers = self._delayed(outcome, key)
+        elif outcome.kind is Kind.HANDED_ON and failure.cell is not None:
+            exchange, key, headers = "", names.of_cell(failure.cell).queue(queue), handed_headers(work)
         about = properties(work, self.publisher.user, headers)
         mandatory = exchange != names.delay_plugin  # the plugin returns every mandatory message
         published = await self.publisher.publish(exchange, key, about, work.delivery.body, mandatory)
         if published is not PublishOutcome.CONFIRMED:
             log.warning("publish not confirmed, message stays", queue=queue, outcome=outcome.kind, answer=published)
-        elif outcome.kind not in DELAYED:
+        elif outcome.kind not in SENT_ON:
             _count_dead_letter(queue, work, failure)
         return published is PublishOutcome.CONFIRMED
 

@@ -17,7 +17,7 @@ from workers.domain.book import Book
 from workers.domain.order import Order
 from workers.domain.payment_authorizations import PaymentAuthorization
 from workers.domain.payment_rules import ends_by_failure, may_reinstate
-from workers.store import attempts, benefits, orders, payments, reinstatements
+from workers.store import attempts, benefits, free_texts, orders, payments, reinstatements
 from workers.store.attempts import Attempt
 
 Item: TypeAlias = Envelope[Any]
@@ -155,3 +155,9 @@ async def spared(tx: Transaction, book: Book[Item], reported: Sequence[ReportedR
         for item, attempt in failed
         if any(intent_id == attempt.intent_id and key != attempt.id for intent_id, key in live)
     )
+
+
+def text_of(item: Item, fact: payments.PaymentFact, book: Book[Any]) -> free_texts.Written:
+    """Return a message, the number that its free text is about, and the user who paid."""
+    result = fact.result
+    return item, f"{result.provider}/{result.trade_no}", book[result.order_id].user_id

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from db.pool import Transaction
 from messages.base import as_reason_code
+from messages.cells import Cell
 from messages.envelope import Envelope
 from messages.payments import PaymentCallback, PaymentObserved, PaymentResult
 from messages.topology import PROVIDERS
@@ -32,6 +33,7 @@ from workers.providers.port import (
     ReportedPayment,
     UnknownCertificate,
 )
+from workers.runtime.batch import Batch
 from workers.store import attempts, notifications
 from workers.store.attempts import LIVE, Attempt
 from workers.store.notifications import NotificationRecord
@@ -117,6 +119,13 @@ class DisputeUnproven:
 
 
 @dataclass(frozen=True)
+class OfAnotherCell:
+    """The attempt or the refund is in another cell of the shop, which has to read the notification."""
+
+    cell: str
+
+
+@dataclass(frozen=True)
 class NothingNew:
     """The notification is believed and changes nothing: it is not about us, or about what is known or undecided."""
 
@@ -133,6 +142,7 @@ Meaning: TypeAlias = (
     | RefundReported
     | RefundUnproven
     | DisputeUnproven
+    | OfAnotherCell
     | NothingNew
 )
 Verification: TypeAlias = Report | RejectedNotification | UnknownCertificate | ProviderNotConfigured
@@ -151,23 +161,22 @@ class ProviderReport:
     record: NotificationRecord | None = None
 
 
-async def read(
-    tx: Transaction,
-    callbacks: Sequence[Callback],
-    polled: Sequence[Envelope[PaymentObserved]],
-    providers: Mapping[str, Provider],
-) -> list[ProviderReport]:
+async def read(tx: Transaction, batch: Batch[Any], providers: Mapping[str, Provider]) -> list[ProviderReport]:
     """Return what each notification and answer to a poll means: first notifications, each kind in order of arrival.
 
     `providers` are those that this process has settings for. One statement reads all attempts; certificates that were
     fetched are read only if a notification needs one.
     """
+    callbacks, polled = batch.of(PaymentCallback), batch.of(PaymentObserved)
     verdicts = await _verify_with_fetched_certificates(tx, callbacks, providers)
     numbers = [verdict.out_trade_no for verdict in verdicts if isinstance(verdict, PaymentReport | ApprovalReport)]
     found = await attempts.find(tx, numbers, [item.body.attempt_id for item in polled])
     by_id = {attempt.id: attempt for attempt in found.values()}
     return [
-        *(report(item, verdict, found, providers) for item, verdict in zip(callbacks, verdicts, strict=True)),
+        *(
+            report(item, verdict, found, providers, batch.cell)
+            for item, verdict in zip(callbacks, verdicts, strict=True)
+        ),
         *(answered_poll(item, by_id[item.body.attempt_id]) for item in polled),
     ]
 
@@ -215,9 +224,15 @@ def decoded(body: PaymentCallback) -> Notification:
 
 
 def report(
-    item: Callback, verdict: Verification, found: Mapping[str, Attempt], providers: Mapping[str, Provider]
+    item: Callback,
+    verdict: Verification,
+    found: Mapping[str, Attempt],
+    providers: Mapping[str, Provider],
+    cell: Cell | None = None,
 ) -> ProviderReport:
     """Return what one verified or rejected notification means. `found` has attempts by our number."""
+    if cell is not None and (other := cell.other_of(_number_in(verdict))):
+        return ProviderReport(item, OfAnotherCell(other))
     meaning = interpret(item, verdict, found, providers)
     if isinstance(meaning, UnknownCertificate | ProviderNotConfigured):
         return ProviderReport(item, meaning)

@@ -24,7 +24,9 @@ from workers.store.dead_letters import Letter
 
 EXPIRED = "expired"
 """The broker's reason for a message whose own `expiration` has passed."""
-ANSWERED = frozenset({Reason.INVALID, Reason.UNTRUSTED_USER, Reason.UNROUTABLE, Reason.ID_REUSE, EXPIRED})
+ANSWERED = frozenset(
+    {Reason.INVALID, Reason.UNTRUSTED_USER, Reason.UNROUTABLE, Reason.ID_REUSE, Reason.WRONG_CELL, EXPIRED}
+)
 """Of other reasons the outcome is open: a replay can still lead to it."""
 QUEUE_OF = {model.TYPE: queue for queue, models in TAKEN.items() for model in models}
 _TYPE = re.compile(r"[a-z0-9_.]{1,128}")
