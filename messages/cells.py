@@ -115,8 +115,8 @@ class Cell:
         return " or ".join(self.cells)
 
     def other_of(self, number: str | None) -> str | None:
-        """The other cell to which one of our numbers leads; None if it leads to this cell or nowhere."""
-        shard = None if number is None else shard_of_number(number)
+        """The other cell to which a number at a provider leads; None if it leads to this cell or nowhere."""
+        shard = _shard_of_ours(number or "")
         owner = None if shard is None else self.owners[shard]
         return None if owner == self.name else owner
 
@@ -131,10 +131,15 @@ def shards_of(message: Message) -> frozenset[int]:
         return frozenset(map(shard_of_id, keys))
     for name in _NUMBERS:
         if name in given:
-            shard = shard_of_number(given[name])
+            shard = (_shard_of_ours if name == "refund_no" else shard_of_number)(given[name])
             return frozenset() if shard is None else frozenset({shard})
     actor = given.get("actor")
     return frozenset({shard_of_user(actor.id)}) if actor is not None and actor.type == "user" else frozenset()
+
+
+def _shard_of_ours(number: str) -> int | None:
+    """The shard of a number at a provider. Ours begin with a letter; one of digits alone is the provider's own."""
+    return shard_of_number(number) if number[:1].isalpha() else None
 
 
 @cache

@@ -168,8 +168,8 @@ class RelaySettings(DatabaseSettings):
     @model_validator(mode="after")
     def _known_cell(self) -> Self:
         if self.cell and self.cell not in self.cells:
-            known = f"the cells are {', '.join(self.cells)}" if self.cells else "there are none: set OMS_CELLS"
-            raise ValueError(f"OMS_CELL={self.cell} is no cell of OMS_CELLS; {known}")
+            known = f"whose cells are {', '.join(self.cells)}" if self.cells else "which is not set"
+            raise ValueError(f"the cell {self.cell} of OMS_CELL is not in OMS_CELLS, {known}")
         return self
 
     def require_cell(self) -> None:

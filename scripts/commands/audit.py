@@ -79,6 +79,9 @@ def audit(
             min=1, envvar="OMS_AUDIT_TIMEOUT_SECONDS", help="Seconds that the check of one invariant may take."
         ),
     ] = TIMEOUT_SECONDS,
+    cells: Annotated[
+        bool, typer.Option("--cells", help="Check the databases of all cells (OMS_CELL_DATABASES), and them together.")
+    ] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Check on the live database that all invariants hold.
@@ -90,10 +93,15 @@ def audit(
     Examples:
       oms audit
       oms audit --quiescent -o json
+      oms audit --cells
       OMS_DATABASE_URL=postgresql://reader@replica/oms oms audit
     """
 
     async def work() -> list[Finding]:
+        if cells:
+            from scripts.commands import cell_audit  # noqa: PLC0415 (a shop without cells does not need it)
+
+            return await cell_audit.check_all(timeout_seconds, drained=quiescent, grace_seconds=grace_seconds)
         async with connected(statement_timeout_seconds=timeout_seconds) as tx:
             return await check(tx, drained=quiescent, grace_seconds=grace_seconds)
 

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from yarl import URL
 
 from db import cipher
 from db.pool import IDLE_IN_TRANSACTION_TIMEOUT_MS, Transaction
 from db.settings import DatabaseSettings
+from messages.user_shards import shard_of_number
 from outbox.settings import RelaySettings
 from scripts.commands.problems import Code, CommandError
 
@@ -27,6 +28,41 @@ class BrokerSettings(RelaySettings):
     """The settings of commands that use the broker only: publishing and declaring need no database."""
 
     database_url: SecretStr = SecretStr("")
+
+
+class CellSettings(BrokerSettings):
+    """The settings of commands that look at every cell."""
+
+    amqp_url: SecretStr = SecretStr("")
+    cell_databases: dict[str, SecretStr] = Field(
+        default={},
+        description='The databases of all cells, for `oms cells` and `oms audit --cells`, as JSON: {"a": '
+        '"postgresql://...", "b": "postgresql://..."}',
+    )
+
+    @property
+    def database_urls(self) -> dict[str, str]:
+        """Cell -> the URL of its database. Raises CommandError unless every cell has one."""
+        if not self.cells:
+            raise CommandError(Code.FAILED, "this shop has no cells", hint="set OMS_CELLS as the workers have it")
+        if set(self.cells) != set(self.cell_databases):
+            have = ", ".join(self.cell_databases) or "no cell"
+            why = f"the cells are {', '.join(self.cells)}, and it has those of {have}"
+            raise CommandError(
+                Code.FAILED,
+                "OMS_CELL_DATABASES does not name the database of each cell",
+                why=why,
+                hint='export OMS_CELL_DATABASES=\'{"a": "postgresql://...", "b": "postgresql://..."}\'',
+            )
+        schemes = ("postgresql", "postgres")
+        return {name: _checked(self.cell_databases[name], "OMS_CELL_DATABASES", schemes) for name in self.cells}
+
+
+def other_cell_of(number: str) -> str | None:
+    """Return the other cell that has the order with this id or number; None in a shop without cells."""
+    own, shard = BrokerSettings(amqp_url=SecretStr("")).own_cell, shard_of_number(number)
+    owner = None if own is None or shard is None else own.owners[shard]
+    return None if own is None or owner == own.name else owner
 
 
 def database_url(settings: DatabaseSettings) -> str:
@@ -70,9 +106,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def connected(*, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> AsyncIterator[Transaction]:
-    """Connect to OMS_DATABASE_URL until the block ends; set the encryption keys of the process if there are any."""
-    settings = DatabaseSettings()
+async def connected(
+    *, url: str | None = None, statement_timeout_seconds: int = STATEMENT_TIMEOUT_SECONDS
+) -> AsyncIterator[Transaction]:
+    """Connect to OMS_DATABASE_URL, or another database, until the block ends; set the encryption keys of the process
+    if there are any.
+    """
+    settings = DatabaseSettings() if url is None else DatabaseSettings(database_url=SecretStr(url))
     if keys := settings.encryption_keys.get_secret_value():
         cipher.configure(keys)
     connection = await asyncpg.connect(

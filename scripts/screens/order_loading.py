@@ -17,7 +17,7 @@ from messages.explanations import OrderExplain, OrderExplained
 from messages.order_history import HistoryStep, OrderHistoryListed
 from messages.order_queries import OrderDescribed, OrderGet, OrderHistory, OrderQuery
 from outbox.packing import shard_of
-from scripts.commands.connections import person
+from scripts.commands.connections import other_cell_of, person
 from scripts.commands.problems import Code, CommandError
 from workers.services.order_answers import answer_about_orders
 from workers.store import accesses, exports, orders
@@ -72,6 +72,9 @@ async def find(tx: Transaction, order: str) -> int:
     """Return the id of the order with this id, number or UUID. Raises CommandError if there is none."""
     found = await loading.find(tx, order)
     if found is None:
+        if cell := other_cell_of(order):
+            hint = f"OMS_CELL={cell} OMS_DATABASE_URL=postgresql://... oms order show {shlex.quote(order)}"
+            raise CommandError(Code.NOTHING, f"no order {order} in this cell", why=f"the cell {cell} has it", hint=hint)
         why = "an order is named by its id (up to 19 digits), its number (it begins with its day) or its UUID"
         hint = f"oms order find {shlex.quote(order)}, which searches by tracking and trade numbers, too"
         raise CommandError(Code.NOTHING, f"no order {order}", why=why, hint=hint)
