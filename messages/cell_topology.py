@@ -34,7 +34,7 @@ class ExchangeBinding:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CellEntry:
     """What leads into the cells. `stale` are bindings that another division of the shards has left behind."""
 
     exchanges: tuple[Exchange, ...]
@@ -42,7 +42,7 @@ class Entry:
     stale: tuple[ExchangeBinding, ...]
 
 
-def entry(shop: str, cells: Mapping[str, frozenset[int]], *, hashing: bool) -> Entry:
+def entry(shop: str, cells: Mapping[str, frozenset[int]], *, hashing: bool) -> CellEntry:
     """The entry of a shop, whose name is the prefix of its exchanges.
 
     What names neither its shard nor its cell is spread over all cells if the broker has HASH_TYPE (`hashing`); else the
@@ -73,7 +73,7 @@ def entry(shop: str, cells: Mapping[str, frozenset[int]], *, hashing: bool) -> E
         for model in EVERY_CELL
     ]
     bindings += [ExchangeBinding(names.events, f"{shop}.events", "#") for names in everyone.values()]
-    return Entry(tuple(exchanges), tuple(bindings), tuple(stale))
+    return CellEntry(tuple(exchanges), tuple(bindings), tuple(stale))
 
 
 def _exchanges(shop: str, word: str) -> tuple[Exchange, Exchange, Exchange, Exchange]:

@@ -92,13 +92,16 @@ class Cell:
         by_shard = {shard: name for name, shards in self.cells.items() for shard in shards}
         return tuple(by_shard[shard] for shard in range(USER_SHARDS))
 
-    def of(self, message: Message) -> frozenset[str]:
-        """The cells to which a message belongs: none if it names no user and no order, several if its orders are
-        in several. A message that every cell gets belongs to this one.
+    def of(self, message: Message, named: str | None = None) -> frozenset[str]:
+        """The cells to which a message belongs: several if its orders are in several.
+
+        What names no user and no order belongs to this cell if the sender has `named` it, or if our own processes sent
+        it to its queue (an empty text); else to none. A message that every cell gets belongs to this one.
         """
-        if isinstance(message, EVERY_CELL):
+        if isinstance(message, (*EVERY_CELL, *FOUND_LATER)):
             return frozenset({self.name})
-        return frozenset(self.owners[shard] for shard in shards_of(message))
+        found = frozenset(self.owners[shard] for shard in shards_of(message))
+        return frozenset({self.name}) if not found and named in ("", self.name) else found
 
     def why_not(self, cells: Iterable[str]) -> str:
         """Say why a message that belongs to these cells is not handled here."""

@@ -327,8 +327,7 @@ def topology(
         Exchange(names.dlx, type="direct", arguments=unrouted),
         Exchange(names.unrouted, type="fanout"),
     ]
-    queues = [Queue(names.unrouted, queue_rules.parking())]
-    bindings = [Binding(names.unrouted, names.unrouted, "")]
+    queues, bindings = [Queue(names.unrouted, queue_rules.parking())], [Binding(names.unrouted, names.unrouted, "")]
     if delay_plugin:
         exchanges.append(Exchange(names.delay_plugin, "x-delayed-message", {"x-delayed-type": "topic"}))
     for seconds in tiers:

@@ -22,11 +22,11 @@ import structlog
 
 from db import migrate
 from db.pool import Pool, open_pool
+from outbox import declare
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
 from tests.broker import TIERS_SECONDS, Broker, new_broker
 from tests.shared_database import SharedDatabase
-from workers.runtime import declare
 
 os.environ.setdefault("OMS_ENCRYPTION_KEYS", "test:" + "A" * 43 + "=")
 

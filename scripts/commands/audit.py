@@ -96,16 +96,7 @@ def audit(
       oms audit --cells
       OMS_DATABASE_URL=postgresql://reader@replica/oms oms audit
     """
-
-    async def work() -> list[Finding]:
-        if cells:
-            from scripts.commands import cell_audit  # noqa: PLC0415 (a shop without cells does not need it)
-
-            return await cell_audit.check_all(timeout_seconds, drained=quiescent, grace_seconds=grace_seconds)
-        async with connected(statement_timeout_seconds=timeout_seconds) as tx:
-            return await check(tx, drained=quiescent, grace_seconds=grace_seconds)
-
-    found = run(work())
+    found = run((_check_cells if cells else _check_one)(timeout_seconds, quiescent, grace_seconds))
     _report(found, output)
     if others := [finding for finding in found if finding.violations and not finding.ours]:
         count = counted(sum(finding.violations for finding in others), "refund")
@@ -114,6 +105,17 @@ def audit(
         say(f"oms: {len(violated)} of {len(found)} invariants violated\n  next: oms order show ID")
         raise typer.Exit(Code.DIFFERENT)
     say(f"all {len(found)} invariants hold")
+
+
+async def _check_one(timeout_seconds: int, drained: bool, grace_seconds: float) -> list[Finding]:
+    async with connected(statement_timeout_seconds=timeout_seconds) as tx:
+        return await check(tx, drained=drained, grace_seconds=grace_seconds)
+
+
+async def _check_cells(timeout_seconds: int, drained: bool, grace_seconds: float) -> list[Finding]:
+    from scripts.commands import cell_audit  # noqa: PLC0415 (a shop without cells does not need it)
+
+    return await cell_audit.check_all(timeout_seconds, drained=drained, grace_seconds=grace_seconds)
 
 
 def _report(found: Sequence[Finding], output: Format) -> None:

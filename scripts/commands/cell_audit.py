@@ -13,6 +13,8 @@ from messages.user_shards import shard_of_user
 from scripts.commands.audit import Finding, check
 from scripts.commands.connections import CellSettings, connected
 
+TOGETHER = "cells"
+"""In place of the id of an invariant: what holds over all cells."""
 FIRST = 5
 """So many ids are shown of a violation."""
 ROWS = 5_000
@@ -72,7 +74,7 @@ async def _misplaced(name: str, tx: Transaction, cell: Cell) -> Finding:
 def _together(found: Sequence[Finding]) -> Finding:
     first = tuple(key for one in found for key in one.first)[:FIRST]
     violations, milliseconds = sum(one.violations for one in found), sum(one.milliseconds for one in found)
-    return Finding("C-25", found[0].invariant, violations, first, milliseconds, ours=True)
+    return Finding(TOGETHER, found[0].invariant, violations, first, milliseconds, ours=True)
 
 
 async def _in_one_cell(check: CellCheck, cells: Mapping[str, Transaction]) -> Finding:
@@ -103,4 +105,4 @@ async def _rows(tx: Transaction, statement: str) -> AsyncIterator[Any]:
 
 def _finding(sentence: str, violations: int, first: Sequence[str], started: float) -> Finding:
     milliseconds = round((time.perf_counter() - started) * 1000)
-    return Finding("C-25", sentence, violations, tuple(first[:FIRST]), milliseconds, ours=True)
+    return Finding(TOGETHER, sentence, violations, tuple(first[:FIRST]), milliseconds, ours=True)

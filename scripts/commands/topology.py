@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from messages.cell_topology import HASH_TYPE, Entry, entry
+from messages.cell_topology import HASH_TYPE, CellEntry, entry
 from messages.topology import Topology, topology
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, broker_url, run
@@ -50,7 +50,7 @@ def declare(output: Output = Format.TABLE) -> None:
       OMS_DELAY=plugin oms topology declare
       OMS_EVENT_HISTORY=on oms topology declare
     """
-    from workers.runtime import declare as declaring  # noqa: PLC0415 (`show` needs no broker client)
+    from outbox import declare as declaring  # noqa: PLC0415 (`show` needs no broker client)
 
     settings = BrokerSettings()
     settings.require_cell()
@@ -80,7 +80,7 @@ def declare(output: Output = Format.TABLE) -> None:
 
 
 def _declare_entry(url: str, settings: BrokerSettings) -> None:
-    from workers.runtime import declare_entry as entering  # noqa: PLC0415 (`show` needs no broker client)
+    from scripts.commands import cell_entry as entering  # noqa: PLC0415 (`show` needs no broker client)
 
     made = run(entering.declare_entry(url, settings.prefix, settings.cells))
     if made is None:
@@ -95,7 +95,7 @@ def _declare_entry(url: str, settings: BrokerSettings) -> None:
         )
 
 
-def described_entry(wanted: Entry) -> dict[str, list[dict[str, Any]]]:
+def described_entry(wanted: CellEntry) -> dict[str, list[dict[str, Any]]]:
     """Return the entry into the cells as plain rows."""
     exchanges = [{"name": e.name, "type": e.type, "arguments": e.arguments} for e in wanted.exchanges]
     return {"entry_exchanges": exchanges, "entry_bindings": [asdict(binding) for binding in wanted.bindings]}

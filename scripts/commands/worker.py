@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from messages.topology import TAKEN, messages_of
+from outbox.declare import TopologyError
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, process_settings
 from scripts.commands.problems import Code, CommandError
 from workers.app import main as serve
 from workers.routes import ROUTES, with_carriers
-from workers.runtime.declare import TopologyError
 
 DEAD_LETTERS = "dead-letters"  # stands for every <queue>.dlq and for the unrouted queue
 app = command_app()

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from messages.roles import Role
+from outbox.declare import TopologyError
 from scripts.commands.connections import publisher_variable
 from scripts.demo.client_process import ClientDiedError
 from scripts.demo.demo_run import DemoRun, RunOptions
@@ -22,7 +23,6 @@ from scripts.demo.summary import as_json, print_summary
 from scripts.demo.verdict import RunResult, checks
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError, say
-from workers.runtime.declare import TopologyError
 
 ROTATE_AFTER_LEAST, ROTATE_AFTER_PART = 2, 16
 """A gateway signs with its second key after so many notifications: a sixteenth of the orders, and at least two."""

@@ -19,13 +19,13 @@ from aio_pika.exceptions import AMQPError
 
 from db import migrate
 from messages.topology import Names, tiers_seconds, topology
+from outbox import declare
 from scripts.demo.after_sales import RETURN_SECONDS
 from scripts.demo.baskets import CNY, USD
 from scripts.demo.client_job import CARRIERS, WAREHOUSES, client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
-from workers.runtime import declare
 
 RECEIPT_WINDOW_SECONDS = 4
 SHORTAGE_WINDOW_SECONDS = 5

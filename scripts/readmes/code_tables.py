@@ -12,6 +12,8 @@ REASONS: dict[str, str] = {
     Reason.UNROUTABLE: "No queue takes its routing key: `replay ID --to QUEUE`, or discard",
     Reason.UNKNOWN: "It came to a dead-letter queue without a reason of ours: look at its headers",
     Reason.UNTRUSTED_USER: "A fact from a broker user to whom `OMS_ROLES` gives no role that may report it",
+    Reason.WRONG_CELL: "It leads to no cell, to several, or to one that gave it back: its sender names the cell, or "
+    "sends a message to each; or give all workers the same `OMS_CELLS`, then replay",
     Reason.ORDER_UNKNOWN: "Its order did not come in 43 minutes: money or goods for it are real, so find out",
     Reason.ORDER_PLACING: "Its order was still being placed: replay once the order has left `placing`",
     Reason.ORDER_NOT_PAID: "A parcel of an order that was not paid: replay once it is paid",

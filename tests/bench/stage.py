@@ -21,10 +21,10 @@ import psutil
 
 from db import migrate
 from messages.topology import Names, tiers_seconds
+from outbox import declare
 from scripts.servers.find import Servers
 from scripts.servers.roles import OWN
 from tests.bench import load
-from workers.runtime import declare
 
 PAYMENT_WINDOW_SECONDS = 1800
 QUEUE = "client.bench"

@@ -7,10 +7,10 @@ import aio_pika
 import pytest
 
 from messages.topology import tiers_seconds
+from outbox import declare
 from scripts.servers.find import Servers
 from tests.broker import new_broker
 from tests.chaos.deployment import EVENTS_QUEUE, REPLIES_QUEUE, Deployment
-from workers.runtime import declare
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from db.pool import open_pool
+from outbox import declare
 from scripts.servers.find import Servers
 from tests.broker import TIERS_SECONDS, Broker, new_broker
 from tests.e2e.all_providers import AllProviders, running_providers
@@ -17,7 +18,6 @@ from tests.e2e.raw_amqp import RawClient
 from tests.e2e.system import SKU, RunningSystem
 from tests.e2e.upstream import Upstream, running_system
 from tests.shared_database import SharedDatabase
-from workers.runtime import declare
 
 
 @pytest.fixture(scope="module")

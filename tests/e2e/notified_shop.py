@@ -14,6 +14,7 @@ import orjson
 
 from messages.media import Medium
 from messages.topology import BUYER_NOTIFICATIONS
+from outbox import declare
 from tests.broker import TIERS_SECONDS, Broker
 from tests.e2e.system import SKU, settled_batches
 from tests.e2e.upstream import Upstream, running_system, settings, wait_for
@@ -22,7 +23,6 @@ from tests.notifiers.fake_mailbox import FakeMailbox, open_mailbox
 from workers import notifiers
 from workers.app import all_routes, select_routes
 from workers.notifiers import Notifying
-from workers.runtime import declare
 
 MEDIA = tuple(Medium)
 SERVED = ("catalogue", "stock", "stock-results", "order-creation", "payment-results", "contacts", BUYER_NOTIFICATIONS)

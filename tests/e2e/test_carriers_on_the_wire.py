@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from db.pool import Pool
+from outbox import declare
 from scripts.gateways.carrier import BookedParcel, CarrierService, happen
 from scripts.gateways.habits import Habits
 from tests.broker import TIERS_SECONDS, Broker
@@ -17,7 +18,6 @@ from tests.metric_values import metric_value
 from workers import carriers
 from workers.carriers.http import HttpCarrier
 from workers.routes import ROUTES, with_carriers
-from workers.runtime import declare
 
 CARRIERS = {"sf": "push", "ups": "poll"}
 TOKEN = "secret-of-the-service"

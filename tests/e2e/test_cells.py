@@ -11,12 +11,13 @@ import pytest
 from db.pool import Pool, open_pool
 from messages.cells import Cell, parse_cells
 from messages.user_shards import shard_of_id, shard_of_user
+from outbox import declare
+from scripts.commands import cell_entry
 from scripts.commands.cell_audit import cross_checks
 from scripts.servers.find import Servers
 from tests.broker import TIERS_SECONDS, Broker, new_broker
 from tests.e2e.audited import audited
 from tests.e2e.upstream import Upstream, running_system, states, wait_for_value
-from workers.runtime import declare, declare_entry
 
 CELLS: dict[str, frozenset[int]] = parse_cells("a:0-31,b:32-63")
 OWNER = Cell("a", CELLS).owners
@@ -77,10 +78,10 @@ async def test_every_order_is_in_the_cell_of_its_user_and_all_that_follows_reach
 ) -> None:
     topology_url, names = entered_broker["topology"], entered_broker.names
     for cell in CELLS:
-        assert await declare_entry.declare_entry(topology_url, names.prefix, CELLS) is None, "a cell has no queues yet"
+        assert await cell_entry.declare_entry(topology_url, names.prefix, CELLS) is None, "a cell has no queues yet"
         await declare.declare(topology_url, names.of_cell(cell), TIERS_SECONDS)
     for _ in range(2):
-        assert await declare_entry.declare_entry(topology_url, names.prefix, CELLS)
+        assert await cell_entry.declare_entry(topology_url, names.prefix, CELLS)
     async with AsyncExitStack() as stack:
         for cell, url in cell_urls.items():
             about: dict[str, Any] = {"cells": CELLS, "cell": cell, "payment_window_seconds": 1800}
@@ -146,11 +147,11 @@ async def cancel(shop: Upstream, user: str, order: dict[str, Any], about: dict[s
 
 async def ask_by_number(shop: Upstream, placed: dict[str, dict[str, Any]]) -> None:
     """Ask for each order by its number alone, of whichever cell."""
-    asked = [
+    questions = [
         shop.ask("order.get", {"actor": {"type": "user", "id": user}, "order": order["order_no"]})
         for user, order in placed.items()
     ]
-    answers = await asyncio.gather(*asked)
+    answers = await asyncio.gather(*questions)
     assert {answer["answer"] for answer in answers} == {"order.described.v1"}
 
 

@@ -11,13 +11,12 @@ import orjson
 import pytest
 
 from messages.event_history import EventHistory
-from outbox import wire
+from outbox import declare, wire
 from scripts.commands.event_reading import KeptEvent, Start
 from scripts.commands.events import EventFilter, Reading, chosen, described, forward
 from scripts.commands.problems import CommandError
 from tests.broker import TIERS_SECONDS
 from tests.e2e.system import SKU, RunningSystem
-from workers.runtime import declare
 
 ROOT = Path(__file__).parents[2]
 HISTORY = EventHistory(max_age_seconds=3600, max_bytes=10**8, segment_bytes=10**6)

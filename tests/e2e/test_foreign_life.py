@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
+from outbox import declare
 from scripts.servers.roles import ADMIN, OWN, SUBSCRIBER
 from tests.broker import TIERS_SECONDS, Broker
 from tests.e2e.foreign_shop import ADDRESS
 from tests.e2e.upstream import running_system
-from workers.runtime import declare
 
 PROGRAM = Path(__file__).parent / "foreign_shop.py"
 TIMEOUT_SECONDS = 90

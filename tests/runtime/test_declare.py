@@ -8,11 +8,11 @@ from yarl import URL
 
 from messages.event_history import EVENT_HISTORY, EventHistory
 from messages.topology import RETRY_TIERS_SECONDS, Names, topology
+from outbox import declare
+from outbox.declare import TopologyError
 from scripts.servers.find import Servers
 from tests.broker import Broker
 from tests.runtime.harness import client_of
-from workers.runtime import declare
-from workers.runtime.declare import TopologyError
 
 
 async def test_declaring_twice_changes_nothing(broker: Broker) -> None:

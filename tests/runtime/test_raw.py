@@ -8,9 +8,10 @@ from prometheus_client import REGISTRY
 
 from db.pool import Transaction
 from messages.topology import QUEUES, RETRY_TIERS_SECONDS
+from outbox import declare
 from tests.runtime.builders import DELETE, delete
 from tests.runtime.harness import WorkerHarness, wait_until, write_effects
-from workers.runtime import declare, settle
+from workers.runtime import settle
 from workers.runtime.batch import Batch
 from workers.runtime.route import RawRoute, Route
 from workers.runtime.run import SHARED_CONNECTIONS

@@ -16,13 +16,14 @@ from pamqp.header import ContentHeader
 from db.pool import Transaction
 from messages.roles import Role
 from messages.topology import RETRY_TIERS_SECONDS
+from outbox import declare
+from outbox.declare import TopologyError
 from scripts.servers.find import Servers
 from tests.metric_values import metric_value
 from tests.runtime.builders import DELETE, PAYMENT, delete, payment
 from tests.runtime.harness import WAIT_SECONDS, WorkerHarness, client_of, wait_until, write_effects
-from workers.runtime import consumer, declare, settle
+from workers.runtime import consumer, settle
 from workers.runtime.batch import Batch
-from workers.runtime.declare import TopologyError
 from workers.runtime.route import Every, Route
 from workers.runtime.run import run_routes
 from workers.runtime.subscription import Subscription

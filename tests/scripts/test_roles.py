@@ -13,12 +13,12 @@ import pytest
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import Role, may_send
 from messages.topology import Names
+from outbox import declare
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.management import Management
 from scripts.servers.roles import USERS, permissions
 from scripts.servers.users import create
 from tests.broker import Broker
-from workers.runtime import declare
 
 ACCESS_REFUSED = 403
 

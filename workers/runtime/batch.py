@@ -34,15 +34,10 @@ class Batch(Generic[B]):
     what the other system answered about it; on a QueryRoute it is what was recorded.
     """
 
-    def __init__(
-        self,
-        items: Sequence[Envelope[B]],
-        now: datetime,
-        answers: Mapping[Any, Any] | None = None,
-        cell: Cell | None = None,
-    ) -> None:
+    cell: Cell | None = None
+
+    def __init__(self, items: Sequence[Envelope[B]], now: datetime, answers: Mapping[Any, Any] | None = None) -> None:
         self.items = tuple(items)
-        self.cell = cell
         self.now = now
         self.answers = answers or {}
         self.verdicts: dict[str, Verdict] = {}

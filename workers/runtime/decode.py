@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 
 from db import cipher
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
-from messages.cells import CELL_HEADER, FOUND_LATER, Cell
+from messages.cells import CELL_HEADER, Cell
 from messages.envelope import OURS_ALONE, Envelope
 from messages.reasons import Reason
 from messages.reply_addresses import refusal
@@ -156,16 +156,17 @@ class Decoder:
             return Failure.invalid(*(*faults, *reading.faults)[:FAULTS_MAX])
         work.canonical_hash = blake2b(reading.canonical_body, digest_size=HASH_BYTES).digest()
         work.envelopes = _envelopes(work, reading.message)
-        return None if self.cell is None or ours else self._misplaced(work, self.cell, work.envelopes[0].body)
+        return None if self.cell is None or ours else self._misplaced(work, self.cell)
 
-    def _misplaced(self, work: Work, cell: Cell, message: Message) -> Failure | None:
-        """Say why this cell may not handle a message. One that belongs to one other cell is handed on to it."""
-        cells, named = cell.of(message), work.delivery.text(CELL_HEADER)
-        straight = self._ours_only(work.delivery)
-        if cells == {cell.name} or isinstance(message, FOUND_LATER) or (not cells and (straight or named == cell.name)):
+    def _misplaced(self, work: Work, cell: Cell) -> Failure | None:
+        """Say why a cell does not handle a message. One that belongs to one other cell is handed on to it."""
+        named = "" if self._ours_only(work.delivery) else work.delivery.text(CELL_HEADER)
+        cells = cell.of(work.envelopes[0].body, named)
+        if cells == {cell.name}:
             return None
         other = next(iter(cells)) if len(cells) == 1 else None
-        return Failure.invalid(Fault("$", Reason.WRONG_CELL, cell.why_not(cells)), reason=Reason.WRONG_CELL, cell=other)
+        fault = Fault("$", Reason.WRONG_CELL, cell.why_not(cells))
+        return Failure.invalid(fault, reason=Reason.WRONG_CELL, cell=other)
 
     def _user(self, delivery: Delivery, model: type[Message] | None, own: bool) -> str | None:
         """The broker user that sent the message first. What we republish names it in a header; without that, None."""

@@ -66,9 +66,7 @@ def _error_of(state: RetryCallState) -> BaseException:
 @dataclass(frozen=True)
 class QueueContext:
     """What the handling of one queue's messages needs. `committed` is called after every commit, with the shards of the
-    outbox that have new rows.
-
-    What the handler announces to `local` routes is handled in its transaction.
+    outbox that have new rows. What the handler announces to `local` routes is handled in its transaction.
     """
 
     route: Route
@@ -194,7 +192,8 @@ async def _transact(context: QueueContext, works: Sequence[Work], lock_timeout_m
 async def _handle(tx: Transaction, context: QueueContext, works: Sequence[Work], chain: Chain) -> list[Outcome]:
     claim = await inbox.claim(tx, context.route.queue, works)
     fresh = [envelope for work in claim.fresh for envelope in work.envelopes]
-    batch = Batch([*fresh, *_repeats(claim.duplicates)], claim.now, context.answers, context.cell)
+    batch = Batch([*fresh, *_repeats(claim.duplicates)], claim.now, context.answers)
+    batch.cell = context.cell
     if batch:
         await chain.handle(tx, context.route, batch)
     undone = await _carry_out(tx, context, claim.fresh, batch) if batch.verdicts else []

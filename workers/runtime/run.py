@@ -12,17 +12,18 @@ import outbox
 from db import version
 from db.pool import Pool, open_pool
 from db.watching import StatementWatch
+from outbox import declare
 from outbox.doorbell import Doorbell
 from outbox.ops import ops_server
 from outbox.publisher import Publisher
 from outbox.slow_statements import slower_than
 from outbox.start import StoppedError, until_stopped
-from workers.runtime import declare, inbox, metrics
+from workers.runtime import inbox, metrics
 from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
-from workers.runtime.local_dispatch import local_routes, sends_on
+from workers.runtime.local_dispatch import LocalRoutes, local_routes, sends_on
 from workers.runtime.locks import BATCH_LOCK_TIMEOUT_MS
 from workers.runtime.process import QueueContext, transaction
 from workers.runtime.route import Every, RawRoute, Route
@@ -73,16 +74,18 @@ async def run_routes(
                 stack.push_async_callback(_close_pool, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
                 local = local_routes(reachable, name) if settings.local_dispatch else {}
-                contexts += [
-                    QueueContext(route, pool, settings.attempts_max, bell.ring, local=local if sends_on(route) else {})
-                    for route in served
-                ]
+                contexts += [_context(route, pool, settings, bell, local) for route in served]
             metrics.pools({context.pool for context in contexts})
             await stack.enter_async_context(publisher)
             settler = Settler(settings.names, publisher, delay_plugin=settings.delay == "plugin")
             stack.push_async_callback(link.close)
             consumers = [Consumer(one, link, _decoder(one.route, settings), settler, health, stop) for one in contexts]
             await _work(consumers, stop, settings.shutdown_grace_seconds, health)
+
+
+def _context(route: Route, pool: Pool, settings: RuntimeSettings, bell: Doorbell, local: LocalRoutes) -> QueueContext:
+    local = local if sends_on(route) else {}
+    return QueueContext(route, pool, settings.attempts_max, bell.ring, local=local, cell=settings.own_cell)
 
 
 def _decoder(route: Route, settings: RuntimeSettings) -> Callable[[Delivery], Work]:

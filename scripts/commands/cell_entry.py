@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from aio_pika import exceptions
 from aio_pika.abc import AbstractChannel
 
-from messages.cell_topology import HASH_TYPE, Entry, ExchangeBinding, entry
+from messages.cell_topology import HASH_TYPE, CellEntry, ExchangeBinding, entry
 from messages.topology import QUEUES, Names
-from workers.runtime.declare import REFUSED, declare_part, opened
+from outbox.declare import REFUSED, declare_part, opened
 
 HASH_PLUGIN = "rabbitmq_consistent_hash_exchange"
 ENABLE = f"rabbitmq-plugins enable {HASH_PLUGIN}"
@@ -27,7 +27,7 @@ async def can_hash(url: str, shop: str) -> bool:
     return True
 
 
-async def declare_entry(url: str, shop: str, cells: Mapping[str, frozenset[int]]) -> Entry | None:
+async def declare_entry(url: str, shop: str, cells: Mapping[str, frozenset[int]]) -> CellEntry | None:
     """Declare the exchanges and bindings that lead into the cells, then take away those of an earlier division.
 
     While a cell has no queues its messages would be lost, so nothing is changed and None is returned. Raises
