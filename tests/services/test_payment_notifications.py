@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from messages.cells import Cell, parse_cells
 from messages.payments import PaymentCallback
 from messages.providers import ProviderCertificates, ProviderQuery, ProviderRefundQuery
 from scripts.gateways.wechat_protocol import Platform
@@ -16,6 +17,7 @@ from tests.handlers.harness import HandlerHarness
 from tests.handlers.provider_calls import callback, start
 from tests.providers import keys, paypal_builders, wechat_builders
 from workers import providers
+from workers.domain.ids import make_id
 from workers.handlers import payment_results
 from workers.runtime.batch import Batch
 from workers.services.certificate_fetches import CertificateFetchLimiter
@@ -124,3 +126,21 @@ async def test_believed_and_rejected_notifications_are_counted_with_one_label_fo
     await harness.handle(paid())
     assert counted("believed", provider="wechat") == believed + 1
     assert counted("rejected", **strange) == rejected + 2
+
+
+async def test_a_notification_about_another_cells_payment_is_handed_on_and_not_kept(
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number shows only when it is read, and the other cell has to read it as if it had come there first."""
+    monkeypatch.setattr(Batch, "cell", Cell("a", parse_cells("a:0-31,b:32-63")))
+    ours, theirs = (make_id(1_764_460_800_000, shard, 1) for shard in (5, 40))
+    notifications = [wechat_builders.transaction(out_trade_no=f"P{key}") for key in (ours, theirs)]
+    now = datetime.now(UTC)
+    batch = await harness.handle(
+        *(callback("wechat", wechat_builders.notification(one, at=now)) for one in notifications)
+    )
+    assert [(verdict.reason, verdict.cell) for verdict in batch.verdicts.values()] == [
+        ("order_unknown", None),
+        ("wrong_cell", "b"),
+    ]
+    assert await harness.rows("SELECT about FROM payment_notifications") == [(f"P{ours}",)]

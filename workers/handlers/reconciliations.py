@@ -30,6 +30,7 @@ from prometheus_client import Counter
 
 import outbox
 from db.pool import Transaction
+from messages.cells import Cell
 from messages.envelope import Envelope
 from messages.payments import PaymentDiscrepancyFound, PaymentReconcile, PaymentReconciled
 from workers import shop
@@ -71,6 +72,13 @@ def read(item: Item, providers: Mapping[str, Provider]) -> DayStatement | Refusa
     return DayStatement(body.provider, body.day, blake2b(content, digest_size=32).digest(), rows)
 
 
+def own(statement: DayStatement | Refusal, cell: Cell | None) -> DayStatement | Refusal:
+    """Return the statement without the lines of other cells, which get it too: our number of each leads to its cell."""
+    if cell is None or isinstance(statement, Refusal):
+        return statement
+    return replace(statement, rows=[row for row in statement.rows if cell.other_of(row.number) is None])
+
+
 def malformed(why: str) -> Refusal:
     """Return the refusal of a file that is not in the provider's layout; its details name the line if there is one."""
     line = _LINE.search(why)
@@ -92,7 +100,9 @@ def compare_all(new: Sequence[DayStatement], entries: Mapping[str, Sequence[Entr
 async def reconcile(tx: Transaction, batch: Batch[PaymentReconcile]) -> None:
     """Read every statement, compare the new ones with our records, and write each table once."""
     claims = await commands.claim(tx, batch)
-    parsed = await asyncio.to_thread(lambda: {item.id: read(item, configured()) for item in claims.fresh})
+    parsed = await asyncio.to_thread(
+        lambda: {item.id: own(read(item, configured()), batch.cell) for item in claims.fresh}
+    )
     first: dict[StatementKey, tuple[Item, DayStatement]] = {}
     for item in claims.fresh:
         if isinstance(statement := parsed[item.id], DayStatement):
