@@ -1,7 +1,7 @@
 """Cells: whole copies of the system, each with its own database and queues, that share the 64 user shards of a shop.
 
-A user's orders, cart, coupons and points are in the cell that owns the user's shard. `Cell.of` says to which cell a
-message belongs; `topology.py` has the exchanges that bring it there.
+A user's orders, cart, coupons and points are in the cell that owns the shard (S3-32). `Cell.of` says to which cell a
+message belongs; `cell_topology.py` has the exchanges that bring it there.
 """
 
 import re

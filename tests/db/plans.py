@@ -15,6 +15,7 @@ READS_ALL = (
     "audit_after_sales",
     "audit_authorizations",
     "audit_benefits",
+    "audit_cells",
     "audit_fulfilments",
     "audit_notifications",
     "audit_payments",
