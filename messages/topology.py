@@ -158,7 +158,6 @@ TAKEN = QUEUES | QUESTIONS
 TO_CARRIERS: tuple[type[Message], ...] = (carriers.CarrierBook, carriers.CarrierTrack, carriers.CarrierCancel)
 """The messages of the queues of calls to carriers: one queue for each carrier that OMS_CARRIERS names."""
 
-
 BUYERS_NOTIFIED: tuple[type[Message], ...] = tuple(buyer_notifications.NOTIFIED)
 """The events that the queue of notifications to buyers takes. A shop that notifies no one has no such queue."""
 TO_MEDIA: tuple[type[Message], ...] = (buyer_notifications.BuyerNotificationSend,)
