@@ -25,7 +25,7 @@ from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
-from workers.setting_values import CaseRules, CountryFees, Fees, Rates, Thresholds, Values
+from workers.setting_values import CaseRules, Country, CountryFees, Fees, Rates, Thresholds, Values
 from workers.tokens import TokenError, token_keys
 from workers.watch_settings import WatchSettings
 
@@ -35,6 +35,7 @@ SHOP_FIELDS = (
     "shipping_fees_by_country",
     "free_shipping_from_minor_units",
     "tax_rates_basis_points",
+    "tax_rates_by_country_basis_points",
     "tax_inclusive",
     "tax_rounding",
     "discount_rounding",
@@ -177,6 +178,11 @@ class Settings(WatchSettings):
     )
     tax_rates_basis_points: Rates = Field(
         default={}, description='Tax rates by tax class, as JSON: {"standard": 1900}. A SKU without a class is standard'
+    )
+    tax_rates_by_country_basis_points: dict[Country, Rates] = Field(
+        default={},
+        description="Rates that replace all of these for goods that go to a country, as JSON: "
+        '{"DE": {"standard": 1900, "food": 700}}',
     )
     tax_inclusive: bool = Field(default=False, description="true: prices include tax, so none is added")
     tax_rounding: Rounding = Field(

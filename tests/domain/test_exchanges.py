@@ -58,6 +58,21 @@ def test_prices_are_compared_with_tax_and_without_shipping(  # noqa: PLR0917 (a 
     assert (line.value, line.credit, line.origin - line.reduction, line.tax) == (value, credit, net, tax)
 
 
+def test_goods_of_an_exchange_are_taxed_as_their_country_says() -> None:
+    one, shop = (
+        exchange_case(CaseLine(1, 3, wanted_sku_id="s2")),
+        replace(taxed({"s2": 1000}), tax_rates_by_country_basis_points={"DE": {"s2": 700}}),
+    )
+    rates = [
+        line.basis_points
+        for country in ("DE", "CN")
+        for line in exchange_lines(
+            one, {1: 3}, [bought()], ExchangeTerms({"s2": wanted_sku("s2", 600)}, shop, region=(country, ""))
+        )
+    ]
+    assert rates == [700, 1000]
+
+
 def test_a_shop_whose_prices_include_tax_adds_none() -> None:
     shop = replace(taxed({"s2": 1000}), tax_inclusive=True)
     one = exchange_case(CaseLine(1, 3, wanted_sku_id="s2"))

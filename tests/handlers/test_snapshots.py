@@ -100,7 +100,8 @@ async def test_an_order_keeps_its_tax_rate_and_the_rule_that_rounded_it(harness:
     await harness.handle(receive("desk", 9))
     for rounding, tax in (("half_up", 14963), ("half_even", 14962)):
         rule = Rounding(rounding)
-        shop.configure(Shop(tax_rates_basis_points=rates, tax_rounding=rule, policy=Policy(rate_limit_orders=0)))
+        taxes: dict[str, Any] = {"tax_rates_by_country_basis_points": {"CN": rates}, "tax_rounding": rule}
+        shop.configure(Shop(**taxes, policy=Policy(rate_limit_orders=0)))
         body = create(("desk", 1), request_id=rounding, expected_pay_amount=78_750 + tax)
         orders[rounding] = await harness.create_order(body)
     for rounding, order_id in orders.items():

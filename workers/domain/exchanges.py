@@ -156,7 +156,7 @@ def exchange_lines(
         qty, before = units.get(wanted.line_no, 0), of[wanted.line_no]
         if qty and wanted.wanted_sku_id is not None:
             sku, names = terms.skus[wanted.wanted_sku_id], places[wanted.wanted_sku_id]
-            rate = shop.tax_basis_points(sku.tax_class)
+            rate = shop.tax_basis_points(sku.tax_class, terms.region[0])
             line = ExchangeLine(
                 len(lines) + 1,
                 wanted.line_no,

@@ -114,6 +114,8 @@ class Shop:
     Shipping costs the fee of the country, else the flat one. If that fee is in other currencies only, orders in this
     one are refused; without any fee shipping is free, and so it is from `free_shipping_from_minor_units` on.
 
+    Tax is that of the country that the goods go to, by tax class; a country without rates of its own has the others.
+
     `tax_rounding` is for the tax of each line, `discount_rounding` for what a ladder promotion takes off a group.
     Points and refunds have no such setting: points pay whole units, and refunds are cumulative.
 
@@ -142,6 +144,7 @@ class Shop:
     shipping_fees_by_country: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     free_shipping_from_minor_units: Mapping[str, int] = field(default_factory=dict)
     tax_rates_basis_points: Mapping[str, int] = field(default_factory=dict)
+    tax_rates_by_country_basis_points: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     tax_inclusive: bool = False
     tax_rounding: Rounding = Rounding.HALF_UP
     discount_rounding: Rounding = Rounding.HALF_EVEN
@@ -169,9 +172,10 @@ class Shop:
     retention: Retention = field(default_factory=Retention)
     watch: Watch = field(default_factory=Watch)
 
-    def tax_basis_points(self, tax_class: str | None) -> int:
-        """The rate of the tax that is added to goods of this class."""
-        return 0 if self.tax_inclusive else self.tax_rates_basis_points.get(tax_class or "standard", 0)
+    def tax_basis_points(self, tax_class: str | None, country: str | None) -> int:
+        """The rate of the tax that is added to goods of this class that go to this country."""
+        rates = self.tax_rates_by_country_basis_points.get(country or "", self.tax_rates_basis_points)
+        return 0 if self.tax_inclusive else rates.get(tax_class or "standard", 0)
 
     def policy_of(self, business_type: str, stored: Mapping[str, Any]) -> Policy:
         """The rules of a business type: the shop's, then the type's, then those `stored` for it as strings."""

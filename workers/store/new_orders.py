@@ -210,7 +210,8 @@ def remark_aad(order_id: int) -> bytes:
 
 
 def _item(part: OrderPart, line: PricedLine) -> tuple[Any, ...]:
-    sku = line.sku
+    sku, address = line.sku, part.body.address
+    country = None if address is None else address.country
     return (
         part.id,
         line.line_no,
@@ -229,7 +230,7 @@ def _item(part: OrderPart, line: PricedLine) -> tuple[Any, ...]:
         sku.category_id,
         sku.image_url,
         sku.unit,
-        part.of.shop.tax_basis_points(sku.tax_class) or None,
+        part.of.shop.tax_basis_points(sku.tax_class, country) or None,
         line.promotion_id,
         line.promotion_revision,
         line.promotion_text,

@@ -171,6 +171,26 @@ def test_tax_by_class_half_up_on_each_line(price: int, tax_class: str | None, mo
 
 
 @pytest.mark.parametrize(
+    ("country", "tax_class", "tax"),
+    [
+        ("DE", None, 190),
+        ("DE", "food", 70),
+        ("DE", "books", 0),
+        ("US", None, 0),
+        ("CN", None, 130),
+        ("CN", "food", 0),
+        (None, None, 130),
+    ],
+)
+def test_tax_is_that_of_the_country_that_the_goods_go_to(country: str | None, tax_class: str | None, tax: int) -> None:
+    by_country = {"DE": {"standard": 1900, "food": 700}, "US": {}}
+    shop = Shop(tax_rates_basis_points={"standard": 1300}, tax_rates_by_country_basis_points=by_country)
+    taxed = (sku("taxed", 1000, tax_class=tax_class), 1)
+    assert priced(taxed, shop=shop, country=country).tax_amount == tax
+    assert priced(taxed, shop=replace(shop, tax_inclusive=True), country=country).tax_amount == 0
+
+
+@pytest.mark.parametrize(
     ("rounding", "tax"), [("half_up", 14963), ("half_even", 14962), ("down", 14962), ("up", 14963)]
 )
 def test_19_percent_of_787_50_is_149_63_as_on_an_invoice_unless_the_shop_says_otherwise(

@@ -156,7 +156,7 @@ def _minus(amounts: Sequence[int], parts: Sequence[int]) -> list[int]:
 
 def _build_quote(basket: _Basket, taken: _Discounts, fee: int, shop: Shop) -> Quote:
     request, origin, promoted = basket.request, sum(basket.origins), sum(rule.amount for rule in taken.rules)
-    taxes = _taxes(basket.skus, taken.nets, shop)
+    taxes = _taxes(basket.skus, taken.nets, shop, request.country)
     lines = _lines(basket, taken, taxes, allocate(fee, taken.nets) if fee else ())
     return Quote(
         request.currency,
@@ -214,11 +214,12 @@ def _shipping_fee(request: PriceRequest, shop: Shop, goods: int) -> int | Refusa
     return Refusal(Code.ORDER_PARAM_INVALID, f"shipping has no price in {currency}", details)
 
 
-def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop) -> Sequence[int]:
-    if shop.tax_inclusive or not shop.tax_rates_basis_points:
+def _taxes(skus: Sequence[Sku], nets: Sequence[int], shop: Shop, country: str | None) -> Sequence[int]:
+    if shop.tax_inclusive or not (shop.tax_rates_basis_points or shop.tax_rates_by_country_basis_points):
         return ()
     return [
-        share(net, shop.tax_basis_points(sku.tax_class), shop.tax_rounding) for sku, net in zip(skus, nets, strict=True)
+        share(net, shop.tax_basis_points(sku.tax_class, country), shop.tax_rounding)
+        for sku, net in zip(skus, nets, strict=True)
     ]
 
 
