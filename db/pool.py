@@ -60,6 +60,21 @@ class _Pool(asyncpg.Pool):
             log.info("a connection was lost as it was given back", error=type(error).__qualname__)
 
 
+LOOKUPS_ONLY = {
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Settings of all sessions here: they find every row by an index.
+
+Plans are kept, so one that is made while a table or the partition of a new month is small must also be right when it is
+large: an index that is read whole, as hash and merge joins do, would be slow then, also for a foreign key. And a plan
+is made once: PostgreSQL would plan each batch of one message anew, which takes longer than to execute it.
+"""
+
+
 async def open_pool(
     url: str,
     *,
@@ -98,7 +113,7 @@ async def open_pool(
             "tcp_keepalives_count": str(KEEPALIVE_PROBES),
             "tcp_user_timeout": str(UNACKNOWLEDGED_MAX_MS),
             "timezone": "UTC",
-            "jit": "off",
+            **LOOKUPS_ONLY,
         },
     )
     try:

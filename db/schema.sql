@@ -587,6 +587,12 @@ CREATE INDEX issued_order_numbers_unused ON issued_order_numbers (issued_at) WHE
 
 -- ---------------------------------------------------------------- orders
 
+CREATE TABLE order_numbers (
+    order_no text   PRIMARY KEY,
+    order_id bigint NOT NULL
+);
+COMMENT ON TABLE order_numbers IS 'which order has a number, also once the order is archived; a trigger of orders writes it';
+
 CREATE TABLE orders (
     id                bigint      PRIMARY KEY,
     order_uuid        uuid        NOT NULL GENERATED ALWAYS AS (lpad(to_hex(id), 32, '0')::uuid) STORED,
@@ -647,12 +653,11 @@ CREATE TABLE orders (
     CONSTRAINT orders_numbered CHECK (order_no IS NOT NULL OR state IN ('placing', 'rejected')),
     CONSTRAINT orders_paid_at CHECK (paid_at IS NOT NULL OR state NOT IN ('paid', 'fulfilling', 'shipped', 'delivered', 'completed')),
     CONSTRAINT orders_cancelled_whole CHECK (state <> 'cancelled' OR (cancelled_at IS NOT NULL AND cancel_type IS NOT NULL))
-) WITH (fillfactor = 70);
+) PARTITION BY RANGE (id);
 COMMENT ON COLUMN orders.quota_units IS 'units of this root order in promotion_uses';
 COMMENT ON COLUMN orders.conversation_id IS 'the correlation id of the order.create that placed it';
-CREATE UNIQUE INDEX orders_order_no ON orders (order_no);
-CREATE INDEX orders_user_created ON orders (user_id, created_at);
-CREATE INDEX orders_user_state_created ON orders (user_id, state, created_at);
+CREATE INDEX orders_user ON orders (user_id, id);
+CREATE INDEX orders_user_state ON orders (user_id, state, id);
 CREATE INDEX orders_state_created ON orders (state, created_at);
 CREATE INDEX orders_paid_at_index ON orders (paid_at) WHERE paid_at IS NOT NULL;
 CREATE INDEX orders_root ON orders (root_id) WHERE root_id <> id;
@@ -704,7 +709,7 @@ CREATE TABLE order_items (
     CONSTRAINT order_items_shipping CHECK (refunded_shipping BETWEEN 0 AND shipping_share - shipping_adjustment),
     CONSTRAINT order_items_dropped CHECK (short_qty + cancelled_qty <= refunded_qty),
     CONSTRAINT order_items_refunded CHECK (refunded_qty BETWEEN 0 AND qty AND refunded_amount BETWEEN 0 AND payable_amount)
-) WITH (fillfactor = 90);
+) PARTITION BY RANGE (order_id);
 CREATE INDEX order_items_sku_time ON order_items (sku_id, order_id);
 
 COMMENT ON TABLE order_items IS 'lines as they were sold; their warehouse until they have their goods, the units and the money that went back change';
@@ -780,7 +785,7 @@ CREATE TABLE order_addresses (
     key_id       text     NOT NULL,
     ciphertext   bytea    NOT NULL,
     modify_count smallint NOT NULL DEFAULT 0
-);
+) PARTITION BY RANGE (order_id);
 
 CREATE TABLE fulfilments (
     order_id        bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
@@ -796,7 +801,7 @@ CREATE TABLE fulfilments (
     updated_at      timestamptz NOT NULL,
     PRIMARY KEY (order_id, warehouse),
     CONSTRAINT fulfilments_cancel_open CHECK (cancel_no IS NULL OR state NOT IN ('requested', 'withdrawn'))
-);
+) PARTITION BY RANGE (order_id);
 COMMENT ON COLUMN fulfilments.number IS 'counts the requests that were sent; facts name the one that they answer';
 COMMENT ON COLUMN fulfilments.cancel_no IS 'the order version of a cancellation that the warehouse has not answered';
 CREATE INDEX fulfilments_open ON fulfilments (warehouse, requested_at) WHERE state IN ('requested', 'accepted', 'picking', 'packed');
@@ -804,7 +809,7 @@ CREATE INDEX fulfilments_waiting ON fulfilments ((CASE WHEN state IN ('requested
     WHERE CASE WHEN state IN ('requested', 'accepted', 'picking', 'packed') OR cancel_no IS NOT NULL THEN updated_at END IS NOT NULL;
 
 CREATE TABLE fulfilment_steps (
-    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          bigint      GENERATED ALWAYS AS IDENTITY,
     order_id    bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     warehouse   text        NOT NULL,
     pre_state   text        NOT NULL,
@@ -814,9 +819,9 @@ CREATE TABLE fulfilment_steps (
     cause_id    text        NOT NULL,
     reason_code text,
     happened_at timestamptz NOT NULL,
-    at          timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE INDEX fulfilment_steps_order ON fulfilment_steps (order_id);
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (order_id, id)
+) PARTITION BY RANGE (order_id);
 
 CREATE TABLE captcha_challenges (
     order_id    bigint      PRIMARY KEY,
@@ -845,7 +850,7 @@ CREATE TABLE order_snapshots (
     data       jsonb       NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (order_id, type)
-);
+) PARTITION BY RANGE (order_id);
 COMMENT ON COLUMN order_snapshots.type IS '1 coupon, 5 promotion rules used, 6 risk verdict; 2 amount and 3 item only of older orders';
 
 CREATE TABLE promotion_uses (
@@ -874,7 +879,7 @@ CREATE TABLE operate_logs (
     remark       text        NOT NULL,
     at           timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (order_id, version)
-);
+) PARTITION BY RANGE (order_id);
 CREATE INDEX operate_logs_day ON operate_logs (at)
     WHERE pre_state <> cur_state
         AND (cur_state IN ('awaiting_payment', 'paid', 'cancelled', 'rejected', 'delivered', 'delivery_failed')
@@ -1200,7 +1205,7 @@ CREATE TABLE shipment_items (
     given_up    boolean  NOT NULL DEFAULT false,
     withdrawn   boolean  NOT NULL DEFAULT false,
     PRIMARY KEY (shipment_id, order_id, line_no)
-);
+) PARTITION BY RANGE (order_id);
 COMMENT ON TABLE shipment_items IS 'a parcel may hold goods of several orders of one user';
 COMMENT ON COLUMN shipment_items.given_up IS 'these units were given back, because the parcel would not arrive';
 COMMENT ON COLUMN shipment_items.withdrawn IS 'these units were taken out before the parcel left';
@@ -1380,7 +1385,7 @@ CROSS JOIN LATERAL (
     SELECT DISTINCT 'send_back_requested' AS remark, 'system' AS actor_type, 'oms' AS actor_id, cause_type, cause_id, requested_at AS at
     FROM after_sale_send_backs WHERE case_id = c.id
     UNION ALL
-    SELECT DISTINCT 'sent_back', sent_actor_type, sent_actor_id, sent_cause_type, sent_cause_id, sent_at
+    SELECT DISTINCT 'sent_back' AS text, sent_actor_type, sent_actor_id, sent_cause_type, sent_cause_id, sent_at
     FROM after_sale_send_backs WHERE case_id = c.id AND sent_at IS NOT NULL
 ) AS b
 CROSS JOIN LATERAL (
@@ -1447,6 +1452,56 @@ CREATE TABLE stock_ledger (
     CONSTRAINT stock_ledger_sign CHECK (qty > 0 OR op = 'adjust')
 );
 
+-- ---------------------------------------------------------------- partitions: one for each month of the ids of orders
+
+CREATE FUNCTION first_order_id(at timestamptz) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN at <= '2024-01-01T00:00:00Z' THEN 0 WHEN at >= '2093-01-01T00:00:00Z' THEN 9223372036854775807
+        ELSE ((extract(epoch FROM at) * 1000)::bigint - 1704067200000) << 22 END
+$$;
+COMMENT ON FUNCTION first_order_id IS 'the least id that an order placed at this time has: 41 bits of its id are milliseconds since 2024';
+
+CREATE VIEW order_partitions AS
+SELECT * FROM (VALUES (1, 'orders', 70), (2, 'order_items', 90), (3, 'operate_logs', 100), (4, 'order_addresses', 100), (5, 'order_snapshots', 100),
+    (6, 'fulfilments', 100), (7, 'fulfilment_steps', 100), (8, 'shipment_items', 100)) AS t (place, name, fillfactor);
+COMMENT ON VIEW order_partitions IS 'the tables that have a partition for each month of the ids of their orders; those after the first refer to it';
+
+CREATE FUNCTION make_order_partitions(ahead interval) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    part record;
+    month timestamptz;
+    made integer := 0;
+    new_name text;
+BEGIN
+    FOR part IN SELECT p.*, (SELECT max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint)
+            FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = p.name::regclass) AS bound
+        FROM order_partitions p ORDER BY p.place
+    LOOP
+        month := to_timestamp(((part.bound >> 22) + 1704067200000) / 1000.0);
+        WHILE month < clock_timestamp() + least(ahead, interval '2 years') LOOP
+            new_name := part.name || to_char(month AT TIME ZONE 'UTC', '_YYYY_MM');
+            EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL EXCLUDING IDENTITY EXCLUDING COMMENTS) WITH (fillfactor = %s)',
+                new_name, part.name, part.fillfactor);
+            month := ((month AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
+            EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', part.name, new_name, part.bound,
+                first_order_id(month));
+            part.bound := first_order_id(month);
+            made := made + 1;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION make_order_partitions IS 'makes what is missing until so long from now, two years at most, and says how many. A table is made first and attached then, because that lets others read and write meanwhile';
+
+DO $$
+DECLARE
+    part record;
+BEGIN
+    FOR part IN SELECT * FROM order_partitions ORDER BY place LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (MINVALUE) TO (%s) WITH (fillfactor = %s)', part.name || '_first', part.name,
+            first_order_id(date_trunc('month', now(), 'UTC') + interval '2 months'), part.fillfactor);
+    END LOOP;
+END $$;
+
 -- ---------------------------------------------------------------- history that cannot be rewritten
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1470,6 +1525,21 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'the price of a line changes only by order_adjustments' USING ERRCODE = 'integrity_constraint_violation';
 END $$;
+CREATE FUNCTION keep_order_number() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        DELETE FROM order_numbers WHERE order_no = old.order_no;
+    END IF;
+    IF new.order_no IS NOT NULL THEN
+        INSERT INTO order_numbers (order_no, order_id) VALUES (new.order_no, new.id);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER orders_number_inserted AFTER INSERT ON orders FOR EACH ROW WHEN (new.order_no IS NOT NULL)
+    EXECUTE FUNCTION keep_order_number();
+CREATE TRIGGER orders_number_set AFTER UPDATE OF order_no ON orders
+    FOR EACH ROW WHEN (new.order_no IS DISTINCT FROM old.order_no) EXECUTE FUNCTION keep_order_number();
+
 CREATE TRIGGER orders_price_immutable BEFORE UPDATE OF currency, origin_amount, promotion_amount, coupon_amount, points_amount,
     shipping_fee, box_fee, tax_amount ON orders FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER orders_price_adjusted BEFORE UPDATE OF adjustment_amount, payable_amount ON orders

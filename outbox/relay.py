@@ -79,9 +79,8 @@ class Relay:
 
     async def _open_pool(self, size: int) -> Pool:
         # A delete that a crash of the server undoes costs a repeated message, so no delete waits for an fsync.
-        # The tables are empty most of the time. A plan made then would scan them as a whole also when they are full.
         url = self._settings.database_url.get_secret_value()
-        url += ("&" if "?" in url else "?") + "synchronous_commit=off&enable_seqscan=off"
+        url += ("&" if "?" in url else "?") + "synchronous_commit=off"
         watch = slower_than(self._settings.slow_statement_seconds)
         return await open_pool(url, application_name=self._name, min_size=size, max_size=size, watch=watch)
 

@@ -16,7 +16,7 @@ TESTS_PER_DATABASE = 200
 """Then a new one is created: deleted rows are never vacuumed, and what they cost grows with their number."""
 TABLES_SQL = """
 SELECT oid::regclass::text AS name FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 ORDER BY 1
 """
 SEQUENCES_SQL = """

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 ONCALL = Path(__file__).parents[1] / "oncall.sql"
 ADVISORY_LOCK = 6_021_023  # any constant of our own: two migrators at once wait for each other
@@ -18,15 +18,16 @@ def url() -> str:
 
 def online() -> None:
     """Upgrade a live database. The newest migration gives on-call engineers their rights: these name all tables."""
-    engine = create_engine(url())
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        context.configure(connection=connection, transactional_ddl=True)
+    engine = create_engine(url(), poolclass=NullPool)  # a session that ends gives back its lock, also after an error
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+        connection.commit()
+        context.configure(connection=connection, transactional_ddl=True, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
         if context.get_context().get_current_revision() == context.get_head_revision():
             connection.execution_options(no_parameters=True).exec_driver_sql(ONCALL.read_text("utf-8"))
-    engine.dispose()
+        connection.commit()
 
 
 def offline() -> None:

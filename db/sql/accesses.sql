@@ -8,7 +8,7 @@
 INSERT INTO address_accesses (order_id, what, actor, note, reason)
 SELECT o.id, n.what, n.actor, n.note, n.reason
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (order_id, actor, note, reason, what)
-JOIN orders o ON o.id = n.order_id
+CROSS JOIN LATERAL (SELECT id FROM orders WHERE id = n.order_id OFFSET 0) AS o
 RETURNING order_id;
 
 -- name: accesses.of_order

@@ -451,11 +451,9 @@ FROM (SELECT scope || ' ' || request_id AS id FROM commands WHERE outcome_type I
 
 -- name: audit.order_numbers
 -- INV-13. A number belongs to one order, and an order has its number from the moment that it can be paid. A number that was issued
--- before its order belongs to the user of that order, and names it.
+-- before its order belongs to the user of that order, and names it. order_numbers has each, also those of archived orders.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
-    SELECT order_no AS id FROM orders WHERE order_no IS NOT NULL GROUP BY order_no HAVING count(*) > 1
-    UNION ALL
     SELECT id::text FROM orders WHERE order_no IS NULL AND state NOT IN ('placing', 'rejected')
     UNION ALL
     SELECT i.order_no
@@ -463,6 +461,13 @@ FROM (
     WHERE i.order_id IS NOT NULL AND (o.order_no, o.user_id) IS DISTINCT FROM (i.order_no, i.user_id)
     UNION ALL
     SELECT i.order_no FROM issued_order_numbers i JOIN orders o USING (order_no) WHERE i.order_id IS NULL
+    UNION ALL
+    SELECT o.order_no FROM orders o LEFT JOIN order_numbers n ON n.order_no = o.order_no AND n.order_id = o.id
+    WHERE o.order_no IS NOT NULL AND n.order_no IS NULL
+    UNION ALL
+    SELECT n.order_no FROM order_numbers n LEFT JOIN orders o ON o.id = n.order_id
+    WHERE o.order_no IS DISTINCT FROM n.order_no AND n.order_id >= coalesce(
+        (SELECT first_order_id(horizon) FROM retention_horizons WHERE name = 'orders'), 0)
 ) AS bad;
 
 -- name: audit.snapshots

@@ -16,8 +16,9 @@
 -- each: table=outbox_held key=key_id text=body bound=id
 
 -- name: keys.pages
--- $1 a table. How many pages it has. Locks: none.
-SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint;
+-- $1 a table. How many pages it has; of one with partitions, the largest of them. Locks: none.
+SELECT max(pg_relation_size(part)) / current_setting('block_size')::bigint
+FROM (SELECT $1::text::regclass AS part UNION ALL SELECT relid FROM pg_partition_tree($1::text::regclass)) AS parts;
 
 -- name: keys.status
 -- How many ciphertexts of each table each key encrypts; those under keys of users are counted as one. It reads every table. Locks: none.
@@ -56,7 +57,7 @@ GROUP BY 1, 2 ORDER BY 1, 2;
 -- name: keys.read_{table}
 -- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
 -- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, {bound}, {key} AS old_key_id, {text} AS first
+SELECT tableoid || ' ' || ctid AS place, {bound}, {key} AS old_key_id, {text} AS first
 FROM {table}
 WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
     AND {key} <> $3::text AND {key} NOT LIKE 'u:%' AND {key} <> 'erased'
@@ -66,13 +67,13 @@ FOR UPDATE SKIP LOCKED;
 -- $1 places (locked), $2 key ids, $3 ciphertexts.
 UPDATE {table} t SET {key} = n.key_id, {text} = n.first
 FROM unnest($1::text[], $2::text[], $3::bytea[]) AS n (place, key_id, first)
-WHERE t.ctid = n.place::tid;
+WHERE t.tableoid = split_part(n.place, ' ', 1)::oid AND t.ctid = split_part(n.place, ' ', 2)::tid;
 
 -- name: keys.read_dead_letters
 -- The same where two ciphertexts have one key.
 -- $1 the first page, $2 the page after the last, $3 the shop's current key. What another key of the shop encrypts there.
 -- Locks: the rows; those that another transaction holds are skipped.
-SELECT ctid::text AS place, id, key_id AS old_key_id, body AS first, headers AS second
+SELECT tableoid || ' ' || ctid AS place, id, key_id AS old_key_id, body AS first, headers AS second
 FROM dead_letters
 WHERE ctid >= ('(' || $1::bigint || ',0)')::tid AND ctid < ('(' || $2::bigint || ',0)')::tid
     AND key_id <> $3::text AND key_id NOT LIKE 'u:%' AND key_id <> 'erased'
@@ -82,4 +83,4 @@ FOR UPDATE SKIP LOCKED;
 -- $1 places (locked), $2 key ids, $3 ciphertexts, $4 others.
 UPDATE dead_letters t SET key_id = n.key_id, body = n.first, headers = n.second
 FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS n (place, key_id, first, second)
-WHERE t.ctid = n.place::tid;
+WHERE t.tableoid = split_part(n.place, ' ', 1)::oid AND t.ctid = split_part(n.place, ' ', 2)::tid;

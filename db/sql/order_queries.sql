@@ -2,40 +2,43 @@
 
 -- name: order_queries.of_users
 -- One element of each array per page: $1 user ids, $2 whether deleted orders are shown, $3 from and $4 before when they were
--- created, $5 the id of the last order of the page before, $6 how many, $7 the creation time of that last order. Returns place in the
--- arrays and order id, the newest first.
+-- created, $5 the id of the last order of the page before, $6 how many. Returns place in the arrays and order id, the newest first. Ids
+-- grow with time, so they are the order: months are read from the newest on, until the page is full; months to come are left out.
 SELECT q.place, o.id
-FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
-    WITH ORDINALITY AS q (user_id, with_deleted, since, before, last_id, size, last_at, place)
+FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[])
+    WITH ORDINALITY AS q (user_id, with_deleted, since, before, last_id, size, place)
 CROSS JOIN LATERAL (
-    SELECT r.id, r.created_at
+    SELECT r.id
     FROM orders r
     WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
-        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
-    ORDER BY r.created_at DESC, r.id DESC
+        AND r.created_at >= q.since AND r.created_at < q.before
+        AND r.id < q.last_id AND r.id < first_order_id(now() + interval '1 minute')
+    ORDER BY r.id DESC
     LIMIT q.size
 ) AS o
-ORDER BY q.place, o.created_at DESC, o.id DESC;
+ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.of_user_states
 -- The same for orders in some states: $1 states (one for each element; a page of several states has as many elements), $2 the page of
--- each element, by which the rows are sorted, $3 user ids, $4 whether deleted orders are shown, $5 to $9 as $3 to $7 of of_users.
+-- each element, by which the rows are sorted, $3 user ids, $4 whether deleted orders are shown, $5 to $8 as $3 to $6 of of_users.
 SELECT q.page AS place, o.id
-FROM unnest($1::text[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[],
-    $9::timestamptz[]) AS q (state, page, user_id, with_deleted, since, before, last_id, size, last_at)
+FROM unnest($1::text[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
+    AS q (state, page, user_id, with_deleted, since, before, last_id, size)
 CROSS JOIN LATERAL (
-    SELECT r.id, r.created_at
+    SELECT r.id
     FROM orders r
     WHERE r.user_id = q.user_id AND r.state = q.state AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
-        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
-    ORDER BY r.created_at DESC, r.id DESC
+        AND r.created_at >= q.since AND r.created_at < q.before
+        AND r.id < q.last_id AND r.id < first_order_id(now() + interval '1 minute')
+    ORDER BY r.id DESC
     LIMIT q.size
 ) AS o
-ORDER BY q.page, o.created_at DESC, o.id DESC;
+ORDER BY q.page, o.id DESC;
 
 -- name: order_queries.of_states
--- The same as of_users for orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page
--- of each element, by which the rows are sorted.
+-- Orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page of each element,
+-- by which the rows are sorted, $3 to $6 as in of_users, $7 the creation time of the last order of the page before. The bounds of the id
+-- leave out months.
 SELECT q.page AS place, o.id
 FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
     AS q (state, page, since, before, last_id, size, last_at)
@@ -43,6 +46,7 @@ CROSS JOIN LATERAL (
     SELECT r.id, r.created_at
     FROM orders r
     WHERE r.state = q.state AND r.parent_id IS NULL
+        AND r.id >= first_order_id(q.since - interval '1 day') AND r.id < first_order_id(least(q.before, q.last_at) + interval '1 day')
         AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT q.size
@@ -50,25 +54,26 @@ CROSS JOIN LATERAL (
 ORDER BY q.page, o.created_at DESC, o.id DESC;
 
 -- name: order_queries.of_user_skus
--- $1 SKU ids, then $2 to $8 as $1 to $7 of of_users, $9 states with commas between them (empty: all). Orders of the user with a line of the
+-- $1 SKU ids, then $2 to $7 as $1 to $6 of of_users, $8 states with commas between them (empty: all). Orders of the user with a line of the
 -- SKU, of their own or of a child.
 SELECT q.place, o.id
-FROM unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[], $8::timestamptz[],
-    $9::text[]) WITH ORDINALITY AS q (sku_id, user_id, with_deleted, since, before, last_id, size, last_at, states, place)
+FROM unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[], $8::text[])
+    WITH ORDINALITY AS q (sku_id, user_id, with_deleted, since, before, last_id, size, states, place)
 CROSS JOIN LATERAL (
-    SELECT r.id, r.created_at
+    SELECT r.id
     FROM orders r
     WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
         AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
-        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
+        AND r.created_at >= q.since AND r.created_at < q.before
+        AND r.id < q.last_id AND r.id < first_order_id(now() + interval '1 minute')
         AND EXISTS (
             SELECT FROM order_items l
             WHERE l.sku_id = q.sku_id
                 AND l.order_id = ANY(r.id || ARRAY(SELECT c.id FROM orders c WHERE c.root_id = r.id AND c.root_id <> c.id)))
-    ORDER BY r.created_at DESC, r.id DESC
+    ORDER BY r.id DESC
     LIMIT q.size
 ) AS o
-ORDER BY q.place, o.created_at DESC, o.id DESC;
+ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.of_skus
 -- $1 SKU ids, $2 user ids (empty: all users), $3 whether deleted orders are shown, $4 states with commas between them (empty: all), $5
@@ -104,7 +109,7 @@ CROSS JOIN LATERAL (
     SELECT i.order_id FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
     WHERE q.kind = 'tracking_no' AND s.tracking_no = q.name
     UNION ALL
-    SELECT n.id FROM orders n WHERE q.kind = 'order_no' AND n.order_no = q.name
+    SELECT n.order_id FROM order_numbers n WHERE q.kind = 'order_no' AND n.order_no = q.name
     UNION ALL
     SELECT c.order_id FROM commands c
     WHERE q.kind = 'request_id' AND c.scope = 'order.create:' || q.user_id AND c.request_id = q.name

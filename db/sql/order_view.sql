@@ -5,7 +5,10 @@
 SELECT n.name, o.id
 FROM unnest($1::text[], $2::bigint[]) AS n (name, key)
 CROSS JOIN LATERAL (
-    SELECT id FROM orders WHERE order_no = n.name OR id = n.key ORDER BY id = n.key DESC NULLS LAST LIMIT 1
+    SELECT id FROM orders WHERE id = n.key
+    UNION ALL
+    SELECT order_id FROM order_numbers WHERE order_no = n.name
+    LIMIT 1
 ) AS o;
 
 -- name: order_view.order

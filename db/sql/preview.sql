@@ -40,11 +40,12 @@ SELECT promo_id, quantity - sold AS units_left FROM promotion_quotas WHERE promo
 SELECT o.user_id, a.order_id, a.country, a.key_id, a.ciphertext, k.shop_key_id, k.wrapped
 FROM unnest($1::text[]) AS u (user_id)
 CROSS JOIN LATERAL (
-    SELECT id, user_id, created_at FROM orders r
+    SELECT id, user_id FROM orders r
     WHERE r.user_id = u.user_id AND r.parent_id IS NULL AND r.state <> 'rejected' AND NOT r.deleted
-    ORDER BY r.created_at DESC, r.id DESC
+        AND r.id < first_order_id(now() + interval '1 minute')
+    ORDER BY r.id DESC
     LIMIT $2::integer
 ) AS o
 JOIN order_addresses a ON a.order_id = o.id
 LEFT JOIN user_keys k ON k.key_id = a.key_id
-ORDER BY o.created_at DESC, o.id DESC;
+ORDER BY o.id DESC;

@@ -242,8 +242,9 @@ WITH wanted AS MATERIALIZED (
         LEFT JOIN LATERAL (SELECT due_at FROM timers WHERE kind = 'after_sale' AND key = c.id AND c.state = 'awaiting_return' OFFSET 0) AS t ON true
         LEFT JOIN LATERAL (
             SELECT o.state, e.state AS stage, o.created_at, o.expire_at, coalesce(o.order_no, o.id::text) AS ref
-            FROM exchange_orders e CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = e.order_id OFFSET 0) AS o
-            WHERE e.case_id = c.id AND c.state IN ('approved', 'inspect_passed', 'reshipping')
+            FROM (SELECT * FROM exchange_orders WHERE case_id = c.id OFFSET 0) AS e
+            CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = e.order_id OFFSET 0) AS o
+            WHERE c.state IN ('approved', 'inspect_passed', 'reshipping')
             ORDER BY e.order_id DESC LIMIT 1
         ) AS x ON true
         CROSS JOIN LATERAL (
@@ -311,7 +312,7 @@ ORDER BY c.place, s.since, s.key;
 
 -- name: stuck.by_indexes
 -- Until the transaction ends, the planner scans no whole table if an index serves: of the rows that wait it expects a third of a table.
-SELECT set_config('enable_seqscan', 'off', true);
+SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS s (name);
 
 -- name: stuck.letters
 -- $1 the limit in seconds, $2 up to when letters are known that came, and $3 that grew old. The dead letters that wait for a decision, by

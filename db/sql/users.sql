@@ -27,8 +27,10 @@ WITH given AS MATERIALIZED (
 )
 SELECT u.user_id, m.level, coalesce(m.blocked, false) AS blocked,
     ARRAY(SELECT o.created_at FROM orders o
-          WHERE o.user_id = u.user_id AND o.created_at > $2 AND o.state <> 'rejected' AND o.parent_id IS NULL
-          ORDER BY o.created_at DESC LIMIT $3::integer) AS accepted_at,
+          WHERE o.user_id = u.user_id AND o.created_at > $2
+              AND o.id >= first_order_id($2::timestamptz - interval '1 minute') AND o.id < first_order_id(now() + interval '1 minute')
+              AND o.state <> 'rejected' AND o.parent_id IS NULL
+          ORDER BY o.id DESC LIMIT $3::integer) AS accepted_at,
     k.key_id, k.shop_key_id, k.wrapped
 FROM given u
 LEFT JOIN members m ON m.user_id = u.user_id

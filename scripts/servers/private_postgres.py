@@ -21,7 +21,13 @@ from scripts.servers.postgres import PostgresServer, answers
 from scripts.servers.process import OsAccount, ServerProcess, as_account
 
 _ADMIN = "oms"
-_COMMON = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "300", "jit": "off"}
+_COMMON = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "max_locks_per_transaction": "256",
+    "jit": "off",
+}
 _DURABLE = {"shared_buffers": "512MB", "max_wal_size": "2GB"}
 _THROWAWAY = {
     "fsync": "off",

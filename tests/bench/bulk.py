@@ -20,13 +20,14 @@ SELECT conrelid::regclass::text AS table_name, contype = 'f' AS foreign_key,
     format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS making,
     format('ALTER TABLE %s VALIDATE CONSTRAINT %I', conrelid::regclass, conname) AS check
 FROM pg_constraint
-WHERE contype IN ('p', 'u', 'x', 'f') AND connamespace = 'public'::regnamespace
+WHERE contype IN ('p', 'u', 'x', 'f') AND coninhcount = 0 AND conparentid = 0 AND connamespace = 'public'::regnamespace
     AND (conrelid::regclass::text = ANY ($1::text[]) OR confrelid::regclass::text = ANY ($1::text[]))
 ORDER BY contype <> 'f', contype <> 'p', conname
 """
 INDEXES = """
 SELECT indrelid::regclass::text AS table_name, false AS foreign_key,
-    format('DROP INDEX %s', indexrelid::regclass) AS removal, pg_get_indexdef(indexrelid) AS making, NULL AS check
+    format('DROP INDEX %s', indexrelid::regclass) AS removal,
+    replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') AS making, NULL AS check
 FROM pg_index
 WHERE indrelid::regclass::text = ANY ($1::text[])
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
@@ -60,7 +61,8 @@ async def restore(url: str, removed: Removed, show: Callable[[str], None]) -> No
     """Make all again, the largest table first, and check the foreign keys. Tables are vacuumed and analyzed."""
     connection = await asyncpg.connect(url)
     sizes = await connection.fetch(
-        "SELECT name FROM unnest($1::text[]) AS name ORDER BY pg_relation_size(name::regclass) DESC",
+        "SELECT name FROM unnest($1::text[]) AS name, LATERAL (SELECT sum(pg_relation_size(relid)) AS months"
+        " FROM pg_partition_tree(name)) AS t ORDER BY coalesce(months, pg_relation_size(name::regclass)) DESC",
         list(removed.indexes),
     )
     await side_by_side(

@@ -68,8 +68,7 @@ async def costs(pool: Pool) -> dict[str, float]:
 
 async def measure(database_url: str, dead: int, held: int) -> dict[str, dict[str, float]]:
     """Case -> statement -> milliseconds, on one database: empty, then with dead rows, the floor, and held rows."""
-    url = f"{database_url}{'&' if '?' in database_url else '?'}enable_seqscan=off"
-    pool = await open_pool(url, application_name="bench", max_size=2)
+    pool = await open_pool(database_url, application_name="bench", max_size=2)
     reader = await asyncpg.connect(database_url)
     try:
         await pool.execute(DEAD_OUTBOX, WAITING_ROWS)

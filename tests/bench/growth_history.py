@@ -45,6 +45,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "request_id": _TEXT,
         "user_id": _USER,
     },
+    "order_numbers": {"order_no": "lpad(k::text, 8, '0') || substr({c}, 9)", "order_id": _ID},
     "order_items": {"order_id": _ID},
     "order_addresses": {"order_id": _ID, "key_id": _KEY},
     "order_snapshots": {"order_id": _ID},
@@ -105,12 +106,17 @@ FROM generate_series(1, $1::integer) n
 
 SIZES = """
 WITH grown AS (
-    SELECT oid, relname AS table_name, reltuples::bigint AS rows, pg_total_relation_size(oid) AS total
-    FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND reltuples > $1::bigint
+    SELECT coalesce(i.inhparent, c.oid) AS oid, coalesce(i.inhparent, c.oid)::regclass::text AS table_name,
+        sum(c.reltuples)::bigint AS rows, sum(pg_total_relation_size(c.oid)) AS total
+    FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+    GROUP BY 1 HAVING sum(c.reltuples) > $1::bigint
 )
 SELECT table_name, '' AS index_name, rows, total AS bytes, total FROM grown
 UNION ALL
-SELECT table_name, i.indexrelid::regclass::text, rows, pg_relation_size(i.indexrelid), total
+SELECT table_name, i.indexrelid::regclass::text, rows,
+    coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(i.indexrelid)),
+        pg_relation_size(i.indexrelid)), total
 FROM grown JOIN pg_index i ON i.indrelid = grown.oid
 ORDER BY total DESC, table_name, bytes DESC
 """
@@ -155,8 +161,9 @@ async def copy(url: str, orders: int, show: Callable[[str], None]) -> None:
     """Copy the originals until there are so many orders, on tables without indexes, which are made at the end."""
     first = await asyncpg.connect(url)
     copies = max(1, orders // ORIGINALS - 1)
-    row = await first.fetchrow(SPAN)
-    assert row is not None
+    step_seconds = HISTORY_DAYS * 86_400 // copies
+    id_step = step_seconds * 1000 << 22  # ids begin with their time, which chooses the partition
+    assert id_step >= await first.fetchval(SPAN), "copies would have the ids of others"
     statements = await _statements(first)
     removed = await bulk.remove(first, list(TABLES))
     await first.close()
@@ -170,7 +177,7 @@ async def copy(url: str, orders: int, show: Callable[[str], None]) -> None:
             for step in steps:
                 last = min(step + COPIES_AT_ONCE - 1, copies)
                 for statement in statements:
-                    await connection.execute(statement, step, last, row["span"], HISTORY_DAYS * 86_400.0 / copies)
+                    await connection.execute(statement, step, last, id_step, float(step_seconds))
                 done += last - step + 1
                 if done % (COPIES_AT_ONCE * 10) == 0:
                     show(f"{done * ORIGINALS} of {orders} orders after {time.monotonic() - started:.0f} s")

@@ -70,7 +70,7 @@ async def measure(pool: Pool, bodies: Sequence[Query], size: int) -> AnswerTimes
 
 async def run(url: str, orders: int) -> list[tuple[str, int, AnswerTimes, AnswerTimes]]:
     """(kind, batch size, without memory, from memory) of each kind, medians of ROUNDS rounds in turn."""
-    pool = await open_pool(f"{url}{'&' if '?' in url else '?'}enable_seqscan=off", application_name="bench", max_size=2)
+    pool = await open_pool(url, application_name="bench", max_size=2)
     rows = await pool.fetch("SELECT id, user_id FROM orders ORDER BY id DESC LIMIT $1", orders)
     found = []
     for name, kind in KINDS.items():

@@ -18,6 +18,7 @@ from pathlib import Path
 import aiormq
 import asyncpg
 import psutil
+import psycopg
 
 from db import migrate
 from messages.topology import Names, tiers_seconds
@@ -187,6 +188,8 @@ def _database(servers: Servers, name: str, grown_url: str | None) -> Iterator[st
     url = servers.postgres.new_database(name)
     try:
         migrate.upgrade(url)
+        with psycopg.connect(url) as connection:  # as many partitions as a shop has after a year
+            connection.execute("SELECT make_order_partitions('1 year')")
         yield url
     finally:
         servers.postgres.drop_database(name)

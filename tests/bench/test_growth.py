@@ -12,8 +12,10 @@ from tests.bench import growth_history, load
 ORIGINALS, ORDERS, INBOX_ROWS = 25, 100, 10
 SCHEMA = """
 SELECT array(SELECT conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid)
-             FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1)
-    || array(SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1)
+             FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conparentid = 0
+             ORDER BY 1)
+    || array(SELECT pg_get_indexdef(oid) FROM pg_class WHERE relkind IN ('i', 'I') AND NOT relispartition
+             AND relnamespace = 'public'::regnamespace ORDER BY 1)
 """
 
 

@@ -41,14 +41,16 @@ RULES = Shop(
 NO_GUARDS = """
 DO $$ DECLARE rule record; BEGIN
     FOR rule IN SELECT conrelid::regclass AS place, conname AS name FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'u', 'p') LOOP
+        WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'u', 'p')
+            AND coninhcount = 0 AND conparentid = 0 LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I CASCADE', rule.place, rule.name);
     END LOOP;
-    FOR rule IN SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger WHERE NOT tgisinternal LOOP
+    FOR rule IN SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger
+        WHERE NOT tgisinternal AND tgparentid = 0 LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', rule.name, rule.place);
     END LOOP;
-    FOR rule IN SELECT indexname AS name FROM pg_indexes
-        WHERE schemaname = 'public' AND indexdef LIKE 'CREATE UNIQUE%' LOOP
+    FOR rule IN SELECT x.indexname AS name FROM pg_indexes x JOIN pg_class c ON c.oid = x.indexname::regclass
+        WHERE x.schemaname = 'public' AND x.indexdef LIKE 'CREATE UNIQUE%' AND NOT c.relispartition LOOP
         EXECUTE format('DROP INDEX %I', rule.name);
     END LOOP;
 END $$

@@ -1,4 +1,4 @@
-"""SQL that breaks what the audit says of adjusted prices and of orders that are reinstated."""
+"""SQL that breaks what the audit says of adjusted prices, order numbers and orders that are reinstated."""
 
 PRICES_AND_LATE_PAYMENTS = [
     *[
@@ -34,4 +34,17 @@ PRICES_AND_LATE_PAYMENTS = [
     ),
     ("audit.stock_holds", "UPDATE stock_ledger SET ref = '' WHERE ref = 'turn:1'"),
     ("audit.placing", "UPDATE orders SET state = 'reinstating' WHERE state = 'cancelled'"),
+]
+
+ORDER_NUMBERS = [
+    (
+        "audit.order_numbers",
+        "UPDATE orders SET order_no = NULL WHERE state = 'completed';"
+        "DELETE FROM order_numbers n USING orders o WHERE o.id = n.order_id AND o.order_no IS NULL",
+    ),
+    ("audit.order_numbers", "UPDATE issued_order_numbers SET user_id = 'u9'"),
+    ("audit.order_numbers", "INSERT INTO order_numbers (order_no, order_id) VALUES ('n', 7)"),
+    ("audit.order_numbers", "DELETE FROM order_numbers"),
+    ("audit.order_numbers", "UPDATE issued_order_numbers SET order_id = NULL"),
+    ("audit.order_numbers", "UPDATE issued_order_numbers SET order_id = 7"),
 ]

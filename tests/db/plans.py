@@ -6,9 +6,11 @@ from typing import Any
 
 import psycopg
 
+from db.pool import LOOKUPS_ONLY
 from db.statements import SQL
 
 LOCK = re.compile(r"^LOCK ", re.MULTILINE)  # has no plan
+WORD = re.compile(r"\w+")
 COSTS = re.compile(r"\s+\(cost=.*?\)$", re.MULTILINE)
 READS_ALL = (
     "audit",
@@ -42,7 +44,7 @@ ALLOWED = {
     "refunds.backlog": {"refunds_excess_open": "it has only refunds that wait for a person"},
     "stuck.letters": _OPEN_LETTERS,
     "subjects.unpublished": dict.fromkeys(
-        ("outbox_sealed", "outbox_held_pkey", "outbox_holds_pkey"),
+        ("outbox_sealed", "outbox_held_pkey"),
         "there are few messages with a key that wait to be published",
     ),
     "subjects.old_letters": {"dead_letters_unexamined": "the first run empties it"},
@@ -56,7 +58,6 @@ ALLOWED_WHEN_YOUNG = {
     "subjects.unpublished": {**ALLOWED["subjects.unpublished"], "outbox_held_sealed": "as before"},
     "stuck.find": {
         "after_sales_open": "it has only cases that are open",
-        "exchange_orders_pkey": "one page, until the first autoanalyze",
     },
     "subjects.live": {
         "refunds_running": "it has only refunds under way",
@@ -72,12 +73,18 @@ ALLOWED_WHEN_YOUNG = {
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Index Scan")
 TABLES_OF_INDEXES = "SELECT indexrelid::regclass::text, indrelid::regclass::text FROM pg_index"
+WHOLES = "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
+"""Partition -> its table; index of a partition -> the index of the table."""
+MONTHS_AHEAD = 12
 ROWS = """
 SELECT relname, reltuples FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT i.inhparent::regclass::text, sum(c.reltuples) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE c.relkind = 'r' GROUP BY 1
 """
 CHECKS = """
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
-FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace AND coninhcount = 0
 """
 ONE_ROW = """
 SELECT format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES (%s) ON CONFLICT DO NOTHING', c.oid::regclass,
@@ -88,18 +95,19 @@ SELECT format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES (%s) ON CONFLI
         WHEN t.typcategory = 'T' THEN '1 day' ELSE '' END, format_type(a.atttypid, a.atttypmod)), ', '))
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
-    AND a.attgenerated = ''
+    AND a.attgenerated = '' AND (NOT c.relispartition OR c.relname LIKE '%\\_first')
 GROUP BY c.oid
 """
 ROW_COUNTS = """
 UPDATE pg_class SET relpages = pg_relation_size(oid) / 8192, reltuples = %s
 WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace
+    AND (NOT relispartition OR relname LIKE '%%\\_first%%')
 """
 DISTINCT = """
 SELECT pg_restore_attribute_stats('schemaname', 'public', 'relname', c.relname::text, 'attname', a.attname::text,
-    'inherited', false, 'null_frac', 0::real, 'avg_width', 8, 'n_distinct', -0.1::real)
+    'inherited', c.relkind = 'p', 'null_frac', 0::real, 'avg_width', 8, 'n_distinct', -0.1::real)
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
     AND (a.atttypid = 'bigint'::regtype OR a.attname ~ '(_id|_no|_hash|stream|key|scope)$')
 """
 
@@ -114,13 +122,19 @@ def hot() -> dict[str, str]:
 
 
 def plans(url: str, *, seqscan: bool = True) -> dict[str, str]:
-    """Statement -> its generic plan without costs. Without `seqscan` only what has no index reads a whole table."""
+    """Statement -> its generic plan without costs. Without `seqscan` only what has no index reads a whole table.
+
+    An index of a partition appears under the name of the whole table's.
+    """
     found = {}
     with psycopg.connect(url, autocommit=True) as connection:  # asyncpg cannot explain a statement without arguments
-        connection.execute(f"SET enable_seqscan = {'on' if seqscan else 'off'}")
+        if not seqscan:
+            _find_by_indexes(connection)
+        wholes: dict[str, str] = dict(connection.execute(WHOLES).fetchall())
         for name, text in hot().items():
             rows = connection.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode()).fetchall()
-            found[name] = COSTS.sub("", "\n".join(row[0] for row in rows))
+            plan = COSTS.sub("", "\n".join(row[0] for row in rows))
+            found[name] = WORD.sub(lambda word: wholes.get(word[0], word[0]), plan)
     return found
 
 
@@ -132,17 +146,24 @@ def whole_reads(url: str, rows_min: int | None = None) -> dict[str, set[str]]:
     """
     found: dict[str, set[str]] = {}
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET enable_seqscan = off")
+        _find_by_indexes(connection)
         tables: dict[str, str] = dict(connection.execute(TABLES_OF_INDEXES).fetchall())
+        wholes: dict[str, str] = dict(connection.execute(WHOLES).fetchall())
         rows: dict[str, float] = dict(connection.execute(ROWS).fetchall())
         for name, text in hot().items():
             row = connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {text}".encode()).fetchone()
             assert row is not None
-            for scan in _whole_scans(row[0][0]["Plan"], ""):
+            for part in _whole_scans(row[0][0]["Plan"], ""):
+                scan = wholes.get(part, part)
                 table = tables.get(scan, scan)
                 if table not in SMALL and (rows_min is None or rows[table] >= rows_min):
                     found.setdefault(name, set()).add(scan)
     return found
+
+
+def _find_by_indexes(connection: psycopg.Connection[Any]) -> None:
+    for name, value in LOOKUPS_ONLY.items():
+        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
 
 
 def _whole_scans(node: Mapping[str, Any], parent: str) -> Iterator[str]:
@@ -163,9 +184,10 @@ def pretend_rows(url: str, rows: int) -> None:
     """Make the planner take each table for one of so many rows. The database is of no other use then.
 
     Each table gets one row, and statistics: ten rows for a value of a column that names something, the planner's
-    defaults for other columns. Checks are dropped, because the row would violate them.
+    defaults for other columns. Checks are dropped, because the row would violate them. Tables of months have a year.
     """
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT make_order_partitions(make_interval(months => %s))", [MONTHS_AHEAD])
         connection.execute("SET session_replication_role = replica")
         for (statement,) in connection.execute(CHECKS).fetchall():
             connection.execute(statement)

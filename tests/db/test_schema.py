@@ -15,15 +15,21 @@ SELECT 'column' AS kind, c.relname || '.' || a.attname AS name,
         || coalesce(pg_get_expr(d.adbin, d.adrelid), '') AS definition
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'S')
-UNION ALL SELECT 'table', relname, relkind::text || coalesce(array_to_string(reloptions, ','), '')
-    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
-UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-UNION ALL SELECT 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+    AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT c.relispartition
+UNION ALL SELECT 'table', relname, relkind::text
+        || coalesce(array_to_string(nullif(reloptions, '{fillfactor=100}'), ','), '')
+        || coalesce(pg_get_partkeydef(oid), '') || coalesce(pg_get_expr(relpartbound, oid), '')
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+UNION ALL SELECT 'index', x.indexname, x.indexdef
+    FROM pg_indexes x JOIN pg_class c ON c.oid = format('%I.%I', x.schemaname, x.tablename)::regclass
+    WHERE x.schemaname = 'public' AND NOT c.relispartition
+UNION ALL SELECT 'constraint', k.conrelid::regclass::text || '.' || k.conname, pg_get_constraintdef(k.oid)
+    FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid
+    WHERE k.connamespace = 'public'::regnamespace AND c.relispartition IS NOT TRUE AND k.conparentid = 0
 UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'
 UNION ALL SELECT 'trigger', tgrelid::regclass::text || '.' || tgname, pg_get_triggerdef(oid)
-    FROM pg_trigger WHERE NOT tgisinternal
+    FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0
 UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
 

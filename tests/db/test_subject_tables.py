@@ -39,6 +39,7 @@ NOT_EXPORTED = {
     "inbox": "ids of messages, and hashes that nobody can compute without a key",
     "reconciliation_rows": "that a statement listed a payment or refund, which is exported",
     "timers": "when a worker looks at an order again",
+    "order_numbers": "the numbers of orders, which the orders have",
 }
 """Table -> why `subject.export` has nothing of it."""
 
@@ -122,8 +123,8 @@ FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 COLUMNS = """
 SELECT c.relname, a.attname, t.typname, t.typcategory
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
-WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
-    AND a.attgenerated = '' ORDER BY 1, a.attnum
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
+    AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY 1, a.attnum
 """
 
 

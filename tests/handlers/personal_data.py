@@ -43,7 +43,10 @@ PLACES = {
 """Table -> what its ciphertexts are bound to."""
 
 
-TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+"""
 
 
 def canary(field: str, user_id: str = "u1") -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from db.statements import SQL
 from messages.orders import OrderNumberIssue
 from messages.user_shards import shard_of_user
 from tests.handlers.builders import create, receive, sku, user
@@ -206,3 +207,12 @@ async def test_a_clock_that_is_set_back_gives_no_id_again(
     async with harness.pool.acquire() as tx:
         keys = await ids.take(tx, ["u1"] * 300)
     assert len(set(keys)) == 300
+
+
+async def test_a_number_leads_to_one_order_in_all_months(harness: HandlerHarness) -> None:
+    await harness.handle(create(("s1", 1)))
+    ((order_id, number),) = await harness.rows("SELECT order_id, order_no FROM order_numbers")
+    found = await harness.pool.fetch(SQL["order_view.find"], [number, str(order_id)], [None, order_id])
+    assert {row["id"] for row in found} == {order_id}
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await harness.pool.execute("INSERT INTO order_numbers (order_no, order_id) VALUES ($1, 1)", number)

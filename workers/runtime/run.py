@@ -159,8 +159,6 @@ async def _verify(url: str, settings: RuntimeSettings, routes: Sequence[Route]) 
 
 async def _open_database(url: str, routes: Sequence[Route], watch: StatementWatch) -> Pool:
     size = sum(not isinstance(route, RawRoute) for route in routes) + SHARED_CONNECTIONS
-    # Plans are kept. One that is made while a table is small would scan it when it is large, also for a foreign key.
-    url += ("&" if "?" in url else "?") + "enable_seqscan=off"
     patience_ms = BATCH_LOCK_TIMEOUT_MS
     pool = await open_pool(url, application_name="oms worker", max_size=size, lock_timeout_ms=patience_ms, watch=watch)
     try:

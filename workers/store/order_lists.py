@@ -30,27 +30,14 @@ class Page:
 
 async def of_users(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of one user's orders."""
-    rows = [
-        (page.user_id, page.with_deleted, page.since, page.before, page.start.id, page.size, page.start.at)
-        for page in pages
-    ]
+    rows = [(page.user_id, page.with_deleted, page.since, page.before, page.start.id, page.size) for page in pages]
     return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_users"], *columns(rows)) if rows else [])
 
 
 async def of_user_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of one user's orders in the page's states, which it must name."""
     rows = [
-        (
-            state,
-            place,
-            page.user_id,
-            page.with_deleted,
-            page.since,
-            page.before,
-            page.start.id,
-            page.size,
-            page.start.at,
-        )
+        (state, place, page.user_id, page.with_deleted, page.since, page.before, page.start.id, page.size)
         for place, page in enumerate(pages, start=1)
         for state in sorted(set(page.states))
     ]
@@ -74,7 +61,7 @@ async def of_user_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]
     rows = [
         (
             *(page.sku_id, page.user_id, page.with_deleted, page.since, page.before, page.start.id),
-            *(page.size, page.start.at, ",".join(page.states)),
+            *(page.size, ",".join(page.states)),
         )
         for page in pages
     ]

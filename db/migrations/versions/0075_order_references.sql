@@ -1,0 +1,17 @@
+-- Reads what refers to orders once, while workers go on.
+ALTER TABLE order_items VALIDATE CONSTRAINT order_items_order_id_fkey;
+ALTER TABLE order_adjustments VALIDATE CONSTRAINT order_adjustments_order_id_fkey;
+ALTER TABLE order_holds VALIDATE CONSTRAINT order_holds_order_id_fkey;
+ALTER TABLE scheduled_cancellations VALIDATE CONSTRAINT scheduled_cancellations_order_id_fkey;
+ALTER TABLE order_addresses VALIDATE CONSTRAINT order_addresses_order_id_fkey;
+ALTER TABLE fulfilments VALIDATE CONSTRAINT fulfilments_order_id_fkey;
+ALTER TABLE fulfilment_steps VALIDATE CONSTRAINT fulfilment_steps_order_id_fkey;
+ALTER TABLE order_snapshots VALIDATE CONSTRAINT order_snapshots_order_id_fkey;
+ALTER TABLE promotion_uses VALIDATE CONSTRAINT promotion_uses_order_id_fkey;
+ALTER TABLE operate_logs VALIDATE CONSTRAINT operate_logs_order_id_fkey;
+ALTER TABLE payment_intents VALIDATE CONSTRAINT payment_intents_order_id_fkey;
+ALTER TABLE refunds VALIDATE CONSTRAINT refunds_order_id_fkey;
+ALTER TABLE shipment_items VALIDATE CONSTRAINT shipment_items_order_id_fkey;
+ALTER TABLE waybills VALIDATE CONSTRAINT waybills_order_id_fkey;
+ALTER TABLE after_sales VALIDATE CONSTRAINT after_sales_order_id_fkey;
+ALTER TABLE exchange_orders VALIDATE CONSTRAINT exchange_orders_order_id_fkey;

@@ -1,0 +1,26 @@
+-- name: order_partitions.make
+-- $1 months ahead. Makes the partitions that are missing until then, and returns how many. Locks: an advisory lock, which another process
+-- may hold; then nothing is made and null is returned. Each table is locked for an instant as its partition is attached.
+SELECT CASE WHEN pg_try_advisory_xact_lock(6021024) THEN make_order_partitions(make_interval(months => $1::integer)) END AS made;
+
+-- name: order_partitions.last
+-- When the ids begin for which no partition of orders exists yet. Locks: none.
+SELECT to_timestamp(((max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint) >> 22) + 1704067200000) / 1000.0) AS at
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'orders'::regclass;
+
+-- name: order_partitions.list
+-- The partitions by time, with the rows of orders as the planner estimates them (-1: not known yet) and the bytes of all tables. The first
+-- begins with the first order. Locks: none.
+WITH parts AS (
+    SELECT p.name AS table_name, c.relname, c.reltuples, c.oid,
+        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::bigint AS since,
+        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint AS before
+    FROM order_partitions p JOIN pg_inherits i ON i.inhparent = p.name::regclass JOIN pg_class c ON c.oid = i.inhrelid
+)
+SELECT max(relname) FILTER (WHERE table_name = 'orders') AS partition,
+    to_timestamp(((since >> 22) + 1704067200000) / 1000.0) AS since, to_timestamp(((before >> 22) + 1704067200000) / 1000.0) AS before,
+    max(reltuples) FILTER (WHERE table_name = 'orders')::bigint AS orders, sum(pg_total_relation_size(oid))::bigint AS bytes, count(*) AS tables
+FROM parts
+GROUP BY since, before
+ORDER BY before;
