@@ -20,6 +20,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     catalogue,
     contacts,
     dashboards,
+    dead_letters,
     dispute_queries,
     disputes,
     explanations,

@@ -131,6 +131,10 @@ WHERE d.id = $1 AND o.id <> $1
 ORDER BY o.died_at DESC
 LIMIT 50;
 
+-- name: dead_letters.actor
+-- The user of the session, who decides. Locks: none.
+SELECT session_user;
+
 -- name: dead_letters.open_counts
 -- Locks: none. Number and oldest age of the letters that wait for a decision, by queue. Queues without any are missing.
 SELECT queue, count(*) AS open, extract(epoch FROM clock_timestamp() - min(died_at))::float8 AS oldest_age_seconds

@@ -76,6 +76,10 @@ UPDATE replay_run_letters l SET outcome = 'left_out', code = n.why, settled_at =
 FROM unnest($2::integer[], $3::text[]) AS n (place, why)
 WHERE l.run_id = $1 AND l.place = n.place;
 
+-- name: replay_runs.unsent
+-- $1 run. The letters that it has not sent yet, in order. Locks: none.
+SELECT dead_letter_id FROM replay_run_letters WHERE run_id = $1 AND sent_at IS NULL AND outcome IS NULL ORDER BY place;
+
 -- name: replay_runs.settle
 -- $1 run. Notes what became of each letter that was sent, once it is known: it died again, if the same letter was counted again; its command
 -- was refused; it was handled, after it was sent or before. Locks: the rows that it changes.

@@ -19,7 +19,7 @@ from scripts.commands.output import Format, Output, say, write_json
 from scripts.commands.problems import Code, CommandError
 from workers.services import dead_letters as decisions
 from workers.services.letter_readings import faults_of
-from workers.store import accesses, dead_letters
+from workers.store import dead_letters
 
 
 def edit(
@@ -77,7 +77,8 @@ async def _read(id: int, look_reason: str | None) -> tuple[Mapping[str, Any], by
             what = "erased" if row["key_id"] == ERASED else str(row["state"])
             raise CommandError(Code.REFUSED, f"letter {id} is {what}", hint="only open letters are edited")
         if look_reason is not None:
-            await accesses.of_letter(tx, id, note=person(), reason=look_reason)
+            async with tx.transaction():
+                await decisions.reveal(tx, [id], note=person(), reason=look_reason)
         body, _ = dead_letters.opened(row)
         newest = (await dead_letters.newest_edits(tx, [id])).get(id)
         return row, body if newest is None else dead_letters.opened_edit(newest), body

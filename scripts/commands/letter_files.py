@@ -18,7 +18,7 @@ from scripts.commands.letter_views import whole
 from scripts.commands.output import Format, Output, counted, plain, say, write_json
 from scripts.commands.problems import Code, CommandError
 from workers.services import dead_letters as decisions
-from workers.store import accesses, dead_letters
+from workers.store import dead_letters
 from workers.store.dead_letters import Letter
 
 PLAIN = (
@@ -58,8 +58,7 @@ def export(
                 rows = await dead_letters.read(tx, wanted[start : start + TOGETHER])
                 if reveal:  # recorded first, so that no look goes without its record
                     async with tx.transaction():
-                        for row in rows:
-                            await accesses.of_letter(tx, row["id"], note=person(), reason=why)
+                        await decisions.reveal(tx, [row["id"] for row in rows], note=person(), reason=why)
                 lines += [orjson.dumps(plain(_line(row, reveal)), default=str) for row in rows]
             return lines
 

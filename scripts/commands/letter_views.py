@@ -12,6 +12,7 @@ from scripts.commands.decisions import all_of
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.masking import masked
+from workers.services import dead_letters as decisions
 from workers.store import accesses, dead_letters, replay_runs
 
 NESTED = ("traceback", "headers", "body", "edits", "orders", "others", "notes", "replays", "actions", "accesses")
@@ -65,7 +66,8 @@ async def _read(id: int, reveal: bool, reason: str) -> dict[str, Any]:
     async with connected() as tx:
         (row,) = all_of([id], await dead_letters.read(tx, [id]))
         if reveal:  # recorded first, so that no look goes without its record
-            await accesses.of_letter(tx, id, note=person(), reason=reason)
+            async with tx.transaction():
+                await decisions.reveal(tx, [id], note=person(), reason=reason)
         edits = [_edit(edit, reveal) for edit in await dead_letters.edits(tx, id)]
         group = row["fingerprint"] or row["reason"]
         return whole(row, reveal=reveal) | {

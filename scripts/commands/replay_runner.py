@@ -118,6 +118,6 @@ async def _left_alone(tx: Transaction, found: ReplayState) -> ReplayState:
         return found
     why = f"{counted(found.counts.under_way, 'letter')} have no outcome, and others of their orders wait for these"
     async with tx.transaction():
-        await runs.change(tx, found.run["id"], runs.PAUSED, why)
+        await runs.change(tx, found.run["id"], "pause", why, note=person())
         now = await runs.settled(tx, found.run["id"])
     return now or found

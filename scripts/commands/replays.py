@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from messages.dead_letters import DeadLetterAction
 from scripts.commands import command_app
-from scripts.commands.connections import connected, run
+from scripts.commands.connections import connected, person, run
 from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -108,7 +109,7 @@ def pause(run_id: RunId, *, reason: Why = None, output: Output = Format.TABLE) -
     Examples:
       oms replays pause 3 --reason "the warehouse is slow"
     """
-    _change(run_id, runs.PAUSED, reason, output)
+    _change(run_id, "pause", reason, output)
 
 
 @app.command("cancel")
@@ -119,7 +120,7 @@ def cancel(run_id: RunId, *, reason: Why = None, output: Output = Format.TABLE) 
     Examples:
       oms replays cancel 3 --reason "wrong group"
     """
-    _change(run_id, runs.CANCELLED, reason, output)
+    _change(run_id, "cancel", reason, output)
 
 
 @app.command("resume")
@@ -137,20 +138,21 @@ def resume(
     Examples:
       oms replays resume 3
     """
-    _change(run_id, runs.RUNNING, None, Format.TABLE)
+    _change(run_id, "resume", None, Format.TABLE)
     carry_out(run_id, wait_seconds=wait_seconds, output=output)
 
 
-def _change(run_id: int, state: str, why: str | None, output: Format) -> None:
+def _change(run_id: int, action: DeadLetterAction, why: str | None, output: Format) -> None:
     async def work() -> str | None:
         async with connected() as tx, tx.transaction():
-            return await runs.change(tx, run_id, state, why)
+            return await runs.change(tx, run_id, action, why, note=person())
 
     before = run(work())
     if before is None:
         raise _unknown(run_id)
     if before in (runs.CANCELLED, runs.FINISHED):
         raise CommandError(Code.REFUSED, f"replay {run_id} is {before}", hint=f"oms replays show {run_id}")
+    state = runs.STATE_AFTER[action]
     if output is Format.JSON:
         write_json({"id": run_id, "state": state, "before": before})
     say(f"replay {run_id} is {state}")

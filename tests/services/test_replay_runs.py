@@ -56,7 +56,10 @@ async def handled(tx: Transaction, *names: str) -> None:
 
 
 async def sent(tx: Transaction) -> list[str]:
-    return [row["message_id"] for row in await tx.fetch("SELECT message_id FROM outbox ORDER BY id")]
+    return [
+        row["message_id"]
+        for row in await tx.fetch("SELECT message_id FROM outbox WHERE destination = 'queue' ORDER BY id")
+    ]
 
 
 async def outcomes(tx: Transaction, run_id: int) -> dict[str, tuple[str | None, str | None]]:
@@ -99,14 +102,14 @@ async def test_a_replay_stops_by_itself_and_goes_on_with_a_new_canary(tx: Transa
     stopped = await advance(tx, run_id)
     assert (stopped.state, stopped.run["why"]) == ("stopped", "1 of 2 letters did not work")
     assert (await advance(tx, run_id)).sent == 0
-    assert await runs.change(tx, run_id, runs.RUNNING, None) == "stopped"
+    assert await runs.change(tx, run_id, "resume", None, note="ana") == "stopped"
     assert (await advance(tx, run_id)).sent == 1
     assert (await advance(tx, run_id)).sent == 0  # m1 is of the same order as the others
     await handled(tx, "m1")
     assert (await advance(tx, run_id)).sent == 1
-    assert await runs.change(tx, run_id, runs.CANCELLED, "enough") == "running"
+    assert await runs.change(tx, run_id, "cancel", "enough", note="ana") == "running"
     assert (await advance(tx, run_id)).sent == 0
-    assert await runs.change(tx, run_id, runs.RUNNING, None) == "cancelled"
+    assert await runs.change(tx, run_id, "resume", None, note="ana") == "cancelled"
     assert (await advance(tx, run_id)).state == "cancelled"
 
 

@@ -9,8 +9,9 @@ import orjson
 import outbox
 from db import cipher
 from db.pool import Transaction
+from messages.dead_letters import IDS_MAX, DeadLetterAction, DeadLetterDecided
 from workers.runtime.delivery import HASH_BYTES
-from workers.store import dead_letters
+from workers.store import accesses, dead_letters
 from workers.store.dead_letters import DISCARDED, OPEN, REPLAYED, Letter
 
 CARRIED = ("causation-id", "traceparent")
@@ -24,7 +25,9 @@ async def replay(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, to: str,
     stays the same however often it is replayed.
     """
     await outbox.append(tx, [again(row, to) for row in rows])
-    await dead_letters.decide(tx, [row["id"] for row in rows], REPLAYED, "replay", note=note, reason=reason)
+    ids = [row["id"] for row in rows]
+    await dead_letters.decide(tx, ids, REPLAYED, "replay", note=note, reason=reason)
+    await announce(tx, "replay", ids, note=note)
 
 
 def again(
@@ -75,18 +78,23 @@ def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
 
 async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, note: str, reason: str) -> None:
     """Discard locked letters, and record who did it. The rows stay."""
-    await dead_letters.decide(tx, [row["id"] for row in rows], DISCARDED, "discard", note=note, reason=reason)
+    ids = [row["id"] for row in rows]
+    await dead_letters.decide(tx, ids, DISCARDED, "discard", note=note, reason=reason)
+    await announce(tx, "discard", ids, note=note)
 
 
 async def restore(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, note: str, reason: str) -> None:
     """Open locked letters again that were discarded or replayed, and record who did it."""
-    await dead_letters.decide(tx, [row["id"] for row in rows], OPEN, "restore", note=note, reason=reason)
+    ids = [row["id"] for row in rows]
+    await dead_letters.decide(tx, ids, OPEN, "restore", note=note, reason=reason)
+    await announce(tx, "restore", ids, note=note)
 
 
 async def edit(tx: Transaction, row: Mapping[str, Any], body: bytes, *, note: str, reason: str) -> int:
     """Keep another body of a locked letter beside the one that came, and record who wrote it. Returns its id."""
     edit_id = await dead_letters.add_edit(tx, row["id"], body, note=note, reason=reason)
     await dead_letters.decide(tx, [row["id"]], row["state"], "edit", note=note, reason=reason)
+    await announce(tx, "edit", [row["id"]], note=note)
     return edit_id
 
 
@@ -105,4 +113,29 @@ async def keep_imported(tx: Transaction, letters: Sequence[Letter], *, note: str
     await dead_letters.keep(tx, new.values())
     ids = sorted((await dead_letters.ids_of(tx, list(new))).values())
     await dead_letters.decide(tx, ids, OPEN, "import", note=note, reason=reason)
+    await announce(tx, "import", ids, note=note)
     return ids
+
+
+async def reveal(tx: Transaction, ids: Sequence[int], *, note: str, reason: str) -> None:
+    """Record that a person sees letters in clear. The caller shows them only after the commit."""
+    for letter_id in ids:
+        await accesses.of_letter(tx, letter_id, note=note, reason=reason)
+    await announce(tx, "reveal", ids, note=note)
+
+
+async def announce(
+    tx: Transaction, action: DeadLetterAction, ids: Sequence[int], *, note: str, run_id: int | None = None
+) -> None:
+    """Announce a decision, for those who audit them. One about no letter is none."""
+    if not ids:
+        return
+    event = DeadLetterDecided(
+        action=action,
+        letters=len(ids),
+        ids=tuple(map(str, ids[:IDS_MAX])),
+        run_id=None if run_id is None else str(run_id),
+        actor=await dead_letters.actor(tx),
+        note=note,
+    )
+    await outbox.append(tx, [outbox.event(event, because=None)])

@@ -7,6 +7,7 @@ from typing import Any
 import outbox
 from db.errors import OmsError
 from db.pool import Transaction
+from messages.dead_letters import DeadLetterAction
 from workers.domain.replay_rules import ReplayCounts, ReplayDecision, ReplayPlan, ReplayStep, decide_step
 from workers.services import dead_letters as decisions
 from workers.store import dead_letters, replay_runs
@@ -14,6 +15,7 @@ from workers.store.dead_letters import REPLAYED
 from workers.store.replay_runs import RunLetter
 
 RUNNING, PAUSED, STOPPED, CANCELLED, FINISHED = "running", "paused", "stopped", "cancelled", "finished"
+STATE_AFTER: Mapping[str, str] = {"pause": PAUSED, "resume": RUNNING, "cancel": CANCELLED}
 LETTERS_PER_TRANSACTION = 200
 
 
@@ -51,6 +53,7 @@ async def start(
     added = await replay_runs.add(tx, run_id, letters)
     if len(added) < len(letters):
         raise LettersChangedError(len(letters) - len(added))
+    await decisions.announce(tx, "replay", [letter.id for letter in letters], note=note, run_id=run_id)
     return run_id
 
 
@@ -129,8 +132,8 @@ async def settled(tx: Transaction, run_id: int) -> ReplayState | None:
     return ReplayState(await replay_runs.read(tx, run_id) or run, counts)
 
 
-async def change(tx: Transaction, run_id: int, state: str, why: str | None) -> str | None:
-    """Pause, cancel or go on with a run that is not over. Returns its former state, or None if there is no such run.
+async def change(tx: Transaction, run_id: int, action: DeadLetterAction, why: str | None, *, note: str) -> str | None:
+    """Pause, cancel or resume a run that is not over. Returns its former state, or None if there is no such run.
 
     What was sent stays sent. A run that goes on after it stopped begins with a canary again.
     """
@@ -140,7 +143,10 @@ async def change(tx: Transaction, run_id: int, state: str, why: str | None) -> s
     before = str(run["state"])
     if before in (CANCELLED, FINISHED):
         return before
+    state = STATE_AFTER[action]
     await replay_runs.set_state(tx, run_id, state, why)
     if state == RUNNING and before == STOPPED:
         await replay_runs.begin_canary(tx, run_id)
+    left = await replay_runs.unsent(tx, run_id)
+    await decisions.announce(tx, action, left, note=note, run_id=run_id)
     return before

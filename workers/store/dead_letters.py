@@ -143,6 +143,11 @@ async def decide(tx: Transaction, ids: Sequence[int], state: str, action: str, *
     await tx.execute(SQL["dead_letters.decide"], list(ids), state, action, note, reason)
 
 
+async def actor(tx: Transaction) -> str:
+    """Return the user of the database session, under whom decisions are recorded."""
+    return str(await tx.fetchval(SQL["dead_letters.actor"]))
+
+
 async def open_counts(tx: Transaction) -> list[OpenLetters]:
     """Return open letters per queue. Queues without any are missing."""
     return [OpenLetters(*row) for row in await tx.fetch(SQL["dead_letters.open_counts"])]

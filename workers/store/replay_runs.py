@@ -93,6 +93,11 @@ async def leave_out(tx: Transaction, run_id: int, left: Sequence[tuple[int, str]
         await tx.execute(SQL["replay_runs.leave_out"], run_id, *columns(left))
 
 
+async def unsent(tx: Transaction, run_id: int) -> list[int]:
+    """Return the letters that a run has not sent yet, in order."""
+    return [row["dead_letter_id"] for row in await tx.fetch(SQL["replay_runs.unsent"], run_id)]
+
+
 async def settle(tx: Transaction, run_id: int) -> None:
     """Note what became of letters that were sent, as far as it is known."""
     await tx.execute(SQL["replay_runs.settle"], run_id)
