@@ -16,7 +16,7 @@ from db.pool import Pool, Transaction
 from messages.roles import Role
 from messages.topology import QUEUES, Names
 from messages.user_roles import Trust
-from outbox import wire
+from outbox import tracebacks, wire
 from workers.handlers import dead_letters as handler
 from workers.runtime.batch import Batch
 from workers.runtime.delivery import Delivery, RawDelivery
@@ -228,7 +228,32 @@ async def test_a_letter_without_an_id_gets_one_that_stays_the_same(tx: Transacti
     await keep(tx, delivery(message_id=None))
     for _ in range(2):
         await dead_letter_decisions.replay(tx, [await the_letter(tx)], to="stock", note="ana", reason="")
-    assert await tx.fetchval("SELECT count(DISTINCT message_id) FROM outbox WHERE message_id IS NOT NULL") == 1
+    assert await tx.fetchval("SELECT count(DISTINCT message_id) FROM outbox WHERE destination = 'queue'") == 1
+
+
+async def test_a_replay_that_dies_opens_its_own_letter_again_with_its_traceback(tx: Transaction) -> None:
+    await keep(tx, delivery(message_id=None))
+    first = await the_letter(tx)
+    await dead_letter_decisions.replay(tx, [first], to="stock", note="ana", reason="")
+    sealed = tracebacks.seal(("workers/handlers/stock.py:7 in take", "KeyError"))
+    about = {"replay-of": str(first["id"]), "reason": "failed", "attempt": "7", "traceback": sealed}
+    await keep(tx, delivery(message_id=f"dead-letter/{first['id']}", headers=about))
+    row = await the_letter(tx)
+    assert (row["id"], row["state"], row["repeats"], row["reason"], row["attempts"]) == (
+        first["id"],
+        "open",
+        1,
+        "failed",
+        7,
+    )
+    body, headers = dead_letters.opened(row)
+    assert (body, orjson.loads(headers)["traceback"][-1]) == (b"{}", "KeyError")
+    await keep(
+        tx, delivery(message_id="m-9", user_id="checkout", headers=about)
+    )  # a stranger's word counts for nothing
+    await keep(tx, delivery(message_id="m-8", headers=about | {"replay-of": "999999"}))  # that letter is gone
+    rows = await tx.fetch("SELECT repeats, message_id FROM dead_letters ORDER BY id")
+    assert [tuple(row) for row in rows] == [(1, None), (0, "m-9"), (0, "m-8")]
 
 
 async def test_a_packed_message_stays_one_pack(tx: Transaction) -> None:

@@ -57,7 +57,12 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert oms("dead-letters", "show", first, "--reveal", "--reason", "which field").code == 0
     replayed = oms("dead-letters", "replay", first, *SENT, actor="boss")
     assert (replayed.code, "under way 1" in replayed.err) == (0, True)
+    assert oms("replays", "cancel", "1").code == 0
+    assert oms("dead-letters", "edit", second, "--set", "qty=2", *WHY).code == 0
     assert oms("dead-letters", "discard", second, *WHY).code == 0
+    assert oms("dead-letters", "restore", second, *WHY).code == 0
+    assert oms("dead-letters", "note", "f", "a note").code == 0
+    assert {row["actor"] for row in oms("dead-letters", "history", "-o", "json").json} == {user}
     (action,) = oms("dead-letters", "show", first, "-o", "json").json["actions"]
     assert (action["action"], action["actor"], action["note"], action["reason"]) == ("replay", user, "boss", "repaired")
     assert oms("repair", "--grace-seconds", "0", "--apply", *WHY).code == 0
@@ -74,6 +79,10 @@ FORBIDDEN = [
     "DELETE FROM dead_letters",
     "UPDATE dead_letters SET body = ''",
     "DELETE FROM dead_letter_actions",
+    "INSERT INTO dead_letters (queue, body_hash, reason, key_id, body, headers) VALUES ('stock', '', 'x', 'k', '', '')",
+    "UPDATE dead_letter_edits SET body = ''",
+    "UPDATE replay_runs SET actor = 'boss'",
+    "DELETE FROM replay_run_letters",
     "UPDATE dead_letter_actions SET actor = 'boss'",
     "INSERT INTO dead_letter_actions (dead_letter_id, action, actor, reason) VALUES (1, 'replay', 'boss', 'x')",
     "INSERT INTO repairs (order_id, owed, actor, reason) VALUES (1, 'x', 'boss', 'x')",
