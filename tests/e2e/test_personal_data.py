@@ -281,7 +281,9 @@ async def _no_event_has_personal_data(events: aio_pika.abc.AbstractQueue) -> Non
         content = message.body + repr((message.headers, message.properties)).encode()
         assert list(traces(f"the event {message.type}", content)) == []
     refused = len(BAD) + 1
-    assert count == 6 + refused, "a SKU, its stock, two orders, an address, a remark, and command.rejected for the rest"
+    assert count == 7 + refused, (
+        "a SKU, its stock, two orders, an address, a remark, a replay, and command.rejected for the rest"
+    )
 
 
 async def _who_has_the_key_can_read(deployment: Deployment) -> None:
