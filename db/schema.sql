@@ -844,6 +844,15 @@ CREATE TABLE order_notes (
 );
 COMMENT ON TABLE order_notes IS 'what operators note with an order, for operators; encrypted with the key of its user';
 
+CREATE TABLE imported_orders (
+    order_id    bigint      PRIMARY KEY,
+    source      text        NOT NULL,
+    external_no text        NOT NULL,
+    imported_at timestamptz NOT NULL,
+    CONSTRAINT imported_orders_once UNIQUE (source, external_no)
+);
+COMMENT ON TABLE imported_orders IS 'what orders that were taken from other systems are called there';
+
 CREATE TABLE order_snapshots (
     order_id   bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
     type       smallint    NOT NULL CHECK (type BETWEEN 1 AND 6),

@@ -268,3 +268,7 @@ class PaymentDiscrepancyFound(Event):
     their_currency: str | None = None
     order_id: OrderId | None
     line: int | None
+
+
+TO_RESULTS = (PaymentCallback, PaymentResult, PaymentObserved, ProgressMark)
+"""What the queue of payment results takes."""

@@ -28,6 +28,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     holds,
     order_drafts,
     order_history,
+    order_imports,
     order_queries,
     orders,
     payments,

@@ -24,6 +24,7 @@ from workers.handlers import (
     order_creation,
     order_drafts,
     order_holds,
+    order_imports,
     order_numbers,
     partial_orders,
     payment_authorizations,
@@ -49,6 +50,7 @@ T = TypeVar("T")
 ROUTES = (
     order_creation.ROUTE,
     order_drafts.ROUTE,
+    order_imports.ROUTE,
     order_numbers.ROUTE,
     order_holds.ROUTE,
     order_adjustments.ROUTE,

@@ -149,14 +149,14 @@ FROM (
 -- name: audit.stock_follows_orders
 -- INV-05 and INV-19. $1 seconds of grace, because a message to the stock may be under way. Stock is deducted at the step that the
 -- order's policy names, and at the latest with the first units that are short: these are never restocked. Children hold stock, their
--- parent none. Parcels that were out may come back or not. If stock has its own database, nothing is checked.
+-- parent none, and no order that was taken from another system. Parcels that were out may come back or not. If stock has its own database, nothing is checked.
 WITH moved AS (
     SELECT i.order_id, max(f.recorded_at) AS at
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
     WHERE s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn AND s.case_id IS NULL
     GROUP BY i.order_id
 ), held AS (
-    SELECT o.id, o.kind, o.state, o.paid_at IS NOT NULL AS paid, m.order_id IS NOT NULL AS moved,
+    SELECT o.id, o.kind, o.source, o.state, o.paid_at IS NOT NULL AS paid, m.order_id IS NOT NULL AS moved,
         coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on, coalesce(h.state, 'unknown') AS stock, h.turn > 0 AS again,
         EXISTS (SELECT FROM dropped_units d WHERE d.order_id = o.id AND d.kind = 'short') AS short
     FROM orders o LEFT JOIN stock_holders h ON h.holder_id = o.id LEFT JOIN moved m ON m.order_id = o.id
@@ -167,7 +167,7 @@ FROM (
     SELECT id || ' ' || state || ', stock ' || stock AS id
     FROM held
     WHERE stock <> ALL (CASE
-        WHEN kind = 'split_parent' THEN ARRAY['unknown']
+        WHEN kind = 'split_parent' OR source = 'import' THEN ARRAY['unknown']
         WHEN state IN ('placing', 'reinstating') THEN ARRAY[stock]
         WHEN state = 'cancelled' AND NOT paid AND again THEN ARRAY['released', 'refused']
         WHEN state = 'rejected' THEN ARRAY['released', 'refused']
@@ -418,11 +418,11 @@ FROM (
 
 -- name: audit.outcomes
 -- INV-12. A command is undecided only while its order is being placed, its attempt opened at a provider or its parcel booked at a carrier. The
--- outcome of order.create agrees with its order. If the order was split, the command made the parent. The command of an order from before the horizon may be gone.
+-- outcome of order.create agrees with its order. If the order was split, the command made the parent. No command of ours placed an imported order. The command of an order from before the horizon may be gone.
 WITH creates AS (
     SELECT c.request_id, c.scope, c.outcome_type, coalesce(c.order_id::text, c.outcome ->> 'order_id') AS outcome_id, o.id, o.state, o.created_at
     FROM (SELECT * FROM commands WHERE type = 'order.create.v1') AS c
-    FULL JOIN (SELECT * FROM orders WHERE kind IN ('sale', 'split_parent')) AS o
+    FULL JOIN (SELECT * FROM orders WHERE kind IN ('sale', 'split_parent') AND source <> 'import') AS o
         ON c.scope = 'order.create:' || o.user_id AND c.request_id = o.request_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
@@ -719,7 +719,7 @@ FROM (
     SELECT 'command ' || scope || ' ' || request_id FROM commands WHERE outcome::text ~ '"(phone|receiver|street|reason)"\s*:'
     UNION ALL
     SELECT 'outbox ' || id FROM unpublished
-    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.draft.save.v1', 'order.change_address.v1', 'order.change_remark.v1', 'order.change_note.v1', 'order.cancel.v1',
+    WHERE key_id IS NULL AND (type IN ('order.create.v1', 'order.draft.save.v1', 'order.import.v1', 'order.change_address.v1', 'order.change_remark.v1', 'order.change_note.v1', 'order.cancel.v1',
             'order.amount.adjust.v1', 'order.hold.v1', 'order.release.v1', 'contact.set.v1', 'points.grant.v1', 'points.adjust.v1',
             'after_sale.apply.v1', 'after_sale.review.v1', 'after_sale.reopen.v1', 'after_sale.close.v1', 'dispute.submit_evidence.v1',
             'refund.request.v1', 'refund.result.v1', 'payment.result.v1', 'risk.result.v1', 'stock.adjust.v1', 'revision.reset.v1')

@@ -2,7 +2,8 @@
 
 -- name: dashboard.steps
 -- $1 numbers of questions, $2 times from which and $3 before which they look, $4 their currencies ('' is any). What happened to the orders
--- in each currency; a currency without a step is missing. The index operate_logs_day has the steps that count.
+-- in each currency; a currency without a step is missing. The index operate_logs_day has the steps that count. The end of an
+-- imported order is none of them.
 SELECT q.place, s.currency, s.created, s.paid, s.cancelled, s.unpaid, s.fulfilled, s.unfulfilled, s.timed_out, s.amount
 FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[], $4::text[]) AS q (place, since, before, currency)
 CROSS JOIN LATERAL (
@@ -21,7 +22,7 @@ CROSS JOIN LATERAL (
         SELECT e.currency, e.payable_amount, e.kind, e.parent_id IS NULL AS whole FROM orders e WHERE e.id = l.order_id OFFSET 0
     ) AS o
     WHERE l.at >= q.since AND l.at < q.before AND o.kind <> 'exchange' AND q.currency IN ('', o.currency)
-        AND l.pre_state <> l.cur_state
+        AND l.pre_state <> l.cur_state AND l.pre_state <> ''
         AND (l.cur_state IN ('awaiting_payment', 'paid', 'cancelled', 'rejected', 'delivered', 'delivery_failed')
             OR (l.pre_state = 'shipped' AND l.cur_state = 'completed'))
     GROUP BY o.currency

@@ -26,6 +26,7 @@ WHERE $2::text IS NULL AND $3::integer > 0;
 SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
     'items', (SELECT jsonb_agg(to_jsonb(i) - 'purchase_price' ORDER BY i.line_no) FROM order_items i WHERE i.order_id = o.id),
     'address', (SELECT to_jsonb(a) FROM order_addresses a WHERE a.order_id = o.id),
+    'import', (SELECT to_jsonb(m) FROM imported_orders m WHERE m.order_id = o.id),
     'note', (SELECT to_jsonb(n) FROM order_notes n WHERE n.order_id = o.id),
     'snapshots', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM order_snapshots s WHERE s.order_id = o.id),
     'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.version) FROM operate_logs l WHERE l.order_id = o.id),

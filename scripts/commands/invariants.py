@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from workers.domain.after_sales import CASE_STEPS
 from workers.domain.order import STEPS
+from workers.domain.order_imports import IMPORTED
 
 Arguments = Callable[[float], tuple[object, ...]]
 """Takes the grace in seconds and returns the arguments of the statement."""
@@ -19,7 +20,7 @@ def _grace(grace_seconds: float) -> tuple[object, ...]:
 
 
 def _steps(grace_seconds: float) -> tuple[object, ...]:
-    pairs = sorted((before, after.value) for before, after in STEPS)
+    pairs = sorted((before, after.value) for before, after in (*STEPS, *(("", state) for state in IMPORTED)))
     return [before for before, _ in pairs], [after for _, after in pairs]
 
 

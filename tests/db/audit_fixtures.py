@@ -31,6 +31,8 @@ from tests.handlers.builders import OPERATOR, book, cancel, captured, create, re
 from tests.handlers.catalogue_builders import correction, coupon, grant, promotion, settings, template
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
+from tests.handlers.import_builders import cancelled as cancelled_elsewhere
+from tests.handlers.import_builders import imported, unpaid
 from tests.handlers.refund_builders import refund_result
 from workers import shop
 from workers.domain.shop import OnLatePayment, Policy, Shop
@@ -80,6 +82,7 @@ async def build(url: str) -> None:
         add_attempts,
         add_authorizations,
         add_exchanges,
+        taken_from_elsewhere,
     ):
         await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state <> 'failed'"):
@@ -93,6 +96,11 @@ async def build(url: str) -> None:
     await add_notifications(harness)
     await pool.execute(NO_GUARDS)
     await pool.close()
+
+
+async def taken_from_elsewhere(harness: HandlerHarness) -> None:
+    """Take orders of another system."""
+    await harness.handle(imported(), cancelled_elsewhere(), unpaid(), trusted=True)
 
 
 async def fill_catalogue(harness: HandlerHarness) -> None:

@@ -78,6 +78,7 @@ OF_THE_SHOP = {"order_items.purchase_price": "what the shop pays its suppliers i
 NOT_OF_A_USER = {
     "dispute.submit_evidence:{provider}:{dispute_no}": "the dispute has its evidence",
     "coupon.issue": "the coupon has all that it says",
+    "order.import:{source}": "the order has all that it says",
     "fulfilment.get:{warehouse}": "of a warehouse; the hand-over has its steps",
     "revision.reset": "revision_resets has it",
     **dict.fromkeys(("coupon_template.upsert:{template_id}", "promotion.upsert:{promo_id}"), "the catalogue"),

@@ -1,4 +1,4 @@
-"""Drafts of orders: what must exist before n messages of each kind make sense, and the messages."""
+"""Drafts and imports of orders: what must exist before n messages of each kind make sense, and the messages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from messages.order_drafts import DraftLine, OrderDraftDelete, OrderDraftSave
 from tests.e2e.scenarios import Arrange, plain, unique
 from tests.handlers.builders import create, user
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.import_builders import imported
 
 
 def draft(**changes: Any) -> OrderDraftSave:
@@ -35,4 +36,5 @@ DRAFTS: dict[str, Arrange] = {
     "order.draft.save": plain(lambda _: draft()),
     "order.draft.delete": deleted,
     "order.create of a draft": placed,
+    "order.import": plain(lambda _: imported(unique())),
 }

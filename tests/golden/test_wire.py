@@ -109,6 +109,7 @@ def test_no_event_and_no_stock_message_can_carry_personal_data() -> None:
         "order.create.v1",
         "order.change_address.v1",
         "order.draft.save.v1",
+        "order.import.v1",
         "order.change_remark.v1",
         "contact.set.v1",
         *MASKED,

@@ -28,6 +28,7 @@ from workers.services.authorization import unvouched
 BUYERS = {Role.STOREFRONT, Role.OPERATOR}
 SENDERS: dict[str, set[Role]] = {
     "order.create": BUYERS,
+    "order.import": {Role.OPERATOR},
     "order.draft.save": BUYERS,
     "order.draft.delete": BUYERS,
     "order.draft.get": BUYERS,
