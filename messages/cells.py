@@ -16,6 +16,7 @@ from messages.catalogue import RevisionReset, SettingsSet, SkuUpsert, Warehouses
 from messages.payments import PaymentCallback, PaymentReconcile
 from messages.promotions import PromotionUpsert
 from messages.user_shards import USER_SHARDS, shard_of_id, shard_of_number, shard_of_user
+from messages.warehouse_hours import WarehouseHoursSet
 
 EVERY_CELL: tuple[type[Message], ...] = (
     SkuUpsert,
@@ -23,6 +24,7 @@ EVERY_CELL: tuple[type[Message], ...] = (
     CouponTemplateUpsert,
     SettingsSet,
     WarehousesSet,
+    WarehouseHoursSet,
     RevisionReset,
     PaymentReconcile,
 )
