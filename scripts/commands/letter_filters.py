@@ -211,9 +211,11 @@ def _from_stdin() -> Iterator[str]:
 
 async def refuse_unknown(tx: Transaction, typed: LetterOptions) -> None:
     """Raise CommandError for a value that no letter can have: it is mistyped, and "none" would be a wrong answer."""
-    stored = dead_letter_lists.known_values(await dead_letter_lists.groups(tx, LetterFilter()))
     known: dict[str, set[str]] = {"queue": {*QUEUES, UNROUTED}, "reason": {*Reason, *BROKER_REASONS}, "type": {*MODELS}}
     given = {"queue": typed.queue, "reason": typed.reason_is, "type": typed.type, "group": typed.group}
+    if all(set(values or ()) <= known.get(name, set()) for name, values in given.items()):
+        return  # then it takes no look at all letters
+    stored = dead_letter_lists.known_values(await dead_letter_lists.groups(tx, LetterFilter()))
     for name, values in given.items():
         possible = sorted(known.get(name, set()) | stored[name])
         for value in values or ():
