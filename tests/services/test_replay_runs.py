@@ -107,7 +107,10 @@ async def test_a_replay_stops_by_itself_and_goes_on_with_a_new_canary(tx: Transa
     assert (await advance(tx, run_id)).sent == 0  # m1 is of the same order as the others
     await handled(tx, "m1")
     assert (await advance(tx, run_id)).sent == 1
-    assert await runs.change(tx, run_id, "cancel", "enough", note="ana") == "running"
+    await handled(tx, "m2")
+    assert await runs.change(tx, run_id, "pause", "wait", note="ana") == "running"
+    assert (await advance(tx, run_id)).sent == 0  # though m3 could go
+    assert await runs.change(tx, run_id, "cancel", "enough", note="ana") == "paused"
     assert (await advance(tx, run_id)).sent == 0
     assert await runs.change(tx, run_id, "resume", None, note="ana") == "cancelled"
     assert (await advance(tx, run_id)).state == "cancelled"
