@@ -24,7 +24,7 @@ COMMANDS = {
     "warehouses": "Show and set the warehouses that order lines come from.",
     "topology": "Show or declare exchanges, queues and bindings.",
     "cells": "List the cells of a shop that has several.",
-    "order": "Show, explain and find orders, and list what is held.",
+    "order": "Show, explain, find and import orders, and list what is held.",
     "cases": "List after-sale cases, and show one.",
     "stuck": "List what waits too long, the oldest first, with what to do next.",
     "stats": "Show what happened to orders on a day, beside two days before it.",

@@ -1,4 +1,4 @@
-"""`oms order` shows and explains one order to a support person, finds orders, and lists what is held.
+"""`oms order` shows and explains one order to a support person, finds and imports orders, lists what is held.
 
 With --view an order is shown in a source document's tables, with --rows as the database has it.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from db.statements import SQL
-from scripts.commands import command_app
+from scripts.commands import command_app, order_importing
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -21,7 +21,7 @@ from scripts.screens.order_search import Search
 from scripts.screens.timeline import timeline_document, timeline_screen
 from workers.store import holds
 
-app = command_app("Show, explain and find orders, and list what is held.")
+app = command_app("Show, explain, find and import orders, and list what is held.")
 
 Order = Annotated[str, typer.Argument(metavar="ID", help="The id, the number or the UUID of the order.")]
 
@@ -192,6 +192,37 @@ def find(
         case ListFormat.TABLE:
             layout.write(order_search.listing(listed.orders, layout.screen_columns()))
     say(counted(len(listed.orders), "order") + (f"; more: {found.more}" if found.more else ""))
+
+
+@app.command("import")
+def import_orders(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="One order a line, in JSON; - reads stdin.")],
+    *,
+    operator: Annotated[str, typer.Option("--as", help="Your id, where a line names no actor.")] = "oms-cli",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and send nothing.")] = False,
+    wait_seconds: Annotated[float, typer.Option(min=1, help="How long to wait for each 200 orders.")] = 60.0,
+    output: Output = Format.TABLE,
+) -> None:
+    """Bring orders that another system has ended. Each line is a body of order.import.
+
+    A line that is wrong in itself is listed, and the others are sent. The command waits for each outcome and
+    lists the rejected ones; then it exits with 4. It may be run again: orders that are here stay as they are.
+
+    \b
+    Examples:
+      oms order import old-orders.ndjson --dry-run
+      oms order import old-orders.ndjson --as ops-7
+    """
+    lines = order_importing.read_lines(file, operator)
+    if not dry_run:
+        order_importing.bring(lines, wait_seconds)
+    failed = [line.shown() for line in lines if line.fault]
+    if failed:
+        write_json(failed) if output is Format.JSON else write_table(failed)
+    did = "are right; dry run: nothing was sent" if dry_run else "are here"
+    say(f"{len(lines) - len(failed)} of {counted(len(lines), 'order')} {did}")
+    if failed:
+        raise CommandError(Code.PARTLY, f"{counted(len(failed), 'order')} could not be taken", hint="see the list")
 
 
 @app.command("holds")

@@ -95,7 +95,7 @@ def send(
     message.reply_to = reply_to
     message.headers = _headers(settings, model, body, cell)
     try:
-        run(_send(settings, exchange, model.routing_key(), message))
+        run(_send(settings, exchange, model.routing_key(), [message]))
     except ChannelAccessRefused as error:
         raise _refused(model, senders, message.user_id) from error
     return {"message_id": message.message_id, "type": model.TYPE, "exchange": exchange, "user": message.user_id}
@@ -110,6 +110,17 @@ def _headers(settings: BrokerSettings, model: type[Message], body: bytes, cell: 
         hint = "set OMS_CELLS as the workers have it" if not settings.cells else f"one of {', '.join(settings.cells)}"
         raise CommandError(Code.FAILED, f"OMS_CELLS names no cell {cell}", hint=hint)
     return {CELL_HEADER: cell}
+
+
+def send_many(model: type[Message], bodies: Sequence[bytes]) -> None:
+    """Publish valid bodies that the same roles may send, and wait until the broker confirms all of them."""
+    senders = _senders(model, bodies[0])
+    settings = _settings(senders)
+    messages = [_message(model, settings, body, str(uuid7()), None) for body in bodies]
+    try:
+        run(_send(settings, Names(settings.prefix).exchange_of(model.KIND), model.routing_key(), messages))
+    except ChannelAccessRefused as error:
+        raise _refused(model, senders, messages[0].user_id) from error
 
 
 def _refuse_faults(model: type[Message], faults: Sequence[Mapping[str, str]], output: Format) -> None:
@@ -192,16 +203,19 @@ def _body(file: str) -> bytes:
         ) from error
 
 
-async def _send(settings: BrokerSettings, exchange: str, routing_key: str, message: aio_pika.Message) -> None:
-    """Publish mandatorily and wait for the confirm. Raises CommandError if the broker does not take the message."""
+async def _send(
+    settings: BrokerSettings, exchange: str, routing_key: str, messages: Sequence[aio_pika.Message]
+) -> None:
+    """Publish mandatorily and wait for the confirms. Raises CommandError if the broker does not take a message."""
     connection = await wire.connect(broker_url(settings), name="oms publish")
     try:
         async with asyncio.timeout(CONFIRM_TIMEOUT_SECONDS):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             commands = await channel.get_exchange(exchange, ensure=False)
-            await commands.publish(message, routing_key, mandatory=True)
+            for message in messages:
+                await commands.publish(message, routing_key, mandatory=True)
     except TimeoutError as error:
-        hint = f"the same command with --message-id {message.message_id}: the message is handled once"
+        hint = f"the same command with --message-id {messages[0].message_id}: the message is handled once"
         why = f"no confirm in {CONFIRM_TIMEOUT_SECONDS:.0f} s; the message may have arrived"
         raise CommandError(Code.UNREACHABLE, "the broker did not confirm", why=why, hint=hint) from error
     except DeliveryError as error:
