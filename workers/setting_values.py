@@ -1,6 +1,6 @@
 """The types of settings that are more than a number or a text: amounts by currency, fees by country, rules as JSON."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -33,6 +33,7 @@ def _case_rules(value: Any) -> Any:
 CaseRules = Annotated[dict[str, Any], BeforeValidator(_case_rules)]
 Fees = Annotated[dict[Currency, Annotated[int, Field(ge=0, le=10**9)]], BeforeValidator(_by_currency)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+AddressField = Literal["province", "city", "area", "street", "postcode"]
 CountryFees = Annotated[dict[Country, Fees], BeforeValidator(_by_country)]
 Thresholds = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**15)]], BeforeValidator(_by_currency)]
 Values = Annotated[dict[Currency, Annotated[int, Field(ge=1, le=10**6)]], BeforeValidator(_by_currency)]

@@ -25,7 +25,7 @@ from workers.domain.retention import Retention
 from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
-from workers.setting_values import CaseRules, Country, CountryFees, Fees, Rates, Thresholds, Values
+from workers.setting_values import AddressField, CaseRules, Country, CountryFees, Fees, Rates, Thresholds, Values
 from workers.tokens import TokenError, token_keys
 from workers.watch_settings import WatchSettings
 
@@ -37,6 +37,7 @@ SHOP_FIELDS = (
     "tax_rates_basis_points",
     "tax_rates_by_country_basis_points",
     "tax_inclusive",
+    "address_required_fields",
     "tax_rounding",
     "discount_rounding",
     "points_unit",
@@ -210,6 +211,10 @@ class Settings(WatchSettings):
     split_by: Literal["product_type,seller", "product_type", "seller", "nothing"] = Field(
         default="product_type,seller",
         description="An order is split by the product types of its lines, by their sellers, by both, or not at all",
+    )
+    address_required_fields: dict[Country, frozenset[AddressField]] = Field(
+        default={},
+        description='Fields that addresses in a country must have, as JSON: {"US": ["province", "postcode"]}',
     )
     members_only: bool = Field(False, description="true: only users that member.upsert has named may order")  # S2-03
     risk_check: Literal["off", "ask"] = Field(

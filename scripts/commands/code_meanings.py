@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     Code.ORDER_IMPORT_STATE_INVALID: "Only completed and cancelled orders of other systems are taken",
     Code.ORDER_IMPORT_TIMES_INVALID: "A time of an imported order is missing, or before the one before it",
     Code.ORDER_IMPORT_UNBALANCED: "Amounts of an imported order do not add up; `details.field` says where",
+    Code.ORDER_ADDRESS_INVALID: "The address does not follow the rules of its country; `details.field` names what",
     Code.ORDER_ADDRESS_ALREADY_CHANGED: "An address can be changed once",
     Code.ORDER_ADDRESS_LOCKED: "The goods are on their way, the order has ended, or the address is in another country",
     Code.ORDER_AMOUNT_OUT_OF_RANGE: "The order would cost less than nothing, or more than the limit of an operator",

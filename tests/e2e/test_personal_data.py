@@ -25,7 +25,7 @@ from workers.store import dead_letters, free_texts, orders
 
 CANARIES = ("13987654321", "Canary Zhang", "Canary Street 77", "ZIP 200099")
 ADDRESS = {
-    "receiver": CANARIES[1], "phone": CANARIES[0], "country": "CN", "detail": CANARIES[2], "postcode": CANARIES[3],
+    "receiver": CANARIES[1], "phone": CANARIES[0], "country": "FR", "detail": CANARIES[2], "postcode": CANARIES[3],
 }  # fmt: skip
 EVENTS_QUEUE = "client.upstream.events"
 

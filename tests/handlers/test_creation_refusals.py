@@ -10,7 +10,7 @@ from messages.base import Message
 from messages.benefits import MemberUpsert
 from messages.orders import CreateLine, ExpectedAmount, OrderCreate, PaymentChoice
 from messages.promotions import ReductionStep
-from tests.handlers.builders import create, receive, sku, user
+from tests.handlers.builders import ADDRESS, create, receive, sku, user
 from tests.handlers.catalogue_builders import DAY, NOW, coupon, grant, member, promotion, template
 from tests.handlers.harness import HandlerHarness
 from workers import shop
@@ -76,6 +76,10 @@ WRONG: dict[str, tuple[dict[str, Any], Refusal]] = {
         ("ORDER_PRICE_MISMATCH", {"type": "origin", "expected": 1000, "got": 999, "currency": "CNY"}),
     ),
     "no address": ({"address": None}, ("ORDER_ADDRESS_MISSING", {"field": "address"})),
+    "a postal code of nowhere": (
+        {"address": ADDRESS.model_copy(update={"postcode": "12"})},
+        ("ORDER_ADDRESS_INVALID", {"field": "address.postcode", "country": "CN"}),
+    ),
     "nothing in it": ({"items": ()}, ("ORDER_ITEMS_EMPTY", {"field": "items"})),
     "an unknown SKU": (
         {"items": (line(), line("none"))}, ("PRODUCT_NOT_FOUND", {"line_no": 2, "sku_id": "none"}),

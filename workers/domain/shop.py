@@ -1,6 +1,6 @@
 """The settings of this shop. An order keeps a copy of those rules that must stay as they were when it was placed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -154,6 +154,7 @@ class Shop:
     points_with_coupon: bool = True
     split_by: frozenset[str] = frozenset({"product_type", "seller"})
     members_only: bool = False
+    address_required_fields: Mapping[str, Collection[str]] = field(default_factory=dict)
     risk_check: bool = False
     stock_low_units: int = 0
     saga_deadline_seconds: int = 600

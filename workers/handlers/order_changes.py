@@ -52,6 +52,9 @@ from messages.orders import (
     OrdersCommand,
     OrdersDeleted,
 )
+from workers import shop
+from workers.domain.address_rules import FIELDS as ADDRESS_FIELDS
+from workers.domain.address_rules import wrong_address
 from workers.domain.book import Book
 from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, refuse_paid, unmergeable
@@ -138,6 +141,10 @@ def decide(item: Item, order: Order, context: ChangeContext) -> Refusal | None:
     )
     if refusal is None and isinstance(item.body, OrderCancelScheduled):
         refusal = paid_meanwhile(order, unpaid=item.body.unpaid)
+    if refusal is None and isinstance(item.body, OrderChangeAddress):
+        address = item.body.address
+        fields = {name: getattr(address, name) for name in ADDRESS_FIELDS}
+        return wrong_address(address.country, fields, shop.current().address_required_fields)
     if refusal is None and trigger is Trigger.CANCEL:
         return refuse_paid(order, item.body.actor.type)
     return refusal

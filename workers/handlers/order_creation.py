@@ -29,6 +29,8 @@ from messages.orders import OrderCreate
 from messages.risk import RiskRequested
 from messages.stock import StockReserve
 from workers import shop
+from workers.domain.address_rules import FIELDS as ADDRESS_FIELDS
+from workers.domain.address_rules import wrong_address
 from workers.domain.benefits import Benefits
 from workers.domain.codes import Code
 from workers.domain.order_validation import (
@@ -90,10 +92,12 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
         return refusal
     if body.address is None:
         return Refusal(Code.ORDER_ADDRESS_MISSING, "the order has no address", {"field": "address"})
+    places = {name: getattr(body.address, name) for name in ADDRESS_FIELDS}
     user, policy = context.users[body.user_id], context.policies[body.business_type]
     wanted, coupon = [(line.sku_id, line.qty) for line in body.items], body.coupon_id is not None
     refusal = (
-        wrong_user(user.level, user.blocked, context.shop)
+        wrong_address(body.address.country, places, context.shop.address_required_fields)
+        or wrong_user(user.level, user.blocked, context.shop)
         or too_many_orders(user.accepted_at, policy, now)
         or against_policy(wanted, coupon, body.use_points, policy)
         or wrong_order_number(body.order_no, context.numbers, body.user_id)
