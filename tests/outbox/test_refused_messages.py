@@ -5,8 +5,9 @@ nasty row is held with its reason, or leaves.
 """
 
 import asyncio
+import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,8 @@ from outbox import Announcement
 from outbox.announcement import Destination
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
-from tests.broker import Broker, declare_some
+from scripts.servers.find import Servers
+from tests.broker import Broker, declare_some, new_broker
 from tests.outbox.harness import (
     TIERS,
     AmqpProxy,
@@ -32,6 +34,7 @@ from tests.outbox.harness import (
     opened,
     pending,
     running,
+    settings_for,
     subscribe,
     wait_until,
 )
@@ -130,18 +133,26 @@ async def arrivals(declared: Broker, queue: str = "listener") -> Counter[str]:
     return Counter(header(message, "stream") for message in messages)
 
 
+@pytest.fixture(scope="module")
+async def used(servers: Servers) -> AsyncIterator[Broker]:
+    """A virtual host for all nasty rows, one after the other; each test takes all that its listener has."""
+    vhost = f"test-{secrets.token_hex(6)}"
+    made = new_broker(servers, vhost, "oms" if servers.broker.management_url else f"oms{secrets.token_hex(4)}")
+    await declare_some(made, TIERS, "stock")
+    await subscribe(made["admin"], made.names.events, "listener", "order.*")
+    yield made
+    servers.broker.drop_vhost(vhost)
+
+
 @pytest.mark.parametrize("name", NASTY)
-async def test_a_nasty_row_takes_no_other_row_with_it(
-    pool: Pool, declared: Broker, settings: Settings, name: str
-) -> None:
-    nasty = await on_this_broker(declared, NASTY[name])
-    await subscribe(declared["admin"], declared.names.events, "listener", "order.*")
+async def test_a_nasty_row_takes_no_other_row_with_it(pool: Pool, used: Broker, database_url: str, name: str) -> None:
+    nasty = await on_this_broker(used, NASTY[name])
     healthy = [event(order, seq) for seq in (1, 2) for order in range(1, HEALTHY // 2 + 1)]
     await announce(pool, [*healthy[:20], nasty.row, *healthy[20:]])
-    async with running(settings()):
+    async with running(settings_for(database_url, used["relay"], used.names)):
 
         async def all_published() -> bool:
-            return await counted(declared, "listener") >= HEALTHY
+            return await counted(used, "listener") >= HEALTHY
 
         await wait_until(all_published, within_seconds=10)
 
@@ -150,7 +161,7 @@ async def test_a_nasty_row_takes_no_other_row_with_it(
 
         await wait_until(settled, within_seconds=10)
         assert [reason[: len(nasty.held)] for reason in await reasons(pool)] == [nasty.held][: len(nasty.held)]
-    arrived = await arrivals(declared)
+    arrived = await arrivals(used)
     assert len(arrived) == HEALTHY // 2
     assert max(arrived.values()) <= 2 * COPIES_MAX
 
