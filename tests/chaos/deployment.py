@@ -20,6 +20,7 @@ import aiormq
 import asyncpg
 import orjson
 
+from outbox import wire
 from tests.broker import Broker
 from tests.chaos.history import OUTCOMES, History, Received, Sent
 from tests.e2e.upstream import settings
@@ -142,7 +143,7 @@ class Deployment:
         self, role: str, left: list[tuple[str, dict[str, Any], str]], properties: dict[str, Any]
     ) -> None:
         user = self.broker[role].split("//")[1].split(":")[0]
-        async with asyncio.timeout(10), await aio_pika.connect(self.broker[role]) as connection:
+        async with asyncio.timeout(10), await wire.connect(self.broker[role], name="client") as connection:
             channel = await connection.channel()
             exchange = await channel.get_exchange(self.broker.names.commands, ensure=False)
             while left:
