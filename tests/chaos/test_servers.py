@@ -10,7 +10,7 @@ from scripts.servers.lifecycle import Given
 from tests.chaos.deployment import Deployment
 from tests.chaos.order_batch import OrderBatch, assert_history_holds
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
 
