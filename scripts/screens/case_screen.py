@@ -35,7 +35,7 @@ def cases_screen(cases: Sequence[CaseSummary], width: int) -> Lines:
     columns = [
         Column("case"),
         Column("state", least=10),
-        Column("type", least=8),
+        Column("type", least=8, extra=True),
         Column("requested (UTC)", extra=True),
         Column("order", least=NUMBER_COLUMNS),
         Column("exchange order", least=NUMBER_COLUMNS),

@@ -15,7 +15,7 @@ from scripts.commands.output import WIDE_COLUMNS, cell, console
 
 NARROWEST_COLUMNS = 40
 CRAMPED_COLUMNS = 6
-NUMBER_COLUMNS = 18  # the digits of an order's id or number, which a person copies
+NUMBER_COLUMNS = 20  # the digits of an order's number, which a person copies; its id has two less
 GAP = 2
 NOTHING = "-"
 Lines: TypeAlias = list[Text]
