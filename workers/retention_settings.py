@@ -1,5 +1,7 @@
 """The settings of retention: how many days a worker keeps what belongs to no order."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from workers.notification_settings import DAYS_MAX, NotificationSettings
@@ -8,6 +10,11 @@ from workers.notification_settings import DAYS_MAX, NotificationSettings
 class RetentionSettings(NotificationSettings):
     """Read from OMS_* variables."""
 
+    archive_after_months: Literal[0] | Annotated[int, Field(ge=6, le=600)] = Field(
+        default=0,
+        description="Orders of a month so many months ago are archived, each as one document without personal data, "
+        "once nothing is left to happen with them; 0: never. 25 keeps two years",
+    )
     commands_retention_days: int = Field(
         default=400,
         ge=46,

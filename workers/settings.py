@@ -30,6 +30,7 @@ from workers.tokens import TokenError, token_keys
 from workers.watch_settings import WatchSettings
 
 SHOP_FIELDS = (
+    "archive_after_months",
     "default_warehouse",
     "shipping_fee_minor_units",
     "shipping_fees_by_country",

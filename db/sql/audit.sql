@@ -430,6 +430,7 @@ FROM (
     SELECT coalesce(id::text, scope || ' ' || request_id) AS id
     FROM creates
     WHERE CASE
+            WHEN id IS NULL AND EXISTS (SELECT FROM archived_orders x WHERE x.order_id = outcome_id::bigint) THEN false
             WHEN scope IS NULL THEN created_at >= coalesce((SELECT horizon FROM retention_horizons WHERE name = 'commands'), '-infinity')
             WHEN outcome_type IS NULL THEN state IS DISTINCT FROM 'placing'
             WHEN outcome_type = 'command.rejected.v1' THEN id IS NOT NULL
@@ -459,6 +460,7 @@ FROM (
     SELECT i.order_no
     FROM issued_order_numbers i LEFT JOIN orders o ON o.id = i.order_id
     WHERE i.order_id IS NOT NULL AND (o.order_no, o.user_id) IS DISTINCT FROM (i.order_no, i.user_id)
+        AND NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = i.order_id)
     UNION ALL
     SELECT i.order_no FROM issued_order_numbers i JOIN orders o USING (order_no) WHERE i.order_id IS NULL
     UNION ALL
@@ -466,8 +468,14 @@ FROM (
     WHERE o.order_no IS NOT NULL AND n.order_no IS NULL
     UNION ALL
     SELECT n.order_no FROM order_numbers n LEFT JOIN orders o ON o.id = n.order_id
-    WHERE o.order_no IS DISTINCT FROM n.order_no AND n.order_id >= coalesce(
-        (SELECT first_order_id(horizon) FROM retention_horizons WHERE name = 'orders'), 0)
+    WHERE o.order_no IS DISTINCT FROM n.order_no AND NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = n.order_id)
+) AS bad;
+
+-- name: audit.archive
+-- S1-40. An order is in the tables or archived, not both, and a family is archived as a whole.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT a.order_id::text AS id FROM archived_orders a JOIN orders o USING (root_id)
 ) AS bad;
 
 -- name: audit.snapshots

@@ -153,7 +153,7 @@ WITH accepted AS (
 ), back AS (
     SELECT holder_id AS order_id, split_part(ref, ':', 2)::bigint AS id, sum(qty) AS qty
     FROM stock_ledger
-    WHERE ref LIKE 'case:%'
+    WHERE ref LIKE 'case:%' AND NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = holder_id)
     GROUP BY 1, 2
 ), found AS (
     SELECT case_id, line_no, coalesce(sum(qty) FILTER (WHERE disposition <> 'send_back'), 0) AS accepted,

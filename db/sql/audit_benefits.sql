@@ -47,8 +47,8 @@ WITH booked AS (
     SELECT order_id, user_id, count(*) FILTER (WHERE op = 'award') AS awards,
         sum(CASE op WHEN 'revoke' THEN -points ELSE points END) AS points, sum(CASE op WHEN 'revoke' THEN -growth ELSE growth END) AS growth,
         max(short) AS short
-    FROM points_ledger
-    WHERE op IN ('award', 'revoke', 'restore')
+    FROM points_ledger l
+    WHERE op IN ('award', 'revoke', 'restore') AND NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = l.order_id)
     GROUP BY order_id, user_id
 ), earning AS (
     SELECT o.id, o.user_id, o.gift_points - v.gift_points AS points, o.gift_growth - v.gift_growth AS growth,
@@ -104,13 +104,14 @@ WITH gone AS (
 ), coupon AS (
     SELECT l.order_id, l.coupon_id, c.user_id, string_agg(l.op, ' ' ORDER BY l.op) AS ops
     FROM coupon_ledger l LEFT JOIN coupons c USING (coupon_id)
+    WHERE NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = l.order_id)
     GROUP BY l.order_id, l.coupon_id, c.user_id
 ), points AS (
     SELECT order_id, user_id, coalesce(sum(points) FILTER (WHERE op = 'hold'), 0) AS held,
         coalesce(sum(points) FILTER (WHERE op = 'use'), 0) AS used, coalesce(sum(points) FILTER (WHERE op = 'release'), 0) AS free,
         coalesce(sum(CASE op WHEN 'return' THEN points WHEN 'reclaim' THEN -points END), 0) AS returned, max(short) AS short
-    FROM points_ledger
-    WHERE op IN ('hold', 'use', 'release', 'return', 'reclaim')
+    FROM points_ledger l
+    WHERE op IN ('hold', 'use', 'release', 'return', 'reclaim') AND NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = l.order_id)
     GROUP BY order_id, user_id
 ), sold AS (
     SELECT o.root_id AS order_id, i.promotion_id AS promo_id, o.user_id, sum(i.quota_units) AS units
@@ -139,8 +140,8 @@ FROM (
     UNION ALL
     SELECT order_id || ' ' || coalesce(r.state, 'unknown') || ', promotion ' || promo_id
     FROM sold s FULL JOIN promotion_uses u USING (order_id, promo_id) LEFT JOIN roots r ON r.id = order_id
-    WHERE (u.units, u.user_id) IS DISTINCT FROM (s.units, s.user_id)
-        OR (u.returned_at IS NULL) IS DISTINCT FROM (r.benefits IN ('held', 'used'))
+    WHERE NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = u.order_id) AND ((u.units, u.user_id) IS DISTINCT FROM (s.units, s.user_id)
+        OR (u.returned_at IS NULL) IS DISTINCT FROM (r.benefits IN ('held', 'used')))
     UNION ALL
     SELECT r.id || ' ' || r.state || ', ' || r.quota_units || ' units at a limited price'
     FROM roots r LEFT JOIN (SELECT order_id, sum(units) AS units FROM promotion_uses GROUP BY order_id) AS u ON u.order_id = r.id

@@ -5,7 +5,7 @@ SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT n.order_id || ' ' || n.kind AS id
     FROM buyer_notifications n LEFT JOIN orders o ON o.id = n.order_id
-    WHERE o.user_id IS DISTINCT FROM n.user_id OR NOT CASE n.content ? 'refund_no'
+    WHERE NOT EXISTS (SELECT FROM archived_orders x WHERE x.order_id = n.order_id) AND (o.user_id IS DISTINCT FROM n.user_id OR NOT CASE n.content ? 'refund_no'
         WHEN true THEN EXISTS (
             SELECT FROM refunds r
             WHERE r.refund_no = n.content ->> 'refund_no' AND r.order_id = n.order_id AND r.state IN ('succeeded', 'excess', 'returned'))
@@ -17,7 +17,7 @@ FROM (
             ELSE EXISTS (
                 SELECT FROM operate_logs l
                 WHERE l.order_id = n.order_id AND l.version = (n.content ->> 'version')::integer AND l.cur_state = n.content ->> 'state')
-            END END
+            END END)
 ) AS bad;
 
 -- name: audit_notifications.once

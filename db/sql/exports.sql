@@ -23,30 +23,8 @@ WHERE $2::text IS NULL AND $3::integer > 0;
 -- name: exports.orders
 -- $4 the scopes of commands about one order, with {order_id}, {actor.type} and {actor.id}: those of the user, and by an index of their own
 -- those of operators and of the shop's systems.
-SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
-    'items', (SELECT jsonb_agg(to_jsonb(i) - 'purchase_price' ORDER BY i.line_no) FROM order_items i WHERE i.order_id = o.id),
-    'address', (SELECT to_jsonb(a) FROM order_addresses a WHERE a.order_id = o.id),
-    'import', (SELECT to_jsonb(m) FROM imported_orders m WHERE m.order_id = o.id),
-    'note', (SELECT to_jsonb(n) FROM order_notes n WHERE n.order_id = o.id),
-    'snapshots', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM order_snapshots s WHERE s.order_id = o.id),
-    'log', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.version) FROM operate_logs l WHERE l.order_id = o.id),
-    'holds', (SELECT jsonb_agg(to_jsonb(h)) FROM order_holds h WHERE h.order_id = o.id),
-    'captcha', (SELECT to_jsonb(h) FROM captcha_challenges h WHERE h.order_id = o.id),
-    'scheduled_cancellation', (SELECT to_jsonb(x) FROM scheduled_cancellations x WHERE x.order_id = o.id),
-    'adjustments', (SELECT jsonb_agg(to_jsonb(j) ORDER BY j.version, j.line_no) FROM order_adjustments j WHERE j.order_id = o.id),
-    'dropped_units', (SELECT jsonb_agg(to_jsonb(d)) FROM dropped_units d WHERE d.order_id = o.id),
-    'hand_overs', (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('steps',
-        (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM fulfilment_steps p WHERE p.order_id = o.id AND p.warehouse = f.warehouse))
-        ORDER BY f.warehouse) FROM fulfilments f WHERE f.order_id = o.id),
-    'after_sales', (SELECT jsonb_agg(to_jsonb(s) || jsonb_build_object(
-        'lines', (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.line_no) FROM after_sale_lines l WHERE l.case_id = s.id),
-        'steps', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.version) FROM after_sale_steps p WHERE p.case_id = s.id),
-        'inspections', (SELECT jsonb_agg(to_jsonb(n) ORDER BY n.version, n.line_no) FROM after_sale_inspections n WHERE n.case_id = s.id),
-        'send_backs', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.line_no) FROM after_sale_send_backs b WHERE b.case_id = s.id),
-        'exchange_orders', (SELECT jsonb_agg(to_jsonb(x) ORDER BY x.order_id) FROM exchange_orders x WHERE x.case_id = s.id)) ORDER BY s.id)
-        FROM after_sales s WHERE s.order_id = o.id),
-    'repairs', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM repairs r WHERE r.order_id = o.id),
-    'address_accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.order_id = o.id),
+SELECT o.id::text AS place, (d.document || jsonb_build_object(
+    'items', (SELECT jsonb_agg(i - 'purchase_price') FROM jsonb_array_elements(nullif(d.document -> 'items', 'null')) AS i),
     'commands', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.received_at, c.scope)
         FROM (
             SELECT k.*
@@ -58,28 +36,19 @@ SELECT o.id::text AS place, (to_jsonb(o) || jsonb_build_object(
             WHERE split_part(k.scope, ':', 2) = o.id::text AND split_part(k.scope, ':', 3) IN ('operator', 'system')
                 AND split_part(k.scope, ':', 1) = ANY (ARRAY(SELECT split_part(t.scope, ':', 1) FROM unnest($4::text[]) AS t (scope)
                     WHERE t.scope LIKE '%{actor.type}%'))
-        ) AS c),
-    'issued_number', (SELECT jsonb_agg(to_jsonb(n)) FROM issued_order_numbers n WHERE n.order_id = o.id),
-    'limited_prices', (SELECT jsonb_agg(to_jsonb(u)) FROM promotion_uses u WHERE u.order_id = o.id),
-    'intent', (SELECT to_jsonb(p) FROM payment_intents p WHERE p.id = o.intent_id),
-    'merged_with', (SELECT jsonb_agg(to_jsonb(p)) FROM payment_intent_orders p WHERE p.order_id = o.id),
-    'attempts', (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM payment_attempts t WHERE t.order_id = o.id),
-    'authorizations', (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.attempt_id) FROM payment_authorizations a WHERE a.order_id = o.id),
-    'payments', (SELECT jsonb_agg(to_jsonb(f) ORDER BY f.recorded_at) FROM payment_facts f WHERE f.order_id = o.id),
-    'disputes', (SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('evidence',
-        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.number) FROM dispute_evidence e WHERE e.dispute_id = d.id)))
-        FROM payment_facts f JOIN payment_disputes d USING (provider, trade_no) WHERE f.order_id = o.id),
-    'refunds', (SELECT jsonb_agg(to_jsonb(r) || jsonb_build_object('lines',
-        (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.line_no) FROM refund_lines l WHERE l.refund_id = r.id)) ORDER BY r.id)
-        FROM refunds r WHERE r.order_id = o.id),
-    'parcels', (SELECT jsonb_agg(to_jsonb(s) || jsonb_build_object(
-        'units', (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.line_no) FROM shipment_items i WHERE i.shipment_id = s.id AND i.order_id = o.id),
-        'reports', (SELECT jsonb_agg(to_jsonb(f) ORDER BY f.recorded_at) FROM shipment_facts f WHERE f.shipment_id = s.id)) ORDER BY s.id)
-        FROM shipments s WHERE s.id IN (SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = o.id)),
-    'waybills', (SELECT jsonb_agg(to_jsonb(w) ORDER BY w.id) FROM waybills w WHERE w.order_id = o.id)))::text AS row
-FROM orders o
+        ) AS c)))::text AS row
+FROM orders o CROSS JOIN LATERAL (SELECT document FROM order_documents v WHERE v.order_id = o.id OFFSET 0) AS d
 WHERE o.user_id = $1 AND o.id > coalesce($2::text::bigint, 0)
 ORDER BY o.id
+LIMIT $3::integer;
+
+-- name: exports.archived_orders
+-- Orders that are archived, as they were, without what was personal in them.
+SELECT a.order_id::text AS place, (a.document || jsonb_build_object('archived_at', a.archived_at,
+    'items', (SELECT jsonb_agg(i - 'purchase_price') FROM jsonb_array_elements(nullif(a.document -> 'items', 'null')) AS i)))::text AS row
+FROM archived_orders a
+WHERE a.user_id = $1 AND a.order_id > coalesce($2::text::bigint, 0)
+ORDER BY a.order_id
 LIMIT $3::integer;
 
 -- name: exports.order_drafts

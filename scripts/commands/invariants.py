@@ -77,6 +77,7 @@ INVARIANTS = (
     Invariant("INV-12", "every command has its outcome", "audit.undecided", drained=True),
     Invariant("INV-13", "order numbers are unique", "audit.order_numbers"),
     Invariant("INV-14", "nothing waits beyond its deadline", "audit.deadlines", _grace),
+    Invariant("archive", "an order is in the tables or archived, with its whole family", "audit.archive"),
     Invariant("INV-14", "nothing is being placed", "audit.placing", drained=True),
     Invariant("INV-14", "no timer outlives its purpose", "audit.timers", _grace),
     Invariant("INV-14", "finished orders have no timers", "audit.finished_timers", drained=True),

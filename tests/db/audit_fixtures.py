@@ -60,7 +60,7 @@ END $$
 Lines = Sequence[tuple[str, int]]
 
 
-async def build(url: str) -> None:
+async def build(url: str, *, guarded: bool = False) -> None:
     """Make all orders, then drop every constraint so that any violation can be added."""
     pool = await open_pool(url, application_name="tests")
     harness = HandlerHarness(pool)
@@ -94,7 +94,8 @@ async def build(url: str) -> None:
     await add_statements(harness)
     await add_disputes(harness)
     await add_notifications(harness)
-    await pool.execute(NO_GUARDS)
+    if not guarded:
+        await pool.execute(NO_GUARDS)
     await pool.close()
 
 

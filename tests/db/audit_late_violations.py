@@ -38,6 +38,10 @@ PRICES_AND_LATE_PAYMENTS = [
 
 ORDER_NUMBERS = [
     (
+        "audit.archive",
+        "INSERT INTO archived_orders SELECT 7, parent_id, user_id, '{}' FROM orders WHERE parent_id > 0 LIMIT 1",
+    ),
+    (
         "audit.order_numbers",
         "UPDATE orders SET order_no = NULL WHERE state = 'completed';"
         "DELETE FROM order_numbers n USING orders o WHERE o.id = n.order_id AND o.order_no IS NULL",

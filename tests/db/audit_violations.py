@@ -85,6 +85,10 @@ VIOLATIONS = {
         "UPDATE orders SET held = false WHERE held AND state = 'paid'",
         r"^\d+ paid, 1 open$",
     ),
+    "audit.archive": (
+        "INSERT INTO archived_orders SELECT id, id, user_id, '{}' FROM orders WHERE state = 'completed'",
+        r"^\d+$",
+    ),
     "audit.order_numbers": ("UPDATE orders SET order_no = '0' WHERE order_no IS NOT NULL", r"^\d+$"),
     "audit_fulfilments.accepted": ("DELETE FROM fulfilment_steps WHERE cur_state = 'accepted'", r"^\d+ fulfilling$"),
     "audit_fulfilments.ended": (

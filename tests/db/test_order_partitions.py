@@ -11,38 +11,18 @@ from alembic import command
 from db import migrate
 from db.pool import Pool
 from db.statements import SQL
+from tests.db.order_months import ORDER, first_id, month_of, replace_first_partitions
 from workers.services import order_partitions
 from workers.store.order_partitions import made_until, make
 
 BEFORE = "0071"
 """The migration before the partitions."""
-OLD_ORDER = """
-INSERT INTO orders (id, root_id, request_id, order_no, business_type, channel, source, user_id, state, version,
-    currency, origin_amount, payable_amount, created_at, expire_at, conversation_id)
-VALUES ({id}, {id}, 'r{id}', 'n{id}', 'normal', 'pc', 'web', 'u1', 'awaiting_payment', 1, 'CNY',
-    5, 5, now(), now(), 'c');
-INSERT INTO order_items (order_id, line_no, sku_id, warehouse, spu_id, name, product_type, qty, unit_price,
-    origin_amount, payable_amount)
-VALUES ({id}, 1, 's1', 'w1', 'p1', 'n', 'physical', 1, 5, 5, 5);
-INSERT INTO fulfilment_steps (order_id, warehouse, pre_state, cur_state, number, cause_type, cause_id, happened_at)
-VALUES ({id}, 'w1', '', 'requested', 1, 't', 'i', now());
-"""
 FILES = "SELECT pg_relation_filenode('{0}'), pg_relation_filenode('{1}')"
-
-
-def month_of(at: datetime, months: int) -> datetime:
-    """The first moment of the month that is so many months later."""
-    number = at.year * 12 + at.month - 1 + months
-    return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
 
 
 async def partition_of(pool: Pool, table: str, order_id: int) -> str:
     key = "id" if table == "orders" else "order_id"
     return str(await pool.fetchval(f"SELECT tableoid::regclass::text FROM {table} WHERE {key} = $1 LIMIT 1", order_id))
-
-
-async def first_id(pool: Pool, at: datetime) -> int:
-    return int(await pool.fetchval("SELECT first_order_id($1)", at))
 
 
 async def test_the_months_to_come_are_made_once_by_one_worker(own_pool: Pool) -> None:
@@ -66,13 +46,13 @@ async def test_an_order_and_what_belongs_to_it_are_in_the_month_of_its_id(own_po
         await make(tx, 6)
     later = month_of(datetime.now(UTC), 3)
     order_id = await first_id(own_pool, later)
-    await own_pool.execute(OLD_ORDER.format(id=order_id) + OLD_ORDER.format(id=order_id - 1))
+    await own_pool.execute(ORDER.format(id=order_id) + ORDER.format(id=order_id - 1))
     month, before = later.strftime("%Y_%m"), month_of(later, -1).strftime("%Y_%m")
     for table in ("orders", "order_items", "fulfilment_steps"):
         assert await partition_of(own_pool, table, order_id) == f"{table}_{month}"
         assert await partition_of(own_pool, table, order_id - 1) == f"{table}_{before}"
     with pytest.raises(asyncpg.CheckViolationError, match="no partition"):
-        await own_pool.execute(OLD_ORDER.format(id=await first_id(own_pool, later + timedelta(days=365))))
+        await own_pool.execute(ORDER.format(id=await first_id(own_pool, later + timedelta(days=365))))
 
 
 async def test_a_page_of_a_buyers_recent_orders_reads_one_month(own_pool: Pool) -> None:
@@ -80,7 +60,7 @@ async def test_a_page_of_a_buyers_recent_orders_reads_one_month(own_pool: Pool) 
     months = [month_of(datetime.now(UTC), back) for back in (0, -1, -2, -3)]
     await replace_first_partitions(own_pool, months[-1])
     for month in months:
-        await own_pool.execute(OLD_ORDER.format(id=await first_id(own_pool, month)))
+        await own_pool.execute(ORDER.format(id=await first_id(own_pool, month)))
     assert await months_read(own_pool, size=1) == [f"orders_{months[0]:%Y_%m}"]
     assert await months_read(own_pool, size=2) == sorted(f"orders_{one:%Y_%m}" for one in months[:2])
 
@@ -98,25 +78,12 @@ async def months_read(pool: Pool, size: int) -> list[str]:
     return sorted(names)
 
 
-async def replace_first_partitions(pool: Pool, since: datetime) -> None:
-    """Let the months of an empty database begin at `since`, as if it had been made then."""
-    names = [row[0] for row in await pool.fetch("SELECT name FROM order_partitions ORDER BY place DESC")]
-    bound = await first_id(pool, since)
-    for name in names:
-        await pool.execute(f"ALTER TABLE {name} DETACH PARTITION {name}_first")
-    for name in names:
-        await pool.execute(f"DROP TABLE {name}_first")
-    for name in reversed(names):
-        await pool.execute(f"CREATE TABLE {name}_first PARTITION OF {name} FOR VALUES FROM (MINVALUE) TO ({bound})")
-    await pool.fetchval("SELECT make_order_partitions('3 months')")
-
-
 @pytest.fixture
 def old_url(empty_database_url: str) -> str:
     """A database with two orders from before there were partitions."""
     command.upgrade(migrate.config(empty_database_url), BEFORE)
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
-        connection.execute((OLD_ORDER.format(id=7) + OLD_ORDER.format(id=8)).encode())
+        connection.execute((ORDER.format(id=7) + ORDER.format(id=8)).encode())
     return empty_database_url
 
 
@@ -134,7 +101,7 @@ def test_the_orders_that_exist_become_the_first_partition_where_they_are(old_url
         steps = "INSERT INTO fulfilment_steps (order_id, warehouse, pre_state, cur_state, number, cause_type, cause_id,"
         steps += " happened_at) VALUES (7, 'w1', '', 'accepted', 1, 't', 'j', now()) RETURNING id"
         assert connection.execute(steps.encode()).fetchone() == (3,)
-        for broken in ("DELETE FROM order_numbers; " + OLD_ORDER.format(id=7), "UPDATE orders SET tax_amount = 1"):
+        for broken in ("DELETE FROM order_numbers; " + ORDER.format(id=7), "UPDATE orders SET tax_amount = 1"):
             with pytest.raises(psycopg.errors.IntegrityError):
                 connection.execute(broken.encode())
         connection.execute("SET ROLE reader")

@@ -171,6 +171,8 @@ class Shop:
     delay_tiers_seconds: frozenset[int] = frozenset({1, 5, 30, 120, 600, 1800})
     policy: Policy = Policy()
     retention: Retention = field(default_factory=Retention)
+    archive_after_months: int = 0
+    """Orders that were placed in a month so long ago are archived once nothing is left to happen; 0: never."""
     watch: Watch = field(default_factory=Watch)
 
     def tax_basis_points(self, tax_class: str | None, country: str | None) -> int:

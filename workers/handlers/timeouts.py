@@ -27,7 +27,7 @@
 A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
 the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait. Every
 ten minutes the waybills of polled carriers get timers that were booked when their carrier was not polled.
-Beside that the queue's workers purge what is older than its retention and make the partitions of the months to come
+Beside that the queue's workers purge and archive what is old and make the partitions of the months to come
 (db/README.md), and raise alerts of what waits too long and of dead letters (workers/services/standing_alerts.py).
 """
 
@@ -66,6 +66,7 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Every, Route
 from workers.services import (
+    archive,
     attempts,
     benefits,
     commands,
@@ -342,6 +343,7 @@ ROUTE = Route(
         Every(FOLLOW_SECONDS, follow_parcels),
         Every(retention.RUN_SECONDS, retention.Purger().__call__),
         Every(order_partitions.RUN_SECONDS, order_partitions.make_months),
+        Every(archive.RUN_SECONDS, archive.Archiver().__call__),
         Every(standing_alerts.RUN_SECONDS, standing_alerts.raise_alerts),
         Every(backlog.MEASURE_SECONDS, backlog.measure),  # relays do so too, while one lives
     ),

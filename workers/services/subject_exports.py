@@ -12,13 +12,15 @@ from workers.store import exports
 
 ROWS_MAX = 20  # of one statement: an order with everything is a few KB
 PART_BYTES = 256 * 1024
+NUMBERED = {"orders", "archived_orders", "order_drafts", "notifications", "buyer_notifications", "letters"}
+"""Sections whose places are numbers."""
 log = structlog.get_logger(__name__)
 
 
 async def answer(tx: Transaction, body: SubjectExport, broker_user: str | None) -> Reply:
     """Return the part that the cursor names. The log keeps who exported whom, since it shows everything in clear."""
     section, _, after = (body.cursor or exports.SECTIONS[0]).partition(".")
-    numeric = section in ("orders", "order_drafts", "notifications", "buyer_notifications", "letters")
+    numeric = section in NUMBERED
     if section not in exports.SECTIONS or (numeric and after and not is_id(after)):
         why = "no part has this cursor: send the `next` of a part"
         return QueryRejected(code=Code.SUBJECT_CURSOR_INVALID, message=why, path="cursor")

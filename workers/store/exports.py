@@ -27,6 +27,7 @@ from workers.store import (
 SECTIONS = (
     "user",
     "orders",
+    "archived_orders",
     "order_drafts",
     "points",
     "coupons",
