@@ -23,7 +23,7 @@ COMMANDS = {
     "subject": "Show, export and erase what is kept about a user.",
     "warehouses": "Show and set the warehouses that order lines come from.",
     "topology": "Show or declare exchanges, queues and bindings.",
-    "cells": "List the cells of a shop that has several.",
+    "cells": "List the cells: their shards, whether their databases answer, and how many orders they have.",
     "order": "Show, explain, find and import orders, and list what is held.",
     "cases": "List after-sale cases, and show one.",
     "stuck": "List what waits too long, the oldest first, with what to do next.",
