@@ -16,7 +16,7 @@ class DeadLetterDecided(Event):
     """A person decided about dead letters, or saw them in clear. The reason is in the database alone.
 
     `letters` says how many they are, and `ids` has the first hundred of them. `actor` is the user of the database, and
-    `note` whom the person's terminal names. A replay has a `run_id`; its letters follow one after the other.
+    `terminal_user` whom the person's terminal names. A replay has a `run_id`; its letters follow one after the other.
     """
 
     TYPE: ClassVar[str] = "dead_letter.decided.v1"
@@ -25,4 +25,4 @@ class DeadLetterDecided(Event):
     ids: Annotated[tuple[str, ...], Field(max_length=IDS_MAX)]
     run_id: str | None = None
     actor: str
-    note: str
+    terminal_user: str

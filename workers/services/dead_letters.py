@@ -136,6 +136,6 @@ async def announce(
         ids=tuple(map(str, ids[:IDS_MAX])),
         run_id=None if run_id is None else str(run_id),
         actor=await dead_letters.actor(tx),
-        note=note,
+        terminal_user=note,
     )
     await outbox.append(tx, [outbox.event(event, because=None)])
