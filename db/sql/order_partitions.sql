@@ -9,6 +9,13 @@ SELECT to_timestamp(((max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO 
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'orders'::regclass;
 
+-- name: order_partitions.oldest
+-- The least time for which orders have a partition, in ms since 1970; that of 2024, when ids begin, unless older months were dropped.
+-- Locks: none.
+SELECT (coalesce(min(coalesce(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::bigint, 0)), 0) >> 22) + 1704067200000 AS at_ms
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'orders'::regclass;
+
 -- name: order_partitions.list
 -- The partitions by time, with the rows of orders as the planner estimates them (-1: not known yet) and the bytes of all tables. The first
 -- begins with the first order. Locks: none.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.user_shards import USER_SHARDS, shard_of_id, shard_of_number, shard_of_user
-from workers.domain.ids import EPOCH_MS, ID_MAX, case_number, is_id, make_id, order_number
+from workers.domain.ids import EPOCH_MS, ID_MAX, case_number, dated, is_id, make_id, order_number
 from workers.domain.shop import CHANNELS
 
 GRAMMAR = re.compile(r"^\d{8}\d{2}\d{2}\d{6,}\d{2}$")
@@ -25,6 +25,13 @@ def test_an_id_is_a_positive_64_bit_number_and_gives_its_parts_back(given_parts:
     made = make_id(*given_parts)
     assert 0 < made < 2**63
     assert ((made >> 22) + EPOCH_MS, made >> 16 & 0x3F, made & 0xFFFF) == given_parts
+
+
+@given(parts, st.integers(0, LAST_MS))
+def test_an_id_with_another_time_is_the_one_that_would_have_been_made_then(
+    given_parts: tuple[int, int, int], at_ms: int
+) -> None:
+    assert dated(make_id(*given_parts), at_ms) == make_id(max(at_ms, EPOCH_MS), *given_parts[1:])
 
 
 @given(st.sets(parts, min_size=2, max_size=100))

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from messages.order_queries import OrderDescribed, OrderGet
+from messages.order_queries import OrderDescribed, OrderGet, OrderList, OrderListed
 from messages.refunds import RefundRequest
-from tests.handlers.builders import OPERATOR, user
+from tests.handlers.builders import OPERATOR, create, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.import_builders import BEGAN, CUP, TEA, back, cancelled, imported, unpaid
 from tests.handlers.querying import ask
+from workers.domain.ids import EPOCH_MS
 
 
 async def taken(harness: HandlerHarness) -> list[dict[str, Any]]:
@@ -27,6 +28,18 @@ async def test_an_order_of_another_system_is_here_as_it_was_sold(harness: Handle
     assert shown.address is not None
     assert await harness.rows("SELECT count(*) FROM stock_ledger") == [(0,)]
     assert [type_ for type_ in {one["type"] for one in harness.events} if type_.startswith("order.")] == []
+
+
+async def test_it_is_listed_by_the_time_at_which_it_was_placed_there(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    await harness.handle(create(("s1", 1)))
+    await harness.handle(imported(), trusted=True)
+    [event] = await taken(harness)
+    assert (int(event["order_id"]) >> 22) + EPOCH_MS == BEGAN.timestamp() * 1000
+    [page] = await ask(harness, OrderList(actor=user(), user_id="u1"))
+    assert isinstance(page, OrderListed)
+    assert [one.order_id for one in page.orders][-1:] == [int(event["order_id"])]
+    assert len(page.orders) == 2
 
 
 async def test_a_repeat_is_answered_and_another_order_under_its_number_is_a_conflict(harness: HandlerHarness) -> None:

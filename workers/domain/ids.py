@@ -17,6 +17,14 @@ def make_id(at_ms: int, shard: int, sequence: int) -> int:
     return ((at_ms - EPOCH_MS) << 22) | (shard << 16) | (sequence & 0xFFFF)
 
 
+def dated(id: int, at_ms: int) -> int:
+    """The id with another time: of an order that was placed elsewhere at `at_ms`, which it is listed and kept by.
+
+    A time before 2024 counts as the beginning of 2024.
+    """
+    return (max(at_ms - EPOCH_MS, 0) << 22) | (id & 0x3FFFFF)
+
+
 def is_id(text: str) -> bool:
     """True if the text may be one of our ids: a number of 63 bits, which the database takes."""
     return text.isdecimal() and text.isascii() and len(text) <= ID_DIGITS_MAX and int(text) <= ID_MAX

@@ -28,6 +28,7 @@ from messages.envelope import Envelope
 from messages.order_imports import OrderImport, OrderImportRecorded
 from workers import shop
 from workers.domain.codes import Code
+from workers.domain.ids import dated
 from workers.domain.money import render
 from workers.domain.order_imports import (
     OrderTimes,
@@ -42,7 +43,7 @@ from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import authorization, commands
-from workers.store import buyers, ids, order_imports
+from workers.store import buyers, ids, order_imports, order_partitions
 from workers.store.ids import NumberOf
 from workers.store.order_imports import KnownName, TakenOrder
 
@@ -146,15 +147,19 @@ async def take_orders(tx: Transaction, batch: Batch[OrderImport]) -> None:
 
 
 async def with_ids(tx: Transaction, accepted: Sequence[ImportItem], context: ImportContext) -> list[TakenOrder]:
-    """Give each accepted order an id and a number of ours, and its intent and each of its refunds an id."""
+    """Give each accepted order an id and a number of ours, and its intent and each of its refunds an id.
+
+    The id of the order has the time at which it was placed there, by which buyers' lists and the months of orders go.
+    """
     rules = shop.current()
     owners = [item.body.user_id for item in accepted for _ in (item, item, *item.body.refunds)]
     numbered = [NumberOf(item.body.user_id, item.body.channel) for item in accepted]
     new_ids, numbers = await ids.take_with_numbers(tx, owners, numbered, rules.business_time_zone)
     left = iter(new_ids)
+    oldest = await order_partitions.oldest_ms(tx) if accepted else 0
     return [
         TakenOrder(
-            next(left),
+            dated(next(left), max(int(item.body.created_at.timestamp() * 1000), oldest)),
             number,
             item,
             next(left),

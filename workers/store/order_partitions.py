@@ -16,3 +16,9 @@ async def made_until(tx: Transaction) -> datetime:
     """When the ids begin for which there is no partition yet: an order that is placed then fails."""
     at: datetime = await tx.fetchval(SQL["order_partitions.last"])
     return at
+
+
+async def oldest_ms(tx: Transaction) -> int:
+    """The least time, in ms since 1970, that the id of an order may have: older months were archived and dropped."""
+    at_ms: int = await tx.fetchval(SQL["order_partitions.oldest"])
+    return at_ms

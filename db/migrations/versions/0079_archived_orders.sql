@@ -63,13 +63,13 @@ BEGIN
     FOR month IN SELECT substr(c.relname, length('orders') + 1) AS suffix
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'orders'::regclass AND substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint <= before
-        ORDER BY c.oid
+        ORDER BY substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint
     LOOP
         FOR part IN SELECT name || month.suffix AS name FROM order_partitions LOOP
             EXECUTE format('SELECT EXISTS (SELECT FROM %I)', part.name) INTO filled;
             EXIT WHEN filled;
         END LOOP;
-        CONTINUE WHEN filled;
+        EXIT WHEN filled;
         FOR part IN SELECT name FROM order_partitions ORDER BY place DESC LOOP
             EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', part.name, part.name || month.suffix);
             EXECUTE format('DROP TABLE %I', part.name || month.suffix);
@@ -78,5 +78,5 @@ BEGIN
     END LOOP;
     RETURN dropped;
 END $$;
-COMMENT ON FUNCTION drop_empty_order_partitions IS 'drops the months that end before this order id and have no order, and says how many';
+COMMENT ON FUNCTION drop_empty_order_partitions IS 'drops the oldest months that end before this order id, up to the first with an order, and says how many';
 ALTER TABLE promotion_uses DROP CONSTRAINT promotion_uses_order_id_fkey;
