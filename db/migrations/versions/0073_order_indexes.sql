@@ -1,4 +1,5 @@
 -- Reads every order once, while workers go on: nothing here waits for them, and they wait for nothing.
+DO $$ DECLARE broken regclass; BEGIN FOR broken IN SELECT indexrelid FROM pg_index WHERE NOT indisvalid AND indexrelid IN (to_regclass('orders_user'), to_regclass('orders_user_state'), to_regclass('fulfilment_steps_key')) LOOP EXECUTE 'DROP INDEX ' || broken; END LOOP; END $$;
 CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_user ON orders (user_id, id);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_user_state ON orders (user_id, state, id);
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS fulfilment_steps_key ON fulfilment_steps (order_id, id);
