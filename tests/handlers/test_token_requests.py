@@ -26,6 +26,7 @@ from workers.store import case_texts, free_texts
 COMMANDS: dict[str, type[Command]] = {type_: model for type_, model in MODELS.items() if issubclass(model, Command)}
 SHARED = {
     "order.create.v1": "request_id",  # of the buyer, whoever places the order
+    "order.import.v1": "external_no",
     "coupon.issue.v1": "coupon_id",
     "coupon_template.upsert.v1": "revision",
     "member.upsert.v1": "revision",

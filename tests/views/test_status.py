@@ -262,6 +262,7 @@ def test_every_step_of_an_order_is_logged_under_a_number_that_has_a_name() -> No
 
 LITERALS = {
     "db/sql/orders.sql": (r"operate_logs \([^)]*\)\s+SELECT \w+, \d+, (\d+), .*'created' FROM", ("new",)),
+    "db/sql/order_imports.sql": (r"operate_logs \([^)]*\)\s+SELECT \w+, \d+, (\d+), .*'created',", ("new",)),
     "db/sql/exchanges.sql": (r"operate_logs \([^)]*\)\s+SELECT \w+, \d+, (\d+), .*'created' FROM", ("new",)),
     "db/sql/order_view.sql": (r"operate_type = (\d+)\) AS discount", ("amount_changed",)),
     "db/schema.sql": (
