@@ -31,6 +31,7 @@ COMMANDS = {
     "plan": "Plan what to order and at what price to sell, from what was sold.",
     "disputes": "List buyers' disputes, and show one.",
     "payments": "Compare provider statements, show provider notifications.",
+    "contracts": "Write the contract for other teams, find changes that break them, check bodies against it.",
     "codes": "List the codes of rejections and alerts, with numbers and meanings.",
     "events": "Read kept events, give them to a new consumer, compare them with the database.",
     "outbox": "List and retry messages that the broker does not take.",

@@ -1,0 +1,124 @@
+"""`oms contracts` writes the contract for other teams, finds changes that break them, and checks bodies against it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import messages
+from messages.base import Message
+from messages.registry import MODELS
+from messages.strict_json import FAULTS_MAX, read
+from scripts.commands import command_app
+from scripts.commands.contract_breaks import breaks
+from scripts.commands.contract_documents import documents
+from scripts.commands.contract_files import contract_at, differences, examples, write
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
+from scripts.commands.problems import Code, CommandError
+
+app = command_app("Write the contract for other teams, find changes that break them, check bodies against it.")
+FOLDER = Path(messages.__file__).parent / "contracts"
+"""Where the contract is, in a checkout and in an image."""
+
+
+@app.command()
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to write it.", show_default="messages/contracts")
+    ] = FOLDER,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if files differ.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Write the contract: asyncapi.json, codes.json, and schemas/TYPE.json with an example for each message.
+
+    A file of a type that is gone is deleted from the folder if its asyncapi.json names it.
+
+    \b
+    Examples:
+      oms contracts export
+      oms contracts export --check
+      oms contracts export /tmp/contract
+    """
+    wanted = documents(examples(FOLDER))
+    changes = differences(folder, wanted)
+    write_json(changes) if output is Format.JSON else write_table(changes)
+    if not check:
+        write(folder, wanted, changes)
+        say(f"{counted(len(changes), 'file')} of {len(wanted)} changed in {folder}")
+    elif changes:
+        what = f"{counted(len(changes), 'file')} of the contract in {folder} differ from the messages"
+        raise CommandError(Code.DIFFERENT, what, hint="oms contracts export, then read the difference")
+
+
+@app.command()
+def check(
+    *,
+    against: Annotated[str, typer.Option(metavar="REF|DIR", help="A commit, tag or branch, or a folder.")],
+    output: Output = Format.TABLE,
+) -> None:
+    """Find the changes since an earlier contract that break others; exit with 3 if there are any.
+
+    What others send must still be taken: no type, field, word of an enumeration, role or code goes, no field becomes
+    required and no limit narrower. What we send may gain fields, and neither lose them nor hold what it never held.
+
+    \b
+    Examples:
+      oms contracts check --against origin/main
+      oms contracts check --against v0.1.0 -o json | jq -r '.[].affects'
+      oms contracts check --against /tmp/contract
+    """
+    found = [vars(one) for one in breaks(contract_at(against, FOLDER), documents(examples(FOLDER)))]
+    write_json(found) if output is Format.JSON else write_table(found)
+    if found:
+        hint = "keep the version as it was, and make a new version of the message"
+        raise CommandError(Code.DIFFERENT, f"{counted(len(found), 'change')} would break others", hint=hint)
+    say(f"nothing breaks those who rely on the contract of {against}")
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file with the body in JSON; - reads stdin.")],
+    *,
+    type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Such as order.create.v1. Default: the name of the file.")
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Check the body of a message of any kind, and name all its faults; exit with 3 if there are any.
+
+    It needs no server. It shows no value of the body, as that may be personal.
+
+    \b
+    Examples:
+      oms contracts validate order.create.v1.json
+      oms contracts validate body.json --type order.create.v1
+      jq .body letter.json | oms contracts validate - --type payment.result.v1 -o json
+    """
+    model = _model(type or Path(file).name.removesuffix(".json"))
+    faults = [vars(fault) for fault in read(model, _body(file)).faults]
+    write_json(faults) if output is Format.JSON else write_table(faults)
+    if faults:
+        why = f"these are the first {FAULTS_MAX}" if len(faults) == FAULTS_MAX else ""
+        raise CommandError(Code.DIFFERENT, f"the body is not a valid {model.TYPE}", why=why, hint="correct these paths")
+    say(f"the body is a valid {model.TYPE}")
+
+
+def _model(name: str) -> type[Message]:
+    """Return the model of a type with its version. Raises CommandError."""
+    if name in MODELS:
+        return MODELS[name]
+    near = [type_ for type_, model in MODELS.items() if model.routing_key() == name]
+    hint = f"--type {near[-1]}" if near else "--type TYPE, one of the names in messages/contracts/schemas"
+    raise CommandError(Code.NOTHING, f"no message type {name}", hint=hint)
+
+
+def _body(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        why = f"{type(error).__name__}: {error.strerror}"
+        raise CommandError(
+            Code.FAILED, f"{file} cannot be read", why=why, hint="oms contracts validate FILE, or - for stdin"
+        ) from error
