@@ -25,6 +25,7 @@ class Envelope(Generic[B_co]):
     has one, and `granted` are the token's roles; `token_fault` says why that token is not believed. `sender` is
     the name under which the inbox keeps the message: the broker user, with a token also its subject.
     `attempt` counts earlier tries, 0 at first. A `repeated` command was handled before; now it is only answered again.
+    A `replayed` message was a dead letter; if it is to have one try, its attempts say nothing of how long it waited.
     """
 
     body: B_co
@@ -43,6 +44,7 @@ class Envelope(Generic[B_co]):
     granted: frozenset[Role] = frozenset()
     attempt: int = 0
     repeated: bool = False
+    replayed: bool = False
     traceparent: str | None = None
 
     @property

@@ -10,8 +10,12 @@ from yarl import URL
 
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
-from tests.runtime.builders import TIMER, pack
+from tests.runtime.builders import TIMER, pack, timers
 from tests.runtime.harness import WorkerHarness, write_effects
+from workers.runtime.batch import Verdict
+from workers.runtime.errors import Failure
+from workers.runtime.policy import fail
+from workers.runtime.republish import explode_pack, take_out
 from workers.runtime.route import Route
 
 
@@ -37,6 +41,22 @@ async def test_one_unreadable_item_of_a_pack_is_a_dead_letter_and_the_others_are
     assert letter["error-path"] == "$.items[0].body.kind"
     assert orjson.loads(letter["body"]) == {"items": [body["items"][1]]}
     assert await harness.client.depth("timeouts") == 0
+
+
+def test_an_item_that_leaves_a_replayed_pack_gets_a_letter_of_its_own() -> None:
+    """The letter of the pack is done: if it were opened again, a replay would be a duplicate, and the item lost."""
+    work = timers("m-1", 1, 2, **{"origin-user": "relay", "replay-of": "17"})
+    assert work.replay_of == "17"
+    left = [
+        take_out("timeouts", 1, fail(work, Failure.of_verdict(Verdict("failed", "why", retry), b"{}"), 7))
+        for retry in (True, False)
+    ]
+    left += explode_pack("timeouts", work, aside=False) + explode_pack("timeouts", work, aside=True)
+    assert [(one.destination, "replay-of" in one.headers) for one in left] == [
+        ("delay", False),
+        ("dead", False),
+        *[("queue", False)] * 4,
+    ]
 
 
 @asynccontextmanager

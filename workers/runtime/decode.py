@@ -231,7 +231,7 @@ def _frame_faults(delivery: Delivery, id_bytes_max: int) -> Iterator[Fault]:
 def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
     delivery, traceparent = work.delivery, work.delivery.text("traceparent")
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
-    common |= {"user": work.user, "roles": work.sent_by.roles, "sender": work.sender}
+    common |= {"user": work.user, "roles": work.sent_by.roles, "sender": work.sender, "replayed": bool(work.replay_of)}
     common |= {name: getattr(work.sent_by, name) for name in ("subject", "token_fault", "granted")}
     if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
         common["traceparent"] = traceparent

@@ -20,6 +20,7 @@ from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
 
 CARRIED = ("causation-id", "occurred-at", "traceparent")
+CAME_BY = ("original-exchange", "original-routing-key")
 VERSION = version()
 
 
@@ -41,8 +42,22 @@ def aside_headers(work: Work) -> dict[str, Any]:
 
 
 def handed_headers(work: Work) -> dict[str, Any]:
-    """The headers of a message that another cell gets: it is handed on once, and no attempt is counted."""
-    return retry_headers(work) | {"attempt": str(work.attempt), HANDED_ON: "1"}
+    """The headers of a message that another cell gets: it is handed on once, and no attempt is counted.
+
+    Whose replay it is stays here: in the other cell's database that id is another letter's. Where it came from goes
+    along, because a command of others that is refused unread is answered.
+    """
+    return _of_no_letter(retry_headers(work)) | _came_by(work) | {"attempt": str(work.attempt), HANDED_ON: "1"}
+
+
+def _came_by(work: Work) -> dict[str, str]:
+    """Where a message came from. Of one that another cell handed on that is where it came from there."""
+    exchange, key = (work.delivery.text(name) if work.handed_on else None for name in CAME_BY)
+    return {CAME_BY[0]: clean(exchange or work.delivery.exchange), CAME_BY[1]: clean(key or work.delivery.routing_key)}
+
+
+def _of_no_letter(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in headers.items() if name != "replay-of"}
 
 
 def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
@@ -50,10 +65,12 @@ def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
 
     The traceback is encrypted: whoever looks at the broker learns nothing of our code.
     """
+    came_by = {} if work.handed_on and failure.cell else _came_by(work)  # the outcome of what is given back is open
     faults = {"faults": orjson.dumps([asdict(fault) for fault in failure.faults]).decode()} if failure.faults else {}
     return (
         retry_headers(work)
         | faults
+        | came_by
         | {
             "reason": failure.reason,
             "error-path": failure.path,
@@ -61,8 +78,6 @@ def dead_headers(work: Work, failure: Failure) -> dict[str, Any]:
             "error-message": clean(failure.message, bytes_max=512),
             "fingerprint": failure.fingerprint,
             "last-failed-at": datetime.now(UTC).isoformat(),
-            "original-exchange": clean(work.delivery.exchange),
-            "original-routing-key": clean(work.delivery.routing_key),
             "worker-version": VERSION,
             "traceback": tracebacks.seal(failure.traceback),
         }
@@ -120,7 +135,10 @@ def take_out(queue: str, index: int, outcome: Outcome) -> Announcement:
 def _item(
     work: Work, index: int, to: Literal["queue", "delay", "dead"], routing_key: str, headers: Mapping[str, str]
 ) -> Announcement:
-    """One item of a pack with its body unchanged. Its correlation is known only if the whole pack could be decoded."""
+    """One item of a pack with its body unchanged. Its correlation is known only if the whole pack could be decoded.
+
+    An item that dies has a letter of its own, also if its pack was replayed: that letter's message, the pack, is done.
+    """
     item = work.envelopes[index] if work.envelopes else None
     return Announcement(
         type=work.type,
@@ -131,5 +149,5 @@ def _item(
         causation_id=item.causation_id if item else None,
         message_id=f"{work.message_id}/{index}",
         occurred_at=item.occurred_at if item else None,
-        headers=headers,
+        headers=_of_no_letter(headers),
     )
