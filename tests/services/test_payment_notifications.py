@@ -81,6 +81,16 @@ async def test_a_serial_that_the_provider_does_not_name_in_time_is_not_believed(
     assert harness.provider_calls == []
 
 
+async def test_a_replayed_notification_with_one_try_is_not_rejected_before_its_certificate_was_fetched(
+    harness: HandlerHarness,
+) -> None:
+    batch = await harness.handle_batch([replace(harness.envelope(paid()), attempt=7, replayed=True)])
+    await harness.relay()
+    assert await reasons(batch) == [("certificate_unknown", True)]
+    assert len(harness.provider_calls) == 1
+    assert not harness.events_of("payment.callback_rejected")
+
+
 async def test_a_provider_of_another_worker_is_left_to_it(harness: HandlerHarness) -> None:
     batch = await harness.handle(callback("paypal", wechat_builders.notification(wechat_builders.transaction())))
     assert await reasons(batch) == [("provider_not_configured", True)]

@@ -4,7 +4,8 @@
     ---------------------------------------------------  --------------------------------------------------------
     rejected (signature, time, merchant, form)           payment.callback_rejected, counted
     signed with a certificate that is unknown here       provider.certificates, and retried; rejected after three
-                                                         tries, when the provider does not name the certificate
+                                                         tries, when the provider does not name the certificate; if
+                                                         it is replayed, a dead letter again in place of that
     of a provider that has no settings in this process   retried: another worker may have them
     about an attempt that is unknown                     retried, at last a dead letter (order_unknown)
     about an attempt or a refund of another cell         handed on to that cell

@@ -246,7 +246,7 @@ def interpret(
 ) -> Meaning:
     """Return what the verdict on a notification means for the attempt or refund that it names. No I/O."""
     match verdict:
-        case UnknownCertificate() if item.attempt >= CERTIFICATE_TRIES:
+        case UnknownCertificate() if item.attempt >= CERTIFICATE_TRIES and not item.replayed:
             return CERTIFICATE_NOT_NAMED
         case UnknownCertificate() | ProviderNotConfigured() | RejectedNotification():
             return verdict
