@@ -137,7 +137,8 @@ def shards_of(message: Message) -> frozenset[int]:
     for name in _NUMBERS:
         if name in given:
             shard = (_shard_of_ours if name == "refund_no" else shard_of_number)(given[name])
-            return frozenset() if shard is None else frozenset({shard})
+            if shard is not None:
+                return frozenset({shard})
     actor = given.get("actor")
     return frozenset({shard_of_user(actor.id)}) if actor is not None and actor.type == "user" else frozenset()
 

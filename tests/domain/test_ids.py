@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from messages.user_shards import USER_SHARDS, shard_of_id, shard_of_number, shard_of_user
 from workers.domain.ids import EPOCH_MS, ID_MAX, case_number, dated, is_id, make_id, order_number
 from workers.domain.shop import CHANNELS
+from workers.views.keys import uuid_of
 
 GRAMMAR = re.compile(r"^\d{8}\d{2}\d{2}\d{6,}\d{2}$")
 LAST_MS = EPOCH_MS + 2**41 - 1
@@ -103,7 +104,7 @@ def test_every_id_and_number_of_ours_leads_to_the_shard_of_its_user(
     """Which is C-25: from the order number alone, and from the user alone."""
     shard = shard_of_user(user_id)
     key = make_id(at_ms, shard, sequence)
-    ours = [f"{key}", f"P{key}", f"P{key}-taken-2", f"R{key}"]
+    ours = [f"{key}", f"P{key}", f"P{key}-taken-2", f"R{key}", uuid_of(key)]
     ours += [order_number("20261130", "01", number, shard), case_number("20261130", number, shard)]
     assert {shard_of_id(key), *map(shard_of_number, ours)} == {shard}
 

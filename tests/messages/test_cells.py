@@ -1,6 +1,7 @@
 """Which cell owns a shard, and to which cell a message belongs."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -49,6 +50,9 @@ BELONGS: tuple[tuple[Message, set[str]], ...] = (
     (message("order.merge", order_ids=[IN_A, IN_B]), {"a", "b"}),
     (message("shipment.book", order_id=IN_A), {"a"}),
     (message("order.get", order=NUMBER), {"b"}),
+    (message("order.get", order=str(UUID(int=IN_B))), {"b"}),
+    (message("order.get", order="shop-17", actor=Actor(type="user", id="u1")), {"b"}),
+    (message("order.get", order="shop-17", actor=Actor(type="operator", id="u1")), set()),
     (message("after_sale.get", case=NUMBER), {"b"}),
     (message("refund.result", refund_no=f"R{IN_B}"), {"b"}),
     (message("refund.result", refund_no="2088001"), set()),
