@@ -164,6 +164,8 @@ def _warning(row: DeadLetter) -> str:
         return f"died in version {version()}, which is also this one: is the cause mended?"
     if row["reason"] == Reason.UNTRUSTED_USER:
         return f"came from {row['origin_user']}, which needs a role in OMS_ROLES by now"
+    if row["reason"] == Reason.WRONG_CELL:
+        return "is handled by this cell if it names none: has its sender sent it to another since?"
     return ""
 
 

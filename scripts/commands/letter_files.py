@@ -1,9 +1,11 @@
 """`oms dead-letters export` and `import`: letters as lines of JSON, to look at or to replay elsewhere."""
 
+import os
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,8 +70,9 @@ def export(
         sys.stdout.write(text.decode())
         sys.stdout.flush()
     else:
-        file.touch(mode=0o600)
-        file.write_bytes(text)
+        with open(file, "wb", opener=partial(os.open, mode=0o600)) as written:
+            os.fchmod(written.fileno(), 0o600)  # a file that was there may be readable for others
+            written.write(text)
     say(counted(len(lines), "dead letter"))
 
 

@@ -157,7 +157,8 @@ async def _tried(id: int, to: str | None, settings: TrialSettings) -> Trial:
             transaction = tx.transaction()
             await transaction.start()
             try:
-                return await try_letter(tx, row, edit, route=route, local=local, trust=settings.trust)
+                trust, cell = settings.trust, settings.own_cell
+                return await try_letter(tx, row, edit, route=route, local=local, trust=trust, cell=cell)
             finally:
                 await transaction.rollback()
     finally:

@@ -200,6 +200,9 @@ def test_a_trial_says_what_would_become_of_a_letter_and_changes_nothing(
     assert (fails.code, "workers/store/commands.py" in fails.out) == (3, True)
     rows("INSERT INTO inbox (queue, message_id, sender, body_hash) VALUES ('order-changes', 'cancel', 'upstream', '')")
     assert oms("dead-letters", "try", ids["cancel"]).code == 3  # its id has another body
+    for cell, code, result in (("a", 3, "handed on"), ("b", 0, "works")):  # the user u1 is of shard 54
+        tried = oms("dead-letters", "try", ids["sound"], "-o", "json", cells="a:0-31,b:32-63", cell=cell)
+        assert (tried.code, tried.json["result"]) == (code, result), tried
     assert rows(counts) == [{"n": 1}]
 
 
@@ -220,6 +223,7 @@ def test_exported_letters_are_masked_unless_revealed_and_can_be_imported_once(
     oms: Oms, ids: dict[str, str], rows: Rows, tmp_path: Path
 ) -> None:
     masked, whole = tmp_path / "masked", tmp_path / "whole"
+    whole.touch(mode=0o644)
     assert oms("dead-letters", "export", "--all", "--file", str(masked)).code == 0
     assert (masked.read_text().count("\n"), "13812345678" in masked.read_text()) == (len(ids), False)
     assert oms("dead-letters", "import", str(masked), *WHY, "-y").code == 1  # it has no bodies

@@ -10,6 +10,7 @@ from typing import Any
 
 import outbox
 from db.pool import Transaction
+from messages.cells import Cell
 from messages.envelope import OURS_ALONE
 from messages.reasons import Reason
 from messages.registry import MODELS
@@ -38,6 +39,7 @@ class TrialResult(StrEnum):
     WORKS = "works"
     HANDLED_BEFORE = "handled before"
     INVALID = "invalid"
+    HANDED_ON = "handed on"
     RETRIED = "retried"
     DIES_AGAIN = "dies again"
     FAILS = "fails"
@@ -66,18 +68,21 @@ async def try_letter(
     route: Route,
     local: LocalRoutes,
     trust: Trust,
+    cell: Cell | None = None,
 ) -> Trial:
     """Handle the message of a letter, or of its edit, in this transaction. The caller must roll it back."""
     announcement = again(row, route.queue, edit=edit)
-    work = Decoder(route.queue, Names(), _believing(trust, row))(_delivery(announcement))
+    work = Decoder(route.queue, Names(), _believing(trust, row), cell=cell)(_delivery(announcement))
     if work.failure is not None:
-        return Trial(TrialResult.INVALID, work.failure.reason, work.failure.message, faults=work.failure.faults)
+        result = TrialResult.INVALID if work.failure.cell is None else TrialResult.HANDED_ON
+        return Trial(result, work.failure.reason, work.failure.message, faults=work.failure.faults)
     claim = await inbox.claim(tx, route.queue, [work])
     if claim.duplicates:
         return Trial(TrialResult.HANDLED_BEFORE, why="its message was handled, and a replay of it changes nothing")
     if claim.reused:
         return Trial(TrialResult.DIES_AGAIN, "id_reuse", "its message id was used before with another body")
     batch = Batch(list(work.envelopes), claim.now)
+    batch.cell = cell
     with outbox.collecting() as announced:
         try:
             await Chain(local).handle(tx, route, batch)
@@ -85,6 +90,7 @@ async def try_letter(
             return _failed(error, work)
     for verdict in batch.verdicts.values():
         result = TrialResult.RETRIED if verdict.retry else TrialResult.DIES_AGAIN
+        result = result if verdict.cell is None else TrialResult.HANDED_ON
         return Trial(result, verdict.reason, verdict.why)
     return Trial(TrialResult.WORKS, announced=announced)
 
