@@ -16,8 +16,9 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: retention.dead_letters
--- $1 days, $2 letters at most. Deletes the letters that were decided, for the last time, before that, with their decisions. Open letters
--- stay. Locks: the letters; it skips those that another transaction holds.
+-- $1 days, $2 letters at most. Deletes the letters that were decided, for the last time, before that, with their decisions, and what people
+-- typed to replay them, which may name users: an erasure finds it by the letters. Open letters stay. Locks: the letters, and the runs that
+-- replayed them; it skips letters that another transaction holds.
 WITH chosen AS MATERIALIZED (
     SELECT d.id
     FROM dead_letter_actions a JOIN dead_letters d ON d.id = a.dead_letter_id
@@ -31,7 +32,10 @@ WITH chosen AS MATERIALIZED (
 ), edits AS (
     DELETE FROM dead_letter_edits WHERE dead_letter_id IN (SELECT id FROM chosen)
 ), replays AS (
-    DELETE FROM replay_run_letters WHERE dead_letter_id IN (SELECT id FROM chosen)
+    DELETE FROM replay_run_letters WHERE dead_letter_id IN (SELECT id FROM chosen) RETURNING run_id
+), runs AS (
+    UPDATE replay_runs SET selection = 'past retention', reason = 'past retention', why = NULL
+    WHERE id = ANY (ARRAY(SELECT run_id FROM replays)) AND selection <> 'past retention'
 )
 DELETE FROM dead_letters WHERE id IN (SELECT id FROM chosen);
 

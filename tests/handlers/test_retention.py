@@ -17,6 +17,15 @@ from workers.services import retention
 
 OLD_DAYS, YOUNG_DAYS, KEPT_DAYS = 91, 89, 90
 RULES = Retention(**dict.fromkeys(Retention().rules(), KEPT_DAYS))
+REPLAYS = """
+    WITH runs AS (
+        INSERT INTO replay_runs (selection, rate_per_minute, canary, canary_wait_seconds, success_min_percent,
+            per_order, one_try, reason)
+        SELECT 'of u' || n, 60, 0, 60, 95, 1, false, 'mended' FROM generate_series(1, 2) AS n
+        RETURNING id, right(selection, 1)::bigint AS letter
+    )
+    INSERT INTO replay_run_letters (run_id, place, dead_letter_id, queue, planned_state, repeats, message_id)
+    SELECT id, 0, letter, 'stock', 'open', 0, 'm' FROM runs"""
 LETTER = """
 WITH letter AS (
     INSERT INTO dead_letters (queue, message_id, body_hash, reason, key_id, body, headers, state)
@@ -136,9 +145,11 @@ async def test_a_dead_letter_goes_with_its_decisions_when_the_last_one_is_old(ha
     await harness.pool.execute(LETTER, "decided", "discarded", [OLD_DAYS, OLD_DAYS + 9])
     await harness.pool.execute(LETTER, "decided again", "replayed", AGES)
     await harness.pool.execute(LETTER, "open again", "open", [OLD_DAYS])
+    await harness.pool.execute(REPLAYS)
     await purge(harness)
     assert await left(harness, "message_id FROM dead_letters") == ["decided again", "open again"]
     assert await left(harness, "dead_letter_id FROM dead_letter_actions") == [2, 2, 3]
+    assert await left(harness, "selection FROM replay_runs") == ["of u2", "past retention"]  # it may name users
 
 
 async def test_carts_and_numbers_that_nobody_used_go(harness: HandlerHarness) -> None:
