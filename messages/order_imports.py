@@ -1,5 +1,6 @@
 """order.import: orders that another system took and ended, as they are there."""
 
+from hashlib import blake2b
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -76,7 +77,7 @@ class OrderImport(Command):
     """Take an order of another system as it is: completed or cancelled, its prices facts, its payment and refunds made.
 
     It moves no stock, coupon or points, and calls no provider. `source` is the other system, `external_no` the order's
-    number there: the same order again is a repeat.
+    number there: the same order again is a repeat. One that was rejected may be sent again, corrected.
     """
 
     TYPE: ClassVar[str] = "order.import.v1"
@@ -101,6 +102,14 @@ class OrderImport(Command):
     delivered_at: Moment | None = None
     completed_at: Moment | None = None
     cancelled_at: Moment | None = None
+
+    def command_key(self, subject: str | None = None) -> str:
+        """The number of the order and a digest of what was sold, so that a correction is not taken for a repeat.
+
+        Who brings it does not matter. What is personal is left out: a digest lets its reader try guesses.
+        """
+        sold = self.model_dump_json(exclude={"actor", "address", "remark"}, exclude_defaults=True)
+        return f"{super().command_key(subject)}/{blake2b(sold.encode(), digest_size=16).hexdigest()}"
 
 
 class OrderImportRecorded(Event):

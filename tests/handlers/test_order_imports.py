@@ -42,15 +42,29 @@ async def test_it_is_listed_by_the_time_at_which_it_was_placed_there(harness: Ha
     assert len(page.orders) == 2
 
 
-async def test_a_repeat_is_answered_and_another_order_under_its_number_is_a_conflict(harness: HandlerHarness) -> None:
+async def test_a_repeat_is_answered_and_another_order_under_its_number_is_known(harness: HandlerHarness) -> None:
     for _ in range(2):
         await harness.handle(imported(), trusted=True, reply_to="client.a")
     assert [reply.get("duplicate", False) for reply in harness.replies] == [False, True]
     await harness.handle(imported(user_id="u2"), trusted=True)
-    assert [code for code, _ in harness.rejections()] == ["IDEMPOTENCY_CONFLICT"]
+    assert [code for code, _ in harness.rejections()] == ["ORDER_IMPORT_KNOWN"]
     await harness.pool.execute("DELETE FROM commands")  # as their retention does
     await harness.handle(imported(), trusted=True)
-    assert [code for code, _ in harness.rejections()] == ["IDEMPOTENCY_CONFLICT", "ORDER_IMPORT_KNOWN"]
+    assert [code for code, _ in harness.rejections()] == ["ORDER_IMPORT_KNOWN"] * 2
+    assert await harness.states() == ["completed"]
+
+
+async def test_an_order_that_was_rejected_is_taken_once_it_is_corrected(harness: HandlerHarness) -> None:
+    wrong = imported(payment={**PAID, "trade_no": "old-A-1", "amount": 1236})
+    for body in (wrong, imported(), wrong, imported(address=None), imported(actor={"type": "operator", "id": "bob"})):
+        await harness.handle(body, trusted=True, reply_to="client.a")
+    assert [(reply["type"], reply.get("code"), reply.get("duplicate", False)) for reply in harness.replies] == [
+        ("command.rejected.v1", "ORDER_IMPORT_UNBALANCED", False),
+        ("order_import.recorded.v1", None, False),
+        ("command.rejected.v1", "ORDER_IMPORT_UNBALANCED", True),
+        ("command.rejected.v1", "IDEMPOTENCY_CONFLICT", False),
+        ("command.rejected.v1", "IDEMPOTENCY_CONFLICT", False),
+    ]
     assert await harness.states() == ["completed"]
 
 

@@ -9,6 +9,7 @@
     with times that do not follow one another      ORDER_IMPORT_TIMES_INVALID
     of an order or a payment that is here          ORDER_IMPORT_KNOWN; a repeat of the same command gets the stored
                                                    outcome again
+    rejected, and comes again corrected            decided anew
     of a user                                      AUTH_FORBIDDEN
 
 Prices are facts and are not computed. It moves no stock, coupon or points, and no event says that the order took a
