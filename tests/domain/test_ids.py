@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.user_shards import USER_SHARDS, shard_of_id, shard_of_number, shard_of_user
-from workers.domain.ids import EPOCH_MS, ID_MAX, case_number, dated, is_id, make_id, order_number
+from workers.domain.ids import EPOCH_MS, ID_MAX, SPREAD_MS, case_number, dated, is_id, make_id, order_number
 from workers.domain.shop import CHANNELS
 from workers.views.keys import uuid_of
 
@@ -29,10 +29,19 @@ def test_an_id_is_a_positive_64_bit_number_and_gives_its_parts_back(given_parts:
 
 
 @given(parts, st.integers(0, LAST_MS))
-def test_an_id_with_another_time_is_the_one_that_would_have_been_made_then(
-    given_parts: tuple[int, int, int], at_ms: int
+def test_an_id_with_another_time_is_one_of_the_second_after_it(given_parts: tuple[int, int, int], at_ms: int) -> None:
+    begin = max(at_ms, EPOCH_MS)
+    found = dated(make_id(*given_parts), at_ms)
+    assert begin < (found >> 22) + EPOCH_MS <= begin + SPREAD_MS
+    assert found & 0x3FFFFF == make_id(*given_parts) & 0x3FFFFF
+
+
+@given(st.integers(EPOCH_MS, LAST_MS - 999), shards, sequences, st.integers(0, LAST_MS))
+def test_ids_of_one_number_of_the_sequence_differ_also_with_the_same_other_time(
+    made_at: int, shard: int, sequence: int, at_ms: int
 ) -> None:
-    assert dated(make_id(*given_parts), at_ms) == make_id(max(at_ms, EPOCH_MS), *given_parts[1:])
+    found = {dated(make_id(made_at + later, shard, sequence), at_ms) for later in (0, 1, 500, 999)}
+    assert len(found) == 4
 
 
 @given(st.sets(parts, min_size=2, max_size=100))

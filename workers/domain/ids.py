@@ -17,12 +17,17 @@ def make_id(at_ms: int, shard: int, sequence: int) -> int:
     return ((at_ms - EPOCH_MS) << 22) | (shard << 16) | (sequence & 0xFFFF)
 
 
+SPREAD_MS = 1000
+
+
 def dated(id: int, at_ms: int) -> int:
     """The id with another time: of an order that was placed elsewhere at `at_ms`, which it is listed and kept by.
 
-    A time before 2024 counts as the beginning of 2024.
+    A time before 2024 counts as the beginning of 2024. Many orders of another system have the same time, and the sequence
+    begins anew after 65,536 ids: so the milliseconds at which the id was made are added, a second at most.
     """
-    return (max(at_ms - EPOCH_MS, 0) << 22) | (id & 0x3FFFFF)
+    added = 1 + (id >> 22) % SPREAD_MS
+    return ((max(at_ms - EPOCH_MS, 0) + added) << 22) | (id & 0x3FFFFF)
 
 
 def is_id(text: str) -> bool:
