@@ -12,7 +12,8 @@ WHERE EXISTS (SELECT FROM payment_facts f WHERE (f.provider, f.trade_no, f.kind)
 
 -- name: order_imports.insert
 -- $1 the time, $2 the type of the command. Inserts orders that have ended, in version 1, one element of $3 to $36 each: with the only row of
--- their operate log, their address (no country: none), and what they are called elsewhere.
+-- their operate log, their address (no country: none), and what they are called elsewhere. They changed last when they ended: their personal data is kept as
+-- long as that of any order that ended then.
 WITH new AS MATERIALIZED (
     SELECT * FROM unnest($3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
         $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[],
@@ -27,12 +28,12 @@ WITH new AS MATERIALIZED (
     INSERT INTO orders (id, root_id, kind, order_no, request_id, business_type, business_order_id, channel, source, seller_id, user_id,
         state, version, cancel_type, reason_code, currency, origin_amount, promotion_amount, coupon_amount, points_amount, shipping_fee,
         tax_amount, payable_amount, captured_amount, refunded_amount, remark_key_id, user_remark, created_at, expire_at, paid_at,
-        shipped_at, delivered_at, completed_at, cancelled_at, conversation_id, intent_id)
+        shipped_at, delivered_at, completed_at, cancelled_at, updated_at, conversation_id, intent_id)
     SELECT id, id, 'sale', order_no, external_no, 'normal', external_no, channel, 'import', seller_id, user_id,
         state, 1, CASE state WHEN 'cancelled' THEN 'system' END, CASE state WHEN 'cancelled' THEN 'IMPORTED' END, currency, origin_amount,
         promotion_amount, coupon_amount, points_amount, shipping_fee, tax_amount, payable_amount, captured_amount, refunded_amount,
-        remark_key_id, user_remark, created_at, created_at, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, conversation_id,
-        intent_id
+        remark_key_id, user_remark, created_at, created_at, paid_at, shipped_at, delivered_at, completed_at, cancelled_at,
+        coalesce(completed_at, cancelled_at), conversation_id, intent_id
     FROM new
 ), intended AS (
     INSERT INTO payment_intents (id, order_id, amount, currency, expire_at) SELECT intent_id, id, payable_amount, currency, created_at FROM new

@@ -1,6 +1,6 @@
 """Orders of other systems are taken as they are."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.order_queries import OrderDescribed, OrderGet, OrderList, OrderListed
@@ -10,6 +10,7 @@ from tests.handlers.harness import HandlerHarness
 from tests.handlers.import_builders import BEGAN, CUP, TEA, back, cancelled, imported, unpaid
 from tests.handlers.querying import ask
 from workers.domain.ids import EPOCH_MS, SPREAD_MS
+from workers.store import retention
 
 
 async def taken(harness: HandlerHarness) -> list[dict[str, Any]]:
@@ -78,6 +79,18 @@ async def test_what_is_left_of_an_imported_order_can_be_refunded(harness: Handle
         await harness.handle(request, trusted=True)
     assert [code for code, _ in harness.rejections()] == ["PAY_REFUND_EXCEEDS"]
     assert [one["amount"] for one in harness.events_of("refund.requested")] == [782]
+
+
+async def test_its_address_and_remark_are_kept_as_long_as_those_of_any_order_that_ended_then(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(imported(remark="ring twice"), cancelled(remark="ring once"), trusted=True)
+    days = (datetime.now(UTC) - BEGAN).days
+    async with harness.pool.acquire() as tx:
+        assert await retention.purge(tx, "personal_data", days + 1, 1000) == 0
+        assert await retention.purge(tx, "personal_data", days - 4, 1000) == 2
+    assert await harness.rows("SELECT count(*) FROM order_addresses") == [(0,)]
+    assert await harness.rows("SELECT count(*) FROM orders WHERE user_remark IS NOT NULL") == [(0,)]
 
 
 LATE = BEGAN + timedelta(days=9999)
