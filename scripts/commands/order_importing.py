@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,10 @@ import orjson
 
 from db.pool import Transaction
 from messages.base import CommandRejected
+from messages.cells import Cell
 from messages.order_imports import OrderImport
-from scripts.commands.connections import connected, run
+from messages.user_shards import shard_of_user
+from scripts.commands.connections import CellSettings, connected, run
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.publish import check, send_many
@@ -65,24 +67,51 @@ def _line(number: int, line: bytes, operator: str) -> ImportLine:
 def bring(lines: Sequence[ImportLine], wait_seconds: float) -> None:
     """Send the lines without a fault, some at a time, and note at each why workers rejected it."""
     sound = [line for line in lines if not line.fault]
+    databases = _databases()
     for begin in range(0, len(sound), CHUNK_ORDERS):
         chunk = sound[begin : begin + CHUNK_ORDERS]
         send_many(OrderImport, [line.body.json_bytes for line in chunk if line.body])
-        run(_decided(chunk, wait_seconds))
+        run(_decided(chunk, databases, wait_seconds))
         say(f"{begin + len(chunk)} of {len(sound)} decided")
 
 
-async def _decided(chunk: Sequence[ImportLine], wait_seconds: float) -> None:
-    deadline, left = time.monotonic() + wait_seconds, list(chunk)
-    async with connected() as tx:
+def _databases() -> tuple[str, ...]:
+    """Return the URL of the database that decides about each user shard; none in a shop without cells."""
+    settings = CellSettings()
+    if not settings.cells:
+        return ()
+    urls = settings.database_urls
+    return tuple(urls[name] for name in Cell(next(iter(urls)), settings.cells).owners)
+
+
+def by_database(lines: Iterable[ImportLine], databases: Sequence[str]) -> dict[str | None, list[ImportLine]]:
+    """Return the URL of a database -> the lines that are decided there; None is the only one."""
+    found: dict[str | None, list[ImportLine]] = {}
+    for line in lines:
+        url = databases[shard_of_user(line.body.user_id)] if databases and line.body else None
+        found.setdefault(url, []).append(line)
+    return found
+
+
+async def _decided(chunk: Sequence[ImportLine], databases: Sequence[str], wait_seconds: float) -> None:
+    left = 0
+    for url, lines in by_database(chunk, databases).items():
+        left += await _undecided(url, lines, wait_seconds)
+    if left:
+        why = "no worker serves the queue order-imports, or OMS_ROLES does not give the broker user the role operator"
+        what = f"{left} of {len(chunk)} orders were not decided within {wait_seconds:g} s; they may still wait"
+        raise CommandError(Code.UNREACHABLE, what, why=why, hint="the same command again: orders that are here stay")
+
+
+async def _undecided(url: str | None, lines: Sequence[ImportLine], wait_seconds: float) -> int:
+    """Wait for the outcomes in this database. Returns how many have not come."""
+    deadline, left = time.monotonic() + wait_seconds, list(lines)
+    async with connected(url=url) as tx:
         while left and time.monotonic() < deadline:
             left = [line for line in left if not await _note(tx, line)]
             if left:
                 await asyncio.sleep(POLL_SECONDS)
-    if left:
-        why = "no worker serves the queue order-imports, or OMS_ROLES does not give the broker user the role operator"
-        what = f"{len(left)} of {len(chunk)} orders were not decided within {wait_seconds:g} s; they may still wait"
-        raise CommandError(Code.UNREACHABLE, what, why=why, hint="the same command again: orders that are here stay")
+    return len(left)
 
 
 async def _note(tx: Transaction, line: ImportLine) -> bool:

@@ -117,6 +117,8 @@ def send_many(model: type[Message], bodies: Sequence[bytes]) -> None:
     senders = _senders(model, bodies[0])
     settings = _settings(senders)
     messages = [_message(model, settings, body, str(uuid7()), None) for body in bodies]
+    for message, body in zip(messages, bodies, strict=True):
+        message.headers = _headers(settings, model, body, None)
     try:
         run(_send(settings, Names(settings.prefix).exchange_of(model.KIND), model.routing_key(), messages))
     except ChannelAccessRefused as error:

@@ -5,6 +5,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from messages.user_shards import shard_of_user
+from scripts.commands.order_importing import ImportLine, by_database
 from tests.broker import Broker
 from tests.handlers.import_builders import imported
 from tests.scripts.oms_command import Oms
@@ -46,3 +48,19 @@ def test_a_file_is_brought_once_however_often_it_is_sent(
             assert "1 of 4 orders are here" in result.err
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT source, external_no FROM imported_orders").fetchall() == [("old-shop", "A-1")]
+
+
+def test_an_order_is_looked_for_in_the_cell_of_its_user(oms: Oms, file: Path) -> None:
+    users = [f"u{number}" for number in range(100)]
+    lines = [ImportLine(1, imported(user_id=user_id)) for user_id in users]
+    databases = ["a"] * 32 + ["b"] * 32
+    found = {
+        url: [line.body.user_id for line in some if line.body] for url, some in by_database(lines, databases).items()
+    }
+    assert found == {
+        "a": [user_id for user_id in users if shard_of_user(user_id) < 32],
+        "b": [user_id for user_id in users if shard_of_user(user_id) >= 32],
+    }
+    assert by_database(lines, ()) == {None: lines}
+    result = oms("order", "import", str(file), cells="a:0-31,b:32-63", cell_databases="{}")
+    assert "OMS_CELL_DATABASES does not name the database of each cell" in result.err
