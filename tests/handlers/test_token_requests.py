@@ -29,7 +29,6 @@ SHARED = {
     "order.import.v1": "external_no",
     "coupon.issue.v1": "coupon_id",
     "coupon_template.upsert.v1": "revision",
-    "order.import.v1": "external_no",
     "member.upsert.v1": "revision",
     "promotion.upsert.v1": "revision",
     "settings.set.v1": "revision",

@@ -23,8 +23,8 @@ SPREAD_MS = 1000
 def dated(id: int, at_ms: int) -> int:
     """The id with another time: of an order that was placed elsewhere at `at_ms`, which it is listed and kept by.
 
-    A time before 2024 counts as the beginning of 2024. Many orders of another system have the same time, and the sequence
-    begins anew after 65,536 ids: so the milliseconds at which the id was made are added, a second at most.
+    A time before 2024 counts as the beginning of 2024. Many orders of another system have the same time, and the
+    sequence begins anew after 65,536 ids: so milliseconds are added by when the id was made, a second at most.
     """
     added = 1 + (id >> 22) % SPREAD_MS
     return ((max(at_ms - EPOCH_MS, 0) + added) << 22) | (id & 0x3FFFFF)
