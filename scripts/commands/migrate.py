@@ -1,4 +1,7 @@
-"""`oms migrate` brings the database to the newest schema. Only this command loads Alembic, SQLAlchemy and psycopg."""
+"""`oms migrate` brings the database to the newest schema.
+
+Only this command loads Alembic, SQLAlchemy and psycopg, and `oms doctor` when it asks what is missing.
+"""
 
 from dataclasses import asdict
 from typing import Annotated

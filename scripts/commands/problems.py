@@ -20,7 +20,7 @@ class CommandError(Exception):
 
     def __init__(self, code: Code, what: str, *, why: str = "", hint: str = "") -> None:
         super().__init__(what)
-        self.code = code
+        self.code, self.why, self.hint = code, why, hint
         self.lines = [line for line in (f"oms: {what}", why and f"  why:  {why}", hint and f"  next: {hint}") if line]
 
     @property

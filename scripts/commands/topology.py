@@ -25,7 +25,7 @@ def show(output: Output = Format.TABLE) -> None:
       oms topology show -o json | jq '.queues[].name'
     """
     settings = BrokerSettings(amqp_url="amqp://")
-    shown = described(_wanted(settings)) if settings.cell or not settings.cells else {}
+    shown = described(wanted_topology(settings)) if settings.cell or not settings.cells else {}
     if settings.cells:
         shown |= described_entry(entry(settings.prefix, settings.cells, hashing=True))
     if output is Format.JSON:
@@ -110,7 +110,8 @@ def described(wanted: Topology) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _wanted(settings: BrokerSettings) -> Topology:
+def wanted_topology(settings: BrokerSettings) -> Topology:
+    """Return what the broker must have with these settings."""
     return topology(
         settings.names,
         settings.tiers,
