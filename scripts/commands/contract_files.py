@@ -57,14 +57,23 @@ def _left_over(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def write(folder: Path, wanted: Mapping[str, Any], changes: list[dict[str, str]]) -> None:
-    """Bring the files that differ up to date. asyncapi.json is the last, since it names the files to delete."""
-    for path in sorted((row["file"] for row in changes), key=lambda path: path == ASYNCAPI):
-        file = folder / path
-        if path in wanted:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(text(wanted[path]))
-        else:
-            file.unlink()
+    """Bring the files that differ up to date. asyncapi.json is the last, since it names the files to delete.
+
+    Raises CommandError if the folder cannot be written.
+    """
+    try:
+        for path in sorted((row["file"] for row in changes), key=lambda path: path == ASYNCAPI):
+            file = folder / path
+            if path in wanted:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(text(wanted[path]))
+            else:
+                file.unlink()
+    except OSError as error:
+        why = f"{type(error).__name__}: {error.strerror}"
+        raise CommandError(
+            Code.FAILED, f"{folder} cannot be written", why=why, hint="oms contracts export DIR, which you may write"
+        ) from error
 
 
 def contract_at(place: str, folder: Path) -> dict[str, Any]:

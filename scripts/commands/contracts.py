@@ -1,6 +1,5 @@
 """`oms contracts` writes the contract for other teams, finds changes that break them, and checks bodies against it."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from messages.base import Message
 from messages.registry import MODELS
 from messages.strict_json import FAULTS_MAX, read
 from scripts.commands import command_app
+from scripts.commands.body_files import read_body
 from scripts.commands.contract_breaks import breaks
 from scripts.commands.contract_documents import documents
 from scripts.commands.contract_files import contract_at, differences, examples, write
@@ -97,7 +97,8 @@ def validate(
       jq .body letter.json | oms contracts validate - --type payment.result.v1 -o json
     """
     model = _model(type or Path(file).name.removesuffix(".json"))
-    faults = [vars(fault) for fault in read(model, _body(file)).faults]
+    body = read_body(file, "oms contracts validate FILE, or - as FILE for stdin")
+    faults = [vars(fault) for fault in read(model, body).faults]
     write_json(faults) if output is Format.JSON else write_table(faults)
     if faults:
         why = f"these are the first {FAULTS_MAX}" if len(faults) == FAULTS_MAX else ""
@@ -112,13 +113,3 @@ def _model(name: str) -> type[Message]:
     near = [type_ for type_, model in MODELS.items() if model.routing_key() == name]
     hint = f"--type {near[-1]}" if near else "--type TYPE, one of the names in messages/contracts/schemas"
     raise CommandError(Code.NOTHING, f"no message type {name}", hint=hint)
-
-
-def _body(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        why = f"{type(error).__name__}: {error.strerror}"
-        raise CommandError(
-            Code.FAILED, f"{file} cannot be read", why=why, hint="oms contracts validate FILE, or - for stdin"
-        ) from error

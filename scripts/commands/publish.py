@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import aio_pika
@@ -24,6 +22,7 @@ from messages.topology import Names
 from outbox import wire
 from outbox.amqp import ChannelAccessRefused
 from scripts.commands import command_app
+from scripts.commands.body_files import read_body
 from scripts.commands.connections import BrokerSettings, broker_url, publisher_variable, run
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
@@ -68,7 +67,7 @@ def publish(
       oms publish order.cancel cancel.json --reply-to client.storefront.me
     """
     model = _model(type)
-    body = _body(file)
+    body = read_body(file, "oms publish TYPE FILE, or - as FILE for stdin")
     _refuse_faults(model, check(model, body), output)
     if dry_run:
         say(f"{model.TYPE} is valid; dry run: nothing was published")
@@ -193,16 +192,6 @@ def _model(name: str) -> type[Message]:
         hint = f"one of: {', '.join(sendable)}"
         raise CommandError(Code.REFUSED, f"{model.TYPE} cannot be published by hand", why=why, hint=hint)
     return model
-
-
-def _body(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        why = f"{type(error).__name__}: {error.strerror}"
-        raise CommandError(
-            Code.FAILED, f"{file} cannot be read", why=why, hint="oms publish TYPE FILE, or - as FILE for stdin"
-        ) from error
 
 
 async def _send(

@@ -89,6 +89,8 @@ def test_an_export_repairs_a_folder_and_deletes_what_is_of_no_message(oms: Oms, 
     assert oms("contracts", "export", str(folder)).code == 0
     assert oms("contracts", "export", str(folder), "--check").code == 0
     assert [(folder / schema_path(name)).exists() for name in ("order.lost.v1", "not.ours.v1")] == [False, True]
+    in_the_way = oms("contracts", "export", str(folder / CODES))
+    assert (in_the_way.code, "cannot be written" in in_the_way.err) == (1, True)
 
 
 TEXT, WORDS = {"type": "string", "maxLength": 9}, {"type": "string", "enum": ["a", "b"]}
