@@ -39,7 +39,7 @@ VIOLATIONS = {
     ),
     "audit.stock_places": (
         "UPDATE order_items SET warehouse = 'east' WHERE line_no = 1 AND order_id = "
-        "(SELECT min(id) FROM orders WHERE state = 'completed')",
+        "(SELECT min(id) FROM orders WHERE state = 'completed' AND source <> 'import')",
         r"^\d+ \S+@east$",
     ),
     "audit.paid_orders": ("UPDATE payment_facts SET verdict = 'failed' WHERE verdict = 'kept'", "completed$"),
