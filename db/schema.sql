@@ -946,6 +946,7 @@ CREATE TABLE payment_intents (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE UNIQUE INDEX payment_intents_one_per_purpose ON payment_intents (order_id, purpose) WHERE purpose <> 'merged';
+CREATE INDEX payment_intents_order ON payment_intents (order_id);
 
 CREATE TABLE payment_intent_orders (
     intent_id bigint NOT NULL REFERENCES payment_intents (id) ON DELETE CASCADE,
@@ -1474,7 +1475,7 @@ SELECT * FROM (VALUES (1, 'orders', 70), (2, 'order_items', 90), (3, 'operate_lo
     (6, 'fulfilments', 100), (7, 'fulfilment_steps', 100), (8, 'shipment_items', 100)) AS t (place, name, fillfactor);
 COMMENT ON VIEW order_partitions IS 'the tables that have a partition for each month of the ids of their orders; those after the first refer to it';
 
-CREATE FUNCTION make_order_partitions(ahead interval) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION make_order_partitions(ahead interval) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     part record;
     month timestamptz;
@@ -1653,16 +1654,17 @@ CREATE TABLE archived_orders (
 );
 CREATE INDEX archived_orders_user ON archived_orders (user_id, order_id);
 COMMENT ON TABLE archived_orders IS 'orders that ended long ago, each with all that belonged to it but for what was personal; the tables have nothing of them any more';
-CREATE FUNCTION drop_empty_order_partitions(before bigint) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION drop_empty_order_partitions(before bigint) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     month record;
     part record;
     filled boolean;
     dropped integer := 0;
+    ended bigint := least(before, first_order_id(date_trunc('month', now(), 'UTC')));
 BEGIN
     FOR month IN SELECT substr(c.relname, length('orders') + 1) AS suffix
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'orders'::regclass AND substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint <= before
+        WHERE i.inhparent = 'orders'::regclass AND substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint <= ended
         ORDER BY substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint
     LOOP
         FOR part IN SELECT name || month.suffix AS name FROM order_partitions LOOP
@@ -1670,6 +1672,7 @@ BEGIN
             EXIT WHEN filled;
         END LOOP;
         EXIT WHEN filled;
+        EXECUTE (SELECT 'LOCK TABLE ' || string_agg(format('ONLY %I', name), ', ' ORDER BY place) FROM order_partitions);
         FOR part IN SELECT name FROM order_partitions ORDER BY place DESC LOOP
             EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', part.name, part.name || month.suffix);
             EXECUTE format('DROP TABLE %I', part.name || month.suffix);

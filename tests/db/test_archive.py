@@ -118,3 +118,29 @@ async def test_nothing_is_archived_unless_the_shop_says_after_how_long(own_pool:
     async with own_pool.acquire() as tx, tx.transaction():
         await Archiver()(tx)
     assert await own_pool.fetchval("SELECT count(*) FROM orders") == 1
+
+
+UNINDEXED = """
+SELECT k.conrelid::regclass || ' ' || k.conname FROM pg_constraint k
+WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confdeltype = 'c' AND NOT EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indpred IS NULL AND i.indkey[0] = k.conkey[1])
+"""
+
+
+async def test_a_deleted_order_takes_what_refers_to_it_along_by_indexes(pool: Pool) -> None:
+    """A foreign key without an index would read the whole table for each order that is archived."""
+    assert [row[0] for row in await pool.fetch(UNINDEXED)] == []
+
+
+async def test_nobody_can_lead_the_functions_of_their_owner_to_tables_of_their_own(own_pool: Pool) -> None:
+    planted = "100); CREATE TABLE planted (id int); --"
+    async with own_pool.acquire() as tx, tx.transaction():
+        await tx.execute("CREATE TEMPORARY TABLE order_partitions (place integer, name text, fillfactor text)")
+        await tx.execute("INSERT INTO order_partitions VALUES (1, 'orders', $1)", planted)
+        assert await tx.fetchval("SELECT make_order_partitions('3 months')") > 0
+        assert await tx.fetchval("SELECT to_regclass('public.planted')") is None
+
+
+async def test_a_month_that_has_not_ended_is_not_dropped(own_pool: Pool) -> None:
+    await own_pool.fetchval("SELECT make_order_partitions('3 months')")
+    assert await own_pool.fetchval("SELECT drop_empty_order_partitions($1)", ID_MAX) == 0

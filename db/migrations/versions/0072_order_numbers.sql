@@ -1,6 +1,7 @@
 -- Order numbers become unique by a table of their own, because `orders` becomes partitioned by month: a unique index of a
 -- partitioned table must hold the partition key. A trigger keeps the numbers, so workers of the version before do it too.
 -- Locks: `orders` and the other tables for an instant each; nothing is read yet.
+SET LOCAL lock_timeout = '5s';
 CREATE TABLE order_numbers (
     order_no text   PRIMARY KEY,
     order_id bigint NOT NULL

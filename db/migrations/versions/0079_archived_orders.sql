@@ -1,4 +1,5 @@
 -- Old orders can be archived, each as one document. Limited prices stay counted for their user.
+SET LOCAL lock_timeout = '5s';
 CREATE VIEW order_documents AS
 SELECT o.id AS order_id, o.root_id, o.user_id, to_jsonb(o) || jsonb_build_object(
     'items', (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.line_no) FROM order_items i WHERE i.order_id = o.id),
