@@ -46,13 +46,29 @@ WHERE NOT EXISTS (
                     WHERE m.shipment_id = s.id AND n.root_id <> r.id)) OFFSET 0)))
 ORDER BY r.id;
 
+-- name: archive.creations
+-- $1 root orders (locked). The commands that placed them and whose outcome is rendered from the order.
+SELECT c.scope, c.request_id, c.order_id
+FROM unnest($1::bigint[]) AS r (id)
+CROSS JOIN LATERAL (SELECT user_id, request_id FROM orders n WHERE n.id = r.id OFFSET 0) AS o
+CROSS JOIN LATERAL (SELECT * FROM commands k WHERE k.scope = 'order.create:' || o.user_id AND k.request_id = o.request_id OFFSET 0) AS c
+WHERE c.order_id = r.id
+ORDER BY 1, 2;
+
+-- name: archive.save_outcomes
+-- $1 scopes, $2 request ids, $3 outcomes (JSON). What a repeat of these commands is answered from now on. Locks: them.
+UPDATE commands c SET outcome = n.outcome::jsonb, order_id = NULL
+FROM unnest($1::text[], $2::text[], $3::text[]) AS n (scope, request_id, outcome)
+WHERE c.scope = n.scope AND c.request_id = n.request_id;
+
 -- name: archive.keep
 -- $1 root orders (locked). Their documents and those of their children, without addresses, remarks, details of payments, the places of parcels, and
 -- what people wrote.
 INSERT INTO archived_orders (order_id, root_id, user_id, document)
 SELECT d.order_id, d.root_id, d.user_id,
-    (d.document - '{address,note,attempts,user_remark,remark_key_id,repairs,address_accesses,limited_prices,issued_number}'::text[])
+    (d.document - '{address,note,user_remark,remark_key_id,repairs,address_accesses,limited_prices,issued_number}'::text[])
     || jsonb_build_object(
+        'attempts', (SELECT jsonb_agg(t - '{key_id,details}'::text[]) FROM jsonb_array_elements(nullif(d.document -> 'attempts', 'null')) AS t),
         'parcels', (SELECT jsonb_agg(p || jsonb_build_object('reports',
                 (SELECT jsonb_agg(r - 'place') FROM jsonb_array_elements(nullif(p -> 'reports', 'null')) AS r)))
             FROM jsonb_array_elements(nullif(d.document -> 'parcels', 'null')) AS p),

@@ -43,9 +43,26 @@ ORDER BY o.id
 LIMIT $3::integer;
 
 -- name: exports.archived_orders
--- Orders that are archived, as they were, without what was personal in them.
+-- Orders that are archived, as they were, without what was personal in them, and what is kept about them in tables with a retention of their
+-- own. $4 as in exports.orders.
 SELECT a.order_id::text AS place, (a.document || jsonb_build_object('archived_at', a.archived_at,
-    'items', (SELECT jsonb_agg(i - 'purchase_price') FROM jsonb_array_elements(nullif(a.document -> 'items', 'null')) AS i)))::text AS row
+    'items', (SELECT jsonb_agg(i - 'purchase_price') FROM jsonb_array_elements(nullif(a.document -> 'items', 'null')) AS i),
+    'repairs', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM repairs r WHERE r.order_id = a.order_id),
+    'address_accesses', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM address_accesses r WHERE r.order_id = a.order_id),
+    'issued_number', (SELECT jsonb_agg(to_jsonb(n)) FROM issued_order_numbers n WHERE n.order_id = a.order_id),
+    'limited_prices', (SELECT jsonb_agg(to_jsonb(u)) FROM promotion_uses u WHERE u.order_id = a.order_id),
+    'commands', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.received_at, c.scope)
+        FROM (
+            SELECT k.*
+            FROM unnest($4::text[]) AS t (scope) JOIN commands k
+                ON k.scope = replace(replace(replace(t.scope, '{order_id}', a.order_id::text), '{actor.type}', 'user'), '{actor.id}', a.user_id)
+            UNION ALL
+            SELECT k.*
+            FROM commands k
+            WHERE split_part(k.scope, ':', 2) = a.order_id::text AND split_part(k.scope, ':', 3) IN ('operator', 'system')
+                AND split_part(k.scope, ':', 1) = ANY (ARRAY(SELECT split_part(t.scope, ':', 1) FROM unnest($4::text[]) AS t (scope)
+                    WHERE t.scope LIKE '%{actor.type}%'))
+        ) AS c)))::text AS row
 FROM archived_orders a
 WHERE a.user_id = $1 AND a.order_id > coalesce($2::text::bigint, 0)
 ORDER BY a.order_id
@@ -80,7 +97,15 @@ FROM (
     FROM (SELECT o.id::text AS about FROM orders o WHERE o.user_id = $1
           UNION SELECT unnest(ARRAY[r.refund_no, r.provider_no]) FROM orders o JOIN refunds r ON r.order_id = o.id WHERE o.user_id = $1
           UNION SELECT t.out_trade_no FROM orders o JOIN payment_attempts t ON t.order_id = o.id WHERE o.user_id = $1
-          UNION SELECT p.provider || '/' || p.trade_no FROM orders o JOIN payment_facts p ON p.order_id = o.id WHERE o.user_id = $1) AS a
+          UNION SELECT p.provider || '/' || p.trade_no FROM orders o JOIN payment_facts p ON p.order_id = o.id WHERE o.user_id = $1
+          UNION SELECT x.order_id::text FROM archived_orders x WHERE x.user_id = $1
+          UNION SELECT n.number #>> '{}'
+          FROM archived_orders x CROSS JOIN LATERAL unnest(ARRAY['$.refunds[*].refund_no', '$.refunds[*].provider_no',
+                  '$.attempts[*].out_trade_no']::jsonpath[]) AS p (path) CROSS JOIN LATERAL jsonb_path_query(x.document, p.path) AS n (number)
+          WHERE x.user_id = $1
+          UNION SELECT n.one ->> 'provider' || '/' || (n.one ->> 'trade_no')
+          FROM archived_orders x CROSS JOIN LATERAL jsonb_path_query(x.document, '$.payments[*]') AS n (one)
+          WHERE x.user_id = $1) AS a
     JOIN free_texts t ON t.about = a.about
     WHERE t.type NOT IN ('points.adjust', 'points.grant')
     UNION ALL
@@ -97,7 +122,11 @@ SELECT n.id::text AS place, to_jsonb(n)::text AS row
 FROM payment_notifications n
 WHERE n.about IN (
         SELECT t.out_trade_no FROM orders o JOIN payment_attempts t ON t.order_id = o.id WHERE o.user_id = $1
-        UNION SELECT r.refund_no FROM orders o JOIN refunds r ON r.order_id = o.id WHERE o.user_id = $1)
+        UNION SELECT r.refund_no FROM orders o JOIN refunds r ON r.order_id = o.id WHERE o.user_id = $1
+        UNION SELECT m.number #>> '{}'
+        FROM archived_orders x CROSS JOIN LATERAL unnest(ARRAY['$.refunds[*].refund_no', '$.attempts[*].out_trade_no']::jsonpath[]) AS p (path)
+            CROSS JOIN LATERAL jsonb_path_query(x.document, p.path) AS m (number)
+        WHERE x.user_id = $1)
     AND n.id > coalesce($2::text::bigint, 0)
 ORDER BY n.id
 LIMIT $3::integer;
@@ -119,9 +148,12 @@ SELECT d.id::text AS place, (to_jsonb(d) || jsonb_build_object('decisions',
 FROM dead_letters d
 WHERE d.id IN (
         SELECT l.id FROM dead_letters l
-        WHERE l.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || o.id FROM orders o WHERE o.user_id = $1))
+        WHERE l.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || o.id FROM orders o WHERE o.user_id = $1)
+            || ARRAY(SELECT 'order:' || x.order_id FROM archived_orders x WHERE x.user_id = $1))
         UNION
-        SELECT l.id FROM orders o JOIN dead_letters l ON l.correlation_id = o.conversation_id WHERE o.user_id = $1)
+        SELECT l.id FROM orders o JOIN dead_letters l ON l.correlation_id = o.conversation_id WHERE o.user_id = $1
+        UNION
+        SELECT l.id FROM archived_orders x JOIN dead_letters l ON l.correlation_id = x.document ->> 'conversation_id' WHERE x.user_id = $1)
     AND d.id > coalesce($2::text::bigint, 0)
 ORDER BY d.id
 LIMIT $3::integer;

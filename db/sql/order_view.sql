@@ -7,7 +7,7 @@ FROM unnest($1::text[], $2::bigint[]) AS n (name, key)
 CROSS JOIN LATERAL (
     SELECT id FROM orders WHERE id = n.key
     UNION ALL
-    SELECT order_id FROM order_numbers WHERE order_no = n.name
+    SELECT m.order_id FROM order_numbers m WHERE m.order_no = n.name AND EXISTS (SELECT FROM orders r WHERE r.id = m.order_id OFFSET 0)
     LIMIT 1
 ) AS o;
 

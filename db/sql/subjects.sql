@@ -46,8 +46,10 @@ WHERE key_id IS NOT NULL
 ORDER BY id;
 
 -- name: subjects.users_of
--- $1 order ids. The user of each. Locks: none.
-SELECT id, user_id FROM orders WHERE id = ANY($1::bigint[]);
+-- $1 order ids. The user of each, also of those that are archived. Locks: none.
+SELECT id, user_id FROM orders WHERE id = ANY($1::bigint[])
+UNION ALL
+SELECT order_id, user_id FROM archived_orders WHERE order_id = ANY($1::bigint[]);
 
 -- name: subjects.old_letters
 -- The dead letters of before `about` was kept. Locks: none.
@@ -62,10 +64,15 @@ WHERE d.id = n.id;
 -- name: subjects.erase
 -- $1 user ids (locked), of whom nothing is under way. Drops their data keys, removes what is encrypted with a key of the shop (dead letters,
 -- notifications, and all that is older than data keys), what people of the shop wrote about their orders and letters, where their parcels
--- were and which photos they sent, and removes their carts, drafts and contacts. Returns for each user how many orders stay.
+-- were and which photos they sent, and removes their carts, drafts and contacts. Documents of archived orders have nothing of that, and lead to
+-- what is kept about them elsewhere. Returns for each user how many orders stay.
 -- Locks: the rows that it changes. Nothing else changes those: the orders have ended.
-WITH owned AS MATERIALIZED (
+WITH archived AS MATERIALIZED (
+    SELECT order_id, user_id, document FROM archived_orders WHERE user_id = ANY($1::text[])
+), owned AS MATERIALIZED (
     SELECT id, user_id, conversation_id FROM orders WHERE user_id = ANY($1::text[])
+    UNION ALL
+    SELECT order_id, user_id, document ->> 'conversation_id' FROM archived
 ), dropped AS (
     UPDATE user_keys SET shop_key_id = NULL, wrapped = NULL, erased_at = clock_timestamp()
     WHERE user_id = ANY($1::text[]) AND erased_at IS NULL
@@ -85,13 +92,19 @@ WITH owned AS MATERIALIZED (
     SELECT unnest(ARRAY[r.refund_no, r.provider_no]) AS number FROM refunds r WHERE r.order_id IN (SELECT id FROM owned)
     UNION
     SELECT a.out_trade_no FROM payment_attempts a WHERE a.order_id IN (SELECT id FROM owned)
+    UNION
+    SELECT n.number #>> '{}'
+    FROM archived a CROSS JOIN LATERAL unnest(ARRAY['$.refunds[*].refund_no', '$.refunds[*].provider_no', '$.attempts[*].out_trade_no']::jsonpath[]) AS p (path)
+        CROSS JOIN LATERAL jsonb_path_query(a.document, p.path) AS n (number)
 ), texts_about AS MATERIALIZED (
     SELECT t.about, t.type
     FROM free_texts t
     WHERE t.about = ANY(ARRAY(
             SELECT id::text FROM owned
             UNION SELECT number FROM numbers
-            UNION SELECT f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id IN (SELECT id FROM owned)))
+            UNION SELECT f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id IN (SELECT id FROM owned)
+            UNION SELECT f.one ->> 'provider' || '/' || (f.one ->> 'trade_no')
+            FROM (SELECT jsonb_path_query(a.document, '$.payments[*]') AS one FROM archived a) AS f))
         AND t.type NOT IN ('points.adjust', 'points.grant') -- these are about a user, who may be named like an order
     UNION
     SELECT t.about, t.type FROM free_texts t WHERE t.about = ANY($1::text[]) AND t.type IN ('points.adjust', 'points.grant')
@@ -156,7 +169,8 @@ SELECT count(o.id) AS orders, min(o.created_at) AS first_order_at, max(o.created
     (SELECT count(*) FROM coupons c WHERE c.user_id = $1) AS coupons,
     (SELECT count(*) FROM cart_lines c WHERE c.user_id = $1) AS cart_lines,
     (SELECT count(*) FROM dead_letters d
-     WHERE d.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || n.id FROM orders n WHERE n.user_id = $1))) AS dead_letters
+     WHERE d.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || n.id FROM orders n WHERE n.user_id = $1)
+        || ARRAY(SELECT 'order:' || n.order_id FROM archived_orders n WHERE n.user_id = $1))) AS dead_letters
 FROM orders o
 WHERE o.user_id = $1;
 

@@ -16,7 +16,7 @@ from tests.db.order_months import ORDER, first_id, month_of, replace_first_parti
 from workers import shop
 from workers.domain.ids import ID_MAX
 from workers.domain.shop import Shop
-from workers.services.archive import Archiver
+from workers.services.archive import Archiver, archive_ended
 from workers.store import archive
 
 KEPT = {
@@ -47,10 +47,7 @@ def _rules() -> Iterator[None]:
 
 
 async def archive_all(tx: Transaction) -> list[int]:
-    roots = await archive.lock_roots(tx, ID_MAX, 0, 1000)
-    if ended := await archive.ended(tx, roots):
-        await archive.archive(tx, ended)
-    return ended
+    return await archive_ended(tx, await archive.lock_roots(tx, ID_MAX, 0, 1000))
 
 
 async def violations(tx: Transaction) -> dict[str, object]:
@@ -93,12 +90,14 @@ async def test_a_year_of_months_is_archived_up_to_the_months_that_are_kept(own_p
     await own_pool.execute(ended, open_one)
     shop.configure(Shop(archive_after_months=6))
 
-    async def work() -> None:
-        async with own_pool.acquire() as tx, tx.transaction():
-            await Archiver()(tx)
+    first, second = Archiver(), Archiver()
 
-    await asyncio.gather(work(), work())
-    await work()
+    async def work(archiver: Archiver) -> None:
+        async with own_pool.acquire() as tx, tx.transaction():
+            await archiver(tx)
+
+    await asyncio.gather(work(first), work(second))
+    await work(first)
 
     ids = [await first_id(own_pool, month) for month in months]
     archived = [row[0] for row in await own_pool.fetch("SELECT order_id FROM archived_orders ORDER BY 1")]

@@ -6,12 +6,13 @@ that share a payment or a parcel with others, or were exchanged. A month without
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter
 
 from db.pool import Transaction
 from workers import shop
+from workers.services import created_orders
 from workers.store import archive
 
 RUN_SECONDS = 5.0
@@ -39,9 +40,23 @@ class Archiver:
             return
         below = await archive.bound(tx, months)
         roots = await archive.lock_roots(tx, below, self._after, FAMILIES)
-        if ended := await archive.ended(tx, roots):
-            ARCHIVED.inc(await archive.archive(tx, ended))
-        self._after = roots[-1] if roots else 0
-        if len(roots) < FAMILIES:
+        self._after = roots[-1] if roots else 0  # also if this fails: what cannot be archived keeps no others waiting
+        await archive_ended(tx, roots)
+        if not roots:  # so this transaction locks no order while it waits for those who read orders
+            self._rests_until = self._clock() + REST_SECONDS
             await archive.drop_empty_months(tx, below)
-            self._after, self._rests_until = 0, self._clock() + REST_SECONDS
+
+
+async def archive_ended(tx: Transaction, roots: Sequence[int]) -> list[int]:
+    """Archive those of the families (locked) for which nothing is left to happen, and return their roots.
+
+    The order.created of each is stored: a repeat of its order.create gets it from there.
+    """
+    ended = await archive.ended(tx, roots)
+    if ended:
+        commands = await archive.creations(tx, ended)
+        events = await created_orders.render(tx, commands.values())
+        outcomes = [(*key, events[order_id].json_bytes.decode()) for key, order_id in commands.items()]
+        await archive.save_outcomes(tx, outcomes)
+        ARCHIVED.inc(await archive.archive(tx, ended))
+    return ended

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from db.pool import Transaction
-from db.statements import SQL
+from db.statements import SQL, columns
+from workers.store.commands import CommandKey
 
 DELETES = ("delete_parcels", "delete_payments", "delete_authorizations", "delete_notes", "delete_orders")
 """The statements that delete the rows of orders, those without a foreign key to an order first."""
@@ -22,6 +23,18 @@ async def lock_roots(tx: Transaction, below: int, after: int, size: int) -> list
 async def ended(tx: Transaction, roots: Sequence[int]) -> list[int]:
     """Return those of the root orders (locked) for which nothing is left to happen."""
     return [row["id"] for row in await tx.fetch(SQL["archive.ended"], roots)]
+
+
+async def creations(tx: Transaction, roots: Sequence[int]) -> dict[CommandKey, int]:
+    """The order.create of each of these orders of which the outcome is rendered from the order -> the order's id."""
+    rows = await tx.fetch(SQL["archive.creations"], roots)
+    return {(row["scope"], row["request_id"]): row["order_id"] for row in rows}
+
+
+async def save_outcomes(tx: Transaction, outcomes: Sequence[tuple[str, str, str]]) -> None:
+    """Store outcomes (scope, request id, JSON) in place of the ids of their orders."""
+    if outcomes:
+        await tx.execute(SQL["archive.save_outcomes"], *columns(outcomes))
 
 
 async def archive(tx: Transaction, roots: Sequence[int]) -> int:

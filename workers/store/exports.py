@@ -42,7 +42,7 @@ _SCOPES = {
     model.SCOPE.replace("{command}", model.routing_key()) for model in MODELS.values() if issubclass(model, Command)
 }
 SCOPES = {
-    "orders": sorted(scope for scope in _SCOPES if "{order_id}" in scope),
+    **dict.fromkeys(("orders", "archived_orders"), sorted(scope for scope in _SCOPES if "{order_id}" in scope)),
     "commands": sorted(
         scope for scope in _SCOPES if "{user_id}" in scope or scope.endswith(":{actor.type}:{actor.id}")
     ),

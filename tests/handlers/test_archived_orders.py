@@ -1,0 +1,96 @@
+"""What queries, commands and erasures find of orders that are archived (S1-40)."""
+
+import pytest
+
+from messages.base import QueryRejected
+from messages.order_queries import OrderGet
+from messages.subjects import SubjectErase
+from tests.handlers.builders import OPERATOR, cancel, create, user
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.personal_data import canary, die, lived, readable
+from tests.handlers.querying import ask
+from workers.domain.ids import ID_MAX
+from workers.services import subject_exports
+from workers.services.archive import archive_ended
+from workers.store import archive
+
+pytestmark = pytest.mark.usefixtures("alipay_configured")
+FIELDS = ("notification", "refund", "letter")
+"""What an archived order leaves of a person in tables with a retention of their own."""
+
+
+async def archived(harness: HandlerHarness) -> list[int]:
+    async with harness.pool.acquire() as tx, tx.transaction():
+        return await archive_ended(tx, await archive.lock_roots(tx, ID_MAX, 0, 100))
+
+
+def seen(text: str, user_id: str = "u1") -> set[str]:
+    return {field for field in FIELDS if canary(field, user_id) in text}
+
+
+async def test_an_erasure_reaches_what_is_kept_about_archived_orders(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    subject = await lived(harness)
+    await lived(harness, "u2")
+    await die(harness, b'{"order_id": "%d", "remark": "about an order"}' % subject.completed)
+    looks = "INSERT INTO address_accesses (order_id, reason) VALUES ($1, 'she called about her parcel')"
+    await harness.pool.execute(looks, subject.completed)
+    await harness.pool.execute(
+        "INSERT INTO repairs (order_id, owed, reason) VALUES ($1, 'stock', 'she called')", subject.completed
+    )
+    assert len(await archived(harness)) == 4
+    assert seen(await readable(harness.pool)) == set(FIELDS)
+
+    await harness.handle(
+        SubjectErase(request_id="e", actor=OPERATOR, user_id="u1", reason_code="USER_REQUEST"), trusted=True
+    )
+
+    [erased] = harness.events_of("subject.erased")
+    assert erased["orders"] == 2
+    left = await readable(harness.pool)
+    assert (seen(left), seen(left, "u2")) == (set(), set(FIELDS))
+    assert [word for word in ("about an order", "she called") if word in left] == []
+
+
+async def test_an_export_has_what_is_kept_about_archived_orders(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    subject = await lived(harness)
+    await harness.pool.execute(
+        "INSERT INTO repairs (order_id, owed, reason) VALUES ($1, 'stock', 'late')", subject.completed
+    )
+    assert len(await archived(harness)) == 2
+    sections = {}
+    for section in ("archived_orders", "texts", "notifications"):
+        async with harness.pool.acquire() as tx, tx.transaction(readonly=True):
+            part = await subject_exports.part(tx, "u1", section, None)
+        sections[section] = part.data[section]
+    first = sections["archived_orders"][0]
+    assert [row["reason"] for row in first["repairs"]] == ["late"]
+    assert f"order.confirm_receipt:{subject.completed}:user:u1" in {row["scope"] for row in first["commands"]}
+    assert canary("refund", "u1") in str(sections["texts"])
+    assert canary("notification", "u1") in str(sections["notifications"])
+
+
+async def test_a_repeat_of_the_command_that_placed_an_archived_order_gets_its_outcome_again(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock()
+    command = create(("s1", 1), request_id="one")
+    await harness.handle(command, reply_to="client.a")
+    order_id = int(harness.events_of("order.created")[0]["order_id"])
+    await harness.handle(cancel(order_id, "stop"))
+    assert await archived(harness) == [order_id]
+    await harness.handle(command, reply_to="client.a")
+    first, again = harness.replies
+    assert again | {"correlation_id": first["correlation_id"]} == first | {"duplicate": True}
+
+
+async def test_the_number_of_an_archived_order_names_no_order(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_order()
+    await harness.handle(cancel(order_id))
+    [(number,)] = await harness.rows("SELECT order_no FROM orders")
+    assert await archived(harness) == [order_id]
+    [answer] = await ask(harness, OrderGet(actor=user(), order=number))
+    assert isinstance(answer, QueryRejected)
+    assert answer.code == "ORDER_NOT_FOUND"
