@@ -215,7 +215,7 @@ DATABASE_CHECKS: tuple[HealthCheck[DatabaseReadings], ...] = (
     HealthCheck("holds", _holds, "what follows in the same stream waits, too", "oms outbox list", TABLES),
     HealthCheck(
         "timers", _timers, "unpaid orders stay open, and nothing is polled or completed in time",
-        "oms worker --queues timeouts", TABLES,
+        "oms worker --queues timeouts; oms timers list --within 0s lists the late ones", TABLES,
     ),
     HealthCheck(
         "dead letters", _letters, "nobody has decided about a message that failed, and its order may wait for it",

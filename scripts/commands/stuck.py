@@ -1,6 +1,5 @@
 """`oms stuck` lists everything that waits too long, the oldest first, each with what to do next."""
 
-import re
 from datetime import datetime
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from messages.stuck_waits import PAGE_MAX_WAITS, OrderStuck, OrderStuckListed
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
+from scripts.commands.durations import seconds_in
 from scripts.commands.output import Format, Output, counted, say, write_json
 from scripts.commands.pages import rest
 from scripts.commands.plan import PlanSettings
@@ -21,7 +21,6 @@ from workers.services.stuck_answers import answer_stuck
 from workers.views.wait_limits import LIMITS
 
 app = command_app()
-UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 HINT = "oms stuck --kind refund --longer-than 2h"
 
 
@@ -52,23 +51,14 @@ def stuck(
     if wrong := sorted(set(kind or ()) - LIMITS.keys()):
         why = f"a kind is one of {', '.join(LIMITS)}"
         raise CommandError(Code.FAILED, f"nothing waits for {wrong[0]}", why=why, hint=HINT)
-    found, now = run(_ask(kind or [], _seconds(longer_than), limit, cursor))
+    longer_seconds = None if longer_than is None else seconds_in(longer_than, hint=HINT)
+    found, now = run(_ask(kind or [], longer_seconds, limit, cursor))
     if output is Format.JSON:
         write_json(found.model_dump(mode="json"))
         return
     layout.write(stuck_screen(found, now, layout.screen_columns()))
     total = sum(one.count for one in found.counts)
     say((f"{counted(total, 'wait')} too long" if total else "nothing waits too long") + rest(found.next_cursor))
-
-
-def _seconds(text: str | None) -> int | None:
-    """Return the seconds that a text such as 30m, 2h or 3d names."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if match is None:
-        raise CommandError(Code.FAILED, f"{text} is no time", why="a time is such as 30m, 2h or 3d", hint=HINT)
-    return int(match[1]) * UNITS_SECONDS[match[2]]
 
 
 async def _ask(

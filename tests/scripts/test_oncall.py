@@ -50,6 +50,9 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert oms("audit").code in (0, 3)  # it could check
     assert oms("payments", "notifications", "--about", "nothing").code in (0, 2)
     assert [oms(*look).code for look in (["stuck"], ["stats"], ["cases", "list"], ["disputes", "list"])] == [0] * 4
+    found = oms("doctor", "--section", "database", "-o", "json").json
+    assert {row["check"] for row in found if row["diagnosis"] == "not looked at"} == set()
+    assert oms("timers", "list").code == 0
     assert oms("outbox", "list").code == 0
     assert oms("outbox", "retry", "1").code == 2  # nothing is held under this id
     first, second = (str(row["id"]) for row in oms("dead-letters", "list", "-o", "json").json)

@@ -1,0 +1,50 @@
+"""`oms timers list` shows the timers that are woken soon, each with its order."""
+
+import psycopg
+import pytest
+
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.refund_builders import request_refund
+from tests.scripts.oms_command import Oms
+from tests.scripts.placed import with_handlers
+
+AGE = """
+UPDATE timers SET due_at = now() - interval '1 h', wake_at = now() - interval '1 min', wakes = 3 WHERE kind = 'payment';
+INSERT INTO timers (kind, key, due_at, wake_at) SELECT 'refund', id, now(), now() + interval '30 min' FROM refunds
+    ON CONFLICT (kind, key) DO UPDATE SET wake_at = excluded.wake_at;
+INSERT INTO timers (kind, key, due_at, wake_at) VALUES ('receipt', 5, now(), now() + interval '3 h');
+"""
+
+
+@pytest.fixture
+def orders(database_url: str) -> tuple[int, int]:
+    """An unpaid order whose timer is late, and a paid one with a refund; a third timer is due in three hours."""
+
+    async def work(harness: HandlerHarness) -> tuple[int, int]:
+        unpaid, paid = await harness.place_order(), await harness.place_paid_order(("s1", 2))
+        await harness.handle(request_refund(paid, "r1", 100), trusted=True)
+        return unpaid, paid
+
+    made = with_handlers(database_url, work)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(AGE)
+    return made
+
+
+def test_the_list_has_the_timers_of_the_time_and_kinds_with_their_orders(
+    oms: Oms, database_url: str, orders: tuple[int, int]
+) -> None:
+    def found(*arguments: str) -> list[tuple[str, int, int]]:
+        rows = oms("timers", "list", "-o", "json", *arguments, database_url=database_url).json
+        return [(row["kind"], int(row["order_id"]), row["wakes"]) for row in rows]
+
+    unpaid, paid = orders
+    late, soon, later = ("payment", unpaid, 3), ("refund", paid, 0), ("receipt", 5, 0)
+    assert found() == [late, soon]
+    assert found("--within", "0s") == [late]
+    assert found("--within", "1d", "--kind", "refund", "--kind", "receipt") == [soon, later]
+    assert found("--within", "1d", "--limit", "2") == [late, soon]
+    assert oms("timers", "list", "--limit", "1").err == "1 timer; there are more: add --limit\n"
+    for wrong, part in (("--kind", "there is no kind of timer 5x"), ("--within", "5x is no time")):
+        refused = oms("timers", "list", wrong, "5x")
+        assert (refused.code, part in refused.err) == (1, True)
