@@ -96,9 +96,10 @@ SELECT a.order_id, a.modify_count, a.country, k.key_id, k.shop_key_id, k.wrapped
         (SELECT true FROM waybills w WHERE w.order_ids @> ARRAY[a.order_id] AND w.state = 'requested' LIMIT 1),
         (SELECT true FROM waybills w
          WHERE w.state = 'booked' AND w.id = ANY(ARRAY(
-             SELECT s.id FROM shipments s
-             WHERE NOT s.ended AND s.id = ANY(ARRAY(
-                 SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = a.order_id AND NOT i.withdrawn))))
+             SELECT s.id
+             FROM (SELECT p.id, p.ended FROM shipments p WHERE p.id = ANY(ARRAY(
+                 SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = a.order_id AND NOT i.withdrawn)) OFFSET 0) AS s
+             WHERE NOT s.ended))
          LIMIT 1),
         false) AS at_carrier
 FROM order_addresses a

@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import orjson
 
 from db import migrate
+from db.pool import open_pool
 from scripts.commands.audit import check
 from scripts.servers.find import Servers, private_servers
 from tests.bench import growth_history, load
 from tests.bench.load import Load
+from tests.db import order_months
 
 DATABASE = "bench_growth"
 AUDIT_SECONDS = 1800  # one invariant
@@ -73,6 +76,7 @@ async def _fill(url: str, wanted: Wanted, show: Callable[[str], None]) -> dict[s
     """Make a history that is consistent, as the audit says. Returns how long it took."""
     started = time.monotonic()
     migrate.upgrade(url)
+    await _divide(url)
     await load.fill(url, wanted.given.products)
     await growth_history.originals(url, wanted.given)
     await growth_history.copy(url, wanted.orders, show)
@@ -81,6 +85,14 @@ async def _fill(url: str, wanted: Wanted, show: Callable[[str], None]) -> dict[s
     seconds = round(time.monotonic() - started, 1)
     show(f"filled in {seconds:.0f} s")
     return {"filled_seconds": seconds}
+
+
+async def _divide(url: str) -> None:
+    """Make a partition for each month of the history."""
+    pool = await open_pool(url, application_name="bench", max_size=1)
+    now = datetime.now(UTC)
+    await order_months.replace_first_partitions(pool, order_months.month_of(now, -growth_history.HISTORY_DAYS // 28))
+    await pool.close()
 
 
 async def audit(url: str, show: Callable[[str], None]) -> list[dict[str, object]]:
