@@ -115,10 +115,13 @@ def test_a_deployment_that_is_well_has_no_finding_and_each_fault_that_comes_is_f
         done = oms("doctor", "-o", "json", **shop)
         assert (by_check(done.json, "wrong"), by_check(done.json, "not looked at")) == ({}, {})
         assert (done.code, done.err) == (0, "no finding, 0 not looked at\n")
+        away = oms("doctor", "--section", "broker", management_url="http://oms-oncall:s3cr3t@127.0.0.1:1")
         blind = oms("doctor", "--section", "broker", management_url="")
     assert blind.code == 0, blind.err
     assert "not looked at: management, version, feature flags" in blind.err
     assert "next: export OMS_MANAGEMENT_URL=" in blind.err
+    assert (away.code, "oms: broker, management: the management interface does not answer" in away.err) == (1, True)
+    assert "s3cr3t" not in away.out + away.err
     damage(broker, shop["database_url"], servers)
     done = oms("doctor", "-o", "json", **shop)
     found = by_check(done.json, "wrong")
