@@ -1,22 +1,17 @@
-"""The rules of scripts/deploy and the alerts of scripts/README.md are sound, and name metrics that the workers have."""
+"""The rules and alerts of scripts/deploy are sound, name what the workers measure, and are in the README."""
 
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 
-import workers.app  # noqa: F401 (it loads every metric)
+from tests.scripts.alerts import ALERTS, alerts
+from tests.scripts.promql import DEPLOY, RULES, labels, metrics, recorded, unknown
 
-TREE = Path(__file__).parents[2]
-RULES = TREE / "scripts/deploy/prometheus/oms-rules.yml"
-CASES = Path(__file__).parent / "prometheus/oms-rules-test.yml"
-METRIC = re.compile(r"\boms_[a-z_]+\b")
-RECORDED = re.compile(r"record: (\S+)")
-ALERTS = TREE / "scripts/README.md"
+README = DEPLOY.parent / "README.md"
+CASES = Path(__file__).parent / "prometheus"
 PACKAGE = "apt-get download prometheus"
 
 
@@ -39,39 +34,54 @@ def promtool(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
     return str(shutil.move(unpacked, kept)) if kept is not None else str(unpacked)
 
 
-def exported() -> set[str]:
-    """The names of all metrics of a worker or relay."""
-    return {name for names in REGISTRY._collector_to_names.values() for name in names}
-
-
-def test_the_rules_give_the_rates_of_all_workers_together(promtool: str, tmp_path: Path) -> None:
-    for file in (RULES, CASES):
-        shutil.copy(file, tmp_path)
-    for command in (["check", "rules", RULES.name], ["test", "rules", CASES.name]):
-        done = subprocess.run([promtool, *command], cwd=tmp_path, check=False, capture_output=True, text=True)
+def run(promtool: str, folder: Path, cases: str) -> None:
+    """Check all rules and run these cases, in a folder where they are together."""
+    for file in (RULES, ALERTS, CASES / cases):
+        shutil.copy(file, folder)
+    for command in (["check", "rules", RULES.name, ALERTS.name], ["test", "rules", cases]):
+        done = subprocess.run([promtool, *command], cwd=folder, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_rules_give_the_rates_of_all_workers_together(promtool: str, tmp_path: Path) -> None:
+    run(promtool, tmp_path, "oms-rules-test.yml")
+
+
+def test_alerts_are_raised_in_time_and_only_then(promtool: str, tmp_path: Path) -> None:
+    run(promtool, tmp_path, "oms-alerts-test.yml")
+
+
 def test_the_rules_name_metrics_that_exist_and_each_rule_has_a_case() -> None:
-    rules = RULES.read_text(encoding="utf-8")
-    named = {name for name in METRIC.findall(rules) if "oms-" not in name}
-    assert named - exported() == set()
-    assert len(named) > 10
-    recorded, tested = set(RECORDED.findall(rules)), CASES.read_text(encoding="utf-8")
+    assert {name: wrong for name, expression in recorded().items() if (wrong := [*unknown(expression)])} == {}
+    assert len(set().union(*map(metrics, recorded().values()))) > 10
+    tested = (CASES / "oms-rules-test.yml").read_text(encoding="utf-8")
     untested = {"oms:order_create_duration_seconds:p95_rate5m", "oms:message_critical_time_seconds:p95_rate5m"}
-    assert {name for name in recorded if name not in tested} == untested
+    assert {name for name in recorded() if name not in tested} == untested
 
 
-def test_the_alerts_of_the_readme_are_sound_and_name_what_exists(promtool: str, tmp_path: Path) -> None:
-    chapter = ALERTS.read_text(encoding="utf-8").partition("## Alerts worth having\n")[2].partition("\n## ")[0]
-    cells = [line.split(" | ")[1] for line in chapter.splitlines() if line.startswith("| ")][1:]
-    expressions = [expression for cell in cells for expression in re.findall(r"`([^`]+)`", cell)]
-    assert len(expressions) > 20
-    rules = [{"alert": f"alert_{number}", "expr": expression} for number, expression in enumerate(expressions)]
-    file = tmp_path / "alerts.json"  # which is YAML as well
-    file.write_text(json.dumps({"groups": [{"name": "readme", "rules": rules}]}))
-    done = subprocess.run([promtool, "check", "rules", file], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    recorded = set(RECORDED.findall(RULES.read_text(encoding="utf-8")))
-    assert set(re.findall(r"`(oms:[a-z_]+:\w+)", chapter)) - recorded == set()
-    assert set(re.findall(r"\boms_[a-z_]+\b", chapter)) - exported() == set()
+def test_the_alerts_name_metrics_and_labels_that_exist() -> None:
+    assert {alert.name: wrong for alert in alerts() if (wrong := [*unknown(alert.expression)])} == {}
+    for alert in alerts():
+        assert alert.severity in ("page", "ticket"), alert.name
+        assert set(re.findall(r"\$labels\.(\w+)", alert.summary)) - labels(alert.expression) == set(), alert.name
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("max(oms_outbox_relay) < 1", "oms_outbox_relay"),
+        ('oms_consumers{queues="stock"} == 0', "oms_consumers{queues}"),
+        ("sum by (queue, provider) (oms_consumers)", "by (provider)"),
+        ("max by (carrier) (oms:payments_failure:ratio_rate1h)", "by (carrier)"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_found(expression: str, wrong: str) -> None:
+    assert [*unknown(expression)] == [wrong]
+
+
+def test_the_readme_lists_each_alert_with_its_expression_and_its_page() -> None:
+    chapter = README.read_text(encoding="utf-8").partition("## Alerts worth having\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ") for line in chapter.splitlines() if line.startswith("| ")][1:]
+    listed = [(row[1].split("`")[1], *re.findall(r"\(deploy/(.+)\)", row[3])) for row in rows]
+    assert sorted(listed) == sorted((alert.expression, alert.page) for alert in alerts())
+    assert set(re.findall(r"`(oms:[a-z_]+:\w+)", chapter)) - recorded().keys() == set()
