@@ -41,3 +41,16 @@ def test_every_process_of_ours_has_the_shared_settings(service: str) -> None:
 
 def test_every_user_gets_a_password() -> None:
     assert sorted(re.findall(r"(OMS_\w+_PASSWORD): ", block("users"))) == sorted(VARIABLES)
+
+
+def test_monitoring_is_started_on_request_and_finds_its_files() -> None:
+    for service in ("prometheus", "alertmanager", "grafana"):
+        assert "    profiles: [monitoring]\n" in block(service), service
+        assert re.search(r'ports: \["127\.0\.0\.1:', block(service)), service
+    mounted = re.findall(r"^ +- \./(\S+?):/", TEXT, re.MULTILINE)
+    assert len(mounted) > 5
+    assert [path for path in mounted if not (ROOT / path).exists()] == []
+    scraped = (ROOT / "scripts/deploy/prometheus/prometheus.yml").read_text("utf-8")
+    for service in ("workers", "relay", "rabbitmq", "alertmanager"):
+        assert re.search(rf"\b{service}\b", scraped), service
+        assert block(service), service
