@@ -17,9 +17,7 @@ from workers.store import archive
 
 RUN_SECONDS = 5.0
 FAMILIES = 100  # some 3,000 rows, deleted in about 100 ms; 50,000 orders in an hour
-REST_SECONDS = (
-    6 * 3600.0
-)  # after a run that came to the end: orders that could not be archived are looked at again then
+REST_SECONDS = 6 * 3600.0  # after a run that came to the end; then what could not be archived is looked at again
 ARCHIVED = Counter("oms_orders_archived_total", "Orders that were moved into the archive")
 
 
