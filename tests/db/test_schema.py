@@ -34,6 +34,9 @@ UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE
 """
 
 
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
+
+
 async def everything(url: str) -> set[tuple[str, str, str]]:
     connection = await asyncpg.connect(url)
     try:
@@ -52,6 +55,23 @@ async def test_the_migrations_build_what_schema_sql_says(database_url: str, empt
 
     assert written == migrated
     assert len(written) > 200
+
+
+async def test_the_lookups_of_the_documents_have_an_index(database_url: str) -> None:
+    """S3-31 and S1-39. The time of an order is in its id, by which its lists go; `paid_at` of those that were paid."""
+    connection = await asyncpg.connect(database_url)
+    found = {row[0].partition(" USING btree ")[2].partition(" WHERE ")[0] for row in await connection.fetch(INDEXES)}
+    await connection.close()
+    assert found >= {
+        "(user_id, id)",  # user + time
+        "(user_id, state, id)",  # user + status + time
+        "(state, created_at)",  # status + time
+        "(paid_at)",
+        "(order_id, line_no)",  # item (order, product)
+        "(sku_id, order_id)",  # item (sku, time)
+        "(order_id, kind)",  # payment (order, pay status)
+        "(out_trade_no)",
+    }
 
 
 async def test_migrating_twice_changes_nothing(database_url: str) -> None:

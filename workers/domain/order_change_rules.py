@@ -10,6 +10,7 @@ from workers.domain.shop import CancelPaid, CaptureOn
 UNPAID = frozenset({State.AWAITING_PAYMENT, State.REINSTATING})
 """States in which one payment, or one decision about it, is for an order and its children."""
 DELETABLE = FINISHED | {State.SPLIT}
+"""States of orders that users may hide (C-28)."""
 CODES = {
     Trigger.CANCEL: (Code.ORDER_NOT_CANCELLABLE, "cannot be cancelled"),
     Trigger.ADDRESS_CHANGED: (Code.ORDER_ADDRESS_LOCKED, "keeps its address"),

@@ -1,4 +1,5 @@
-"""Keeps answers about orders in memory, and gives one out only while no row that it shows has changed (S1-38, S3-33).
+"""Keeps answers about orders in memory, and gives one out only while no row that it shows has changed (S1-38, S3-33,
+C-24).
 
 Each batch reads a stamp of every order that it is about, with one statement, in its own transaction. An answer is
 kept with the stamp that it was made at. So an answer is never older than the database, no reader sees a version below
