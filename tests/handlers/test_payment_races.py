@@ -69,7 +69,7 @@ class PaymentRace:
             merged = {"amount": 2 * PRICE, "intent_id": int(event["intent_id"])}
             self.plan(partial(self.start_attempt, int(event["order_id"]), **merged))
         for order_id in order_ids:
-            self.plan(*[partial(self.start_attempt, order_id)] * self.rng.choice([0, 1, 1, 2, 3]))
+            self.plan(*[partial(self.start_attempt, order_id)] * self.rng.choice([0, 1, 2, 3, 3]))
             self.plan(*[partial(self.cancel, order_id)] * self.rng.choice([0, 0, 1]))
             self.plan(*[partial(self.end_windows, [order_id])] * self.rng.choice([0, 0, 0, 1]))
         self.plan(*[partial(self.fire_timers, "attempt", share=0.2)] * 10, *[self.assert_invariants] * 5)
