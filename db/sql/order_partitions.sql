@@ -1,6 +1,6 @@
 -- name: order_partitions.make
 -- $1 months ahead. Makes the partitions that are missing until then, and returns how many. Locks: an advisory lock, which another process
--- may hold; then nothing is made and null is returned. Each table is locked for an instant as its partition is attached.
+-- may hold; then nothing is made and null is returned. Who writes a table of which a partition is attached waits until the transaction ends.
 SELECT CASE WHEN pg_try_advisory_xact_lock(6021024) THEN make_order_partitions(make_interval(months => $1::integer)) END AS made;
 
 -- name: order_partitions.last

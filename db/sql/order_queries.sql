@@ -38,7 +38,7 @@ ORDER BY q.page, o.id DESC;
 -- name: order_queries.of_states
 -- Orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page of each element,
 -- by which the rows are sorted, $3 to $6 as in of_users, $7 the creation time of the last order of the page before. The bounds of the id
--- leave out months.
+-- leave out months; an imported order may be older than its id.
 SELECT q.page AS place, o.id
 FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
     AS q (state, page, since, before, last_id, size, last_at)
@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
     SELECT r.id, r.created_at
     FROM orders r
     WHERE r.state = q.state AND r.parent_id IS NULL
-        AND r.id >= first_order_id(q.since - interval '1 day') AND r.id < first_order_id(least(q.before, q.last_at) + interval '1 day')
+        AND r.id >= first_order_id(q.since - interval '1 day') AND r.id < first_order_id(now() + interval '1 minute')
         AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT q.size

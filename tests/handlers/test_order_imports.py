@@ -7,7 +7,7 @@ from messages.order_queries import OrderDescribed, OrderGet, OrderList, OrderLis
 from messages.refunds import RefundRequest
 from tests.handlers.builders import OPERATOR, create, user
 from tests.handlers.harness import HandlerHarness
-from tests.handlers.import_builders import BEGAN, CUP, TEA, back, cancelled, imported, unpaid
+from tests.handlers.import_builders import BEGAN, CUP, TEA, TIMES, back, cancelled, imported, unpaid
 from tests.handlers.querying import ask
 from workers.domain.ids import EPOCH_MS, SPREAD_MS
 from workers.store import retention
@@ -41,6 +41,18 @@ async def test_it_is_listed_by_the_time_at_which_it_was_placed_there(harness: Ha
     assert isinstance(page, OrderListed)
     assert [one.order_id for one in page.orders][-1:] == [int(event["order_id"])]
     assert len(page.orders) == 2
+
+
+async def test_operators_find_an_order_from_before_our_ids_by_its_time(harness: HandlerHarness) -> None:
+    """Its id has the beginning of 2024, and its time does not."""
+    times: dict[str, Any] = {name: at - timedelta(days=900) for name, at in TIMES.items()}
+    await harness.handle(imported(refunds=(), **times), trusted=True)
+    [event] = await taken(harness)
+    before = BEGAN - timedelta(days=899)
+    wanted = OrderList(actor=OPERATOR, states=("completed",), created_before=before)
+    [page] = await ask(harness, wanted)
+    assert isinstance(page, OrderListed)
+    assert [one.order_id for one in page.orders] == [int(event["order_id"])]
 
 
 async def test_a_repeat_is_answered_and_another_order_under_its_number_is_known(harness: HandlerHarness) -> None:

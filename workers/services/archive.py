@@ -2,7 +2,8 @@
 
 Each order becomes a document in archived_orders, without what was personal in it, and its rows are deleted: a family of
 a split order at once, a few families in each transaction. Orders with something left to happen stay, and so do orders
-that share a payment or a parcel with others, or were exchanged. A month without orders loses its partitions.
+that share a payment or a parcel with others, or were exchanged. The oldest months, up to the first that has an
+order, lose their partitions.
 """
 
 import time
