@@ -22,6 +22,7 @@ def normal(requirement: str) -> str:
 
 
 RUNTIME = {normal(requirement) for requirement in PROJECT["project"]["dependencies"]}
+EXTRAS = {normal(one) for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra}
 
 
 def group(name: str) -> set[str]:
@@ -49,6 +50,6 @@ def third_party(file: str) -> frozenset[str]:
     return packages - {*OURS, *sys.stdlib_module_names, *OPTIONAL}
 
 
-def distribution(package: str) -> str:
-    """The distribution that brings a package; the package's own name where it is not installed."""
-    return normal(DISTRIBUTIONS.get(package, [package])[0])
+def distributions(package: str) -> set[str]:
+    """The distributions that bring a package; the package's own name where it is not installed."""
+    return {normal(name) for name in DISTRIBUTIONS.get(package, [package])}

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.house.imports import (
+    EXTRAS,
     OURS,
     RUNTIME,
-    distribution,
+    distributions,
     group,
     imported_modules,
     normal,
@@ -27,7 +28,7 @@ USED_WITHOUT_IMPORT = {
 
 def declared_for(file: str) -> set[str]:
     """What a file may import."""
-    return RUNTIME.union(*(group(name) for folder, name in EXTRA_GROUPS.items() if file.startswith(folder)))
+    return (RUNTIME | EXTRAS).union(*(group(name) for folder, name in EXTRA_GROUPS.items() if file.startswith(folder)))
 
 
 @pytest.mark.parametrize("folder", OURS)
@@ -36,20 +37,21 @@ def test_every_imported_package_is_declared(folder: str) -> None:
         f"{file}: {package}"
         for file in python(folder)
         for package in third_party(file)
-        if distribution(package) not in declared_for(file)
+        if not distributions(package) & declared_for(file)
     }
     assert undeclared == set()
 
 
 def test_every_declared_package_of_the_runtime_is_imported() -> None:
-    used = {distribution(package) for file in python(*PRODUCT, "scripts") for package in third_party(file)}
+    files = python(*PRODUCT, "scripts")
+    used = {name for file in files for package in third_party(file) for name in distributions(package)}
     assert RUNTIME - used - USED_WITHOUT_IMPORT == set()
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-runtime.lock"])
 def test_every_declared_package_is_locked(lock: str) -> None:
     locked = {normal(line) for line in (ROOT / lock).read_text("utf-8").splitlines() if re.match(r"[\w.-]+==", line)}
-    assert (RUNTIME | (group("dev") if lock == "requirements.lock" else set())) - locked == set()
+    assert (RUNTIME | EXTRAS | (group("dev") if lock == "requirements.lock" else set())) - locked == set()
 
 
 @pytest.mark.parametrize("folder", [*PRODUCT, "scripts"])

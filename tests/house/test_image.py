@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.imports import OURS, RUNTIME, distribution, imported_modules, third_party
+from tests.house.imports import EXTRAS, OURS, RUNTIME, distributions, imported_modules, third_party
 from tests.house.sources import ROOT, nodes, text, tracked
 
 TAKEN = [line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")]
@@ -68,7 +68,8 @@ def test_what_is_carried_imports_nothing_that_is_not() -> None:
     carried = {file.removesuffix(".py") for file in MODULES} | FOLDERS
     absent = there - carried
     assert {file: absent & own_modules(file) for file in MODULES if absent & own_modules(file)} == {}
-    brought = {file: {distribution(package) for package in third_party(file)} - RUNTIME for file in MODULES}
+    installed = RUNTIME | EXTRAS
+    brought = {file: {one for one in third_party(file) if not distributions(one) & installed} for file in MODULES}
     assert {file: packages for file, packages in brought.items() if packages} == {}
 
 
