@@ -1,5 +1,5 @@
 -- The group role oms_oncall has the least that the commands of on-call engineers use: `oms audit`, `order`, `stuck`, `stats`, `cases`,
--- `disputes`, `payments`, `dead-letters`, `replays`, `outbox`, `subject` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
+-- `disputes`, `payments`, `dead-letters`, `replays`, `outbox`, `timers`, `consumers`, `subject` and `repair`. `oms migrate` runs this file after each migration, so that new tables are readable too.
 -- Who may not create roles leaves that to an administrator: CREATE ROLE oms_oncall NOLOGIN; then `oms migrate` again.
 -- A person gets a user of her own: CREATE ROLE ana LOGIN PASSWORD '...' IN ROLE oms_oncall;
 
@@ -38,6 +38,11 @@ BEGIN
     GRANT INSERT ON outbox TO oms_oncall;
     GRANT INSERT, UPDATE ON timers TO oms_oncall;
     GRANT UPDATE (deleted) ON orders TO oms_oncall;
-    GRANT UPDATE (until) ON outbox_holds TO oms_oncall;
+
+    -- Timers, the outbox and consumers. A timer that is deleted though its order waits is one that `oms repair` starts again.
+    GRANT INSERT (action, subject, note, reason) ON interventions TO oms_oncall;
+    GRANT DELETE ON timers TO oms_oncall;
+    GRANT INSERT, UPDATE (until, attempts, reason) ON outbox_holds TO oms_oncall;
+    GRANT INSERT (queue, note, reason), DELETE ON consumer_pauses TO oms_oncall;
 END
 $$;

@@ -219,6 +219,7 @@ CREATE TABLE dead_letter_notes (
     note       text -- OMS_ACTOR, or the user of the operating system
 );
 CREATE INDEX dead_letter_notes_group ON dead_letter_notes (group_name, id);
+CREATE INDEX dead_letter_notes_at ON dead_letter_notes (at);
 
 CREATE TABLE replay_runs (
     id                  bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -258,6 +259,7 @@ CREATE TABLE replay_run_letters (
     settled_at     timestamptz,
     PRIMARY KEY (run_id, place)
 );
+CREATE INDEX replay_runs_changed ON replay_runs (changed_at);
 CREATE INDEX replay_run_letters_letter ON replay_run_letters (dead_letter_id);
 
 CREATE TABLE standing_alerts (
@@ -296,6 +298,26 @@ CREATE INDEX address_accesses_order ON address_accesses (order_id);
 CREATE INDEX address_accesses_at ON address_accesses (at);
 CREATE INDEX address_accesses_user ON address_accesses (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX address_accesses_letter ON address_accesses (dead_letter_id) WHERE dead_letter_id IS NOT NULL;
+
+CREATE TABLE interventions (
+    id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action  text        NOT NULL CHECK (action IN ('timer.fire', 'timer.cancel', 'outbox.hold', 'outbox.retry', 'consumer.pause', 'consumer.resume')),
+    subject text        NOT NULL, -- what it was done to: a timer's kind and key, the id of a row of the outbox, a queue
+    actor   text        NOT NULL DEFAULT session_user, -- who did it, which a person cannot choose
+    reason  text        NOT NULL,
+    at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    note    text -- OMS_ACTOR, or the user of the operating system
+);
+CREATE INDEX interventions_at ON interventions (at);
+
+CREATE TABLE consumer_pauses (
+    queue  text        PRIMARY KEY, -- without the prefix
+    actor  text        NOT NULL DEFAULT session_user,
+    reason text        NOT NULL,
+    since  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    note   text
+);
+COMMENT ON TABLE consumer_pauses IS 'queues from which no worker takes messages, because a person wants it';
 
 -- ---------------------------------------------------------------- catalogue
 

@@ -35,8 +35,9 @@ COMMANDS = {
     "contracts": "Write the contract for other teams, find changes that break them, check bodies against it.",
     "codes": "List the codes of rejections and alerts, with numbers and meanings.",
     "events": "Read kept events, give them to a new consumer, compare them with the database.",
-    "timers": "List timers.",
-    "outbox": "List and retry messages that the broker does not take.",
+    "timers": "List timers, have some woken at once, and cancel some.",
+    "outbox": "Show what waits in the outbox, retry messages that the broker does not take, and hold others.",
+    "interventions": "List what people did to timers, messages and consumers, and why, the newest first.",
     "dead-letters": "Look at messages that failed, replay, edit and discard them.",
     "replays": "List replays of dead letters, watch, pause, resume and cancel them.",
 }

@@ -60,6 +60,19 @@ class RetentionSettings(NotificationSettings):
     repairs_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"
     )
+    interventions_retention_days: int = Field(
+        default=1825,
+        ge=30,
+        le=DAYS_MAX,
+        description="Records of who fired or cancelled a timer, held a message or paused a consumer, and why, are kept "
+        "this long; five years",
+    )
+    replay_runs_retention_days: int = Field(
+        default=1825, ge=30, le=DAYS_MAX, description="Replays of dead letters are known for this time; five years"
+    )
+    dead_letter_notes_retention_days: int = Field(
+        default=1825, ge=30, le=DAYS_MAX, description="Notes about dead letters are kept this long; five years"
+    )
     address_accesses_retention_days: int = Field(
         default=1825,
         ge=30,

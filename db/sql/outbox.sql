@@ -105,12 +105,12 @@ FROM moved;
 
 -- name: outbox.release_held
 -- Locks: up to $3 holds of messages for the address $1 (destination), $2 (routing key), the longest held first. They are tried
--- again at once, because a message for this address was taken. Not those that the broker refuses whenever they are sent.
+-- again at once, because a message for this address was taken. Not those that the broker refuses whenever they are sent, nor those that a person holds.
 -- The rows are chosen once, as in timers.sweep.
 WITH chosen AS MATERIALIZED (
     SELECT h.stream
     FROM outbox_holds h
-    WHERE h.until > clock_timestamp() AND h.reason !~ '^(refused|error): ' AND h.destination = $1 AND h.routing_key = $2
+    WHERE h.until > clock_timestamp() AND h.reason !~ '^(refused|error|by_hand): ' AND h.destination = $1 AND h.routing_key = $2
     ORDER BY h.until - make_interval(secs => power(2, least(h.attempts, 20)))
     LIMIT $3
     FOR UPDATE SKIP LOCKED
@@ -134,6 +134,42 @@ SELECT count(*)
 FROM outbox_holds h
 CROSS JOIN LATERAL (SELECT * FROM outbox_held r WHERE r.stream = h.stream ORDER BY r.id LIMIT 1) AS head
 WHERE ($1::text IS NULL OR head.destination = $1) AND ($2::text IS NULL OR h.reason LIKE $2 || ': %');
+
+-- name: outbox.list_waiting
+-- Locks: none. The oldest messages that are not held, of all shards: $1 destination or NULL, $2 how many. They leave within moments.
+SELECT o.id, o.type, o.destination, o.routing_key, o.created_at, o.message_id, o.stream
+FROM outbox_shards s
+CROSS JOIN outbox_floor f
+CROSS JOIN LATERAL (
+    SELECT * FROM outbox w WHERE w.shard = s.shard AND w.id > f.floor AND ($1::text IS NULL OR w.destination = $1) ORDER BY w.id LIMIT $2
+) AS o
+WHERE f.only_row
+ORDER BY o.id
+LIMIT $2;
+
+-- name: outbox.relays
+-- Locks: none. The relays, for how many seconds each can still publish unless it renews its lease, and how many shards it has.
+SELECT r.owner AS relay, extract(epoch FROM r.live_until - clock_timestamp())::float8 AS live_seconds,
+       (SELECT count(*) FROM outbox_shards s WHERE s.owner = r.owner) AS shards
+FROM outbox_relays r ORDER BY r.owner;
+
+-- name: outbox.streams_of
+-- Locks: none. The messages with the ids $1, waiting or held, each with its stream. Those that have left are missing.
+SELECT o.* FROM outbox_shards s CROSS JOIN LATERAL (
+    SELECT id, stream, shard, type, destination, routing_key, created_at FROM outbox w WHERE w.shard = s.shard AND w.id = ANY ($1::bigint[])
+    OFFSET 0) AS o
+UNION ALL
+SELECT id, stream, shard, type, destination, routing_key, created_at FROM outbox_held WHERE id = ANY ($1::bigint[])
+ORDER BY id;
+
+-- name: outbox.hold_by_hand
+-- Locks: the holds. Streams $1 of the shards $2 with the addresses $3, $4 wait for $5 seconds: relays move their messages to those that
+-- are held. A stream that is held already waits so long, too.
+INSERT INTO outbox_holds (stream, shard, until, attempts, reason, destination, routing_key)
+SELECT stream, shard, clock_timestamp() + make_interval(secs => $5::float8), 0, 'by_hand: a person holds it', destination, routing_key
+FROM unnest($1::text[], $2::smallint[], $3::text[], $4::text[]) AS n (stream, shard, destination, routing_key)
+ORDER BY stream
+ON CONFLICT (stream) DO UPDATE SET until = excluded.until, attempts = 0, reason = excluded.reason;
 
 -- name: outbox.retry
 -- Locks: the holds. Ends the holds of the messages $1. Fewer rows than ids: the others are not held.

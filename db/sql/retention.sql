@@ -87,6 +87,35 @@ WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM repairs WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ));
 
+-- name: retention.interventions
+-- $1 days, $2 rows at most. The same for the records of what people did to timers, messages and consumers.
+DELETE FROM interventions
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM interventions WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.dead_letter_notes
+-- $1 days, $2 rows at most. The same for the notes about dead letters.
+DELETE FROM dead_letter_notes
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM dead_letter_notes WHERE at < now() - make_interval(days => $1::integer) ORDER BY at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));
+
+-- name: retention.replay_runs
+-- $1 days, $2 rows at most. Deletes the letters of replays that nothing has changed since then and that do not run, and the replays that
+-- have no letter left. The letters themselves have their own rule. Locks: the replays; it skips those that others hold.
+WITH old AS MATERIALIZED (
+    SELECT id FROM replay_runs
+    WHERE changed_at < now() - make_interval(days => $1::integer) AND state <> 'running'
+    ORDER BY changed_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+), emptied AS (
+    DELETE FROM replay_runs WHERE id = ANY (ARRAY(
+        SELECT id FROM old WHERE NOT EXISTS (SELECT FROM replay_run_letters l WHERE l.run_id = old.id)))
+)
+DELETE FROM replay_run_letters
+WHERE ctid = ANY (ARRAY(
+    SELECT l.ctid FROM old CROSS JOIN LATERAL (SELECT ctid FROM replay_run_letters WHERE run_id = old.id OFFSET 0) AS l LIMIT $2::integer));
+
 -- name: retention.address_accesses
 -- $1 days, $2 rows at most. The same for the records of who saw an address in clear.
 DELETE FROM address_accesses

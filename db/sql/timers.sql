@@ -75,3 +75,16 @@ SELECT at FROM progress WHERE queue = 'payment-results';
 -- name: timers.set_progress
 -- $1 the new time. It never moves back.
 UPDATE progress SET at = $1::timestamptz WHERE queue = 'payment-results' AND at < $1::timestamptz;
+
+-- name: timers.chosen
+-- $1 a kind, $2 keys. The timers that run, with the database's time, each with when it is due and when timer.due is sent again. Locks: them.
+SELECT key, due_at, wake_at AS next_wake, wakes, due_at <= clock_timestamp() AS due, clock_timestamp() AS now
+FROM timers WHERE kind = $1 AND key = ANY ($2::bigint[]) ORDER BY key FOR UPDATE;
+
+-- name: timers.fire
+-- $1 a kind, $2 keys (locked). The sweeper sends timer.due for them now.
+UPDATE timers SET wake_at = clock_timestamp(), wakes = 0 WHERE kind = $1 AND key = ANY ($2::bigint[]);
+
+-- name: timers.cancel
+-- $1 a kind, $2 keys (locked).
+DELETE FROM timers WHERE kind = $1 AND key = ANY ($2::bigint[]);

@@ -28,7 +28,7 @@ READS_ALL = (
 )
 """Families of statements that a person runs and that look at everything."""
 LISTS = {
-    *("outbox.list_held", "outbox.count_held"),
+    *("outbox.list_held", "outbox.count_held", "outbox.relays"),
     "holds.list",
 }
 """Statements that a person runs, over tables that stay small."""

@@ -35,6 +35,8 @@ NOT_EXPORTED = {
     **dict.fromkeys(("warehouse_lists", "warehouse_hours", "standing_alerts"), _OURS),
     **dict.fromkeys(("skus", "promotions", "promotion_quotas", "coupon_templates"), "the catalogue, of no user"),
     **dict.fromkeys(("stock", "stock_holders", "stock_ledger"), _STOCK),
+    "interventions": "what people did to timers, messages and processes, of no user",
+    "consumer_pauses": _OURS,
     "dead_letter_notes": "about all letters that failed alike, of no user",
     "inbox": "ids of messages, and hashes that nobody can compute without a key",
     "reconciliation_rows": "that a statement listed a payment or refund, which is exported",

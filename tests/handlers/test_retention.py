@@ -26,6 +26,19 @@ REPLAYS = """
     )
     INSERT INTO replay_run_letters (run_id, place, dead_letter_id, queue, planned_state, repeats, message_id)
     SELECT id, 0, letter, 'stock', 'open', 0, 'm' FROM runs"""
+RUNS = """
+    WITH letter AS (
+        INSERT INTO dead_letters (queue, message_id, body_hash, reason, key_id, body, headers)
+        VALUES ('stock', 'm', '', 'x', 'k', '', '') RETURNING id
+    ), runs AS (
+        INSERT INTO replay_runs (selection, state, rate_per_minute, canary, canary_wait_seconds, success_min_percent,
+            per_order, one_try, reason, changed_at)
+        SELECT state || ' ' || d, state, 60, 0, 60, 95, 1, false, 'mended', now() - make_interval(days => d)
+        FROM unnest($1::integer[]) AS d CROSS JOIN unnest(ARRAY['finished', 'running']) AS state
+        RETURNING id
+    )
+    INSERT INTO replay_run_letters (run_id, place, dead_letter_id, queue, planned_state, repeats, message_id)
+    SELECT r.id, 0, l.id, 'stock', 'open', 0, 'm' FROM runs r, letter l"""
 LETTER = """
 WITH letter AS (
     INSERT INTO dead_letters (queue, message_id, body_hash, reason, key_id, body, headers, state)
@@ -170,7 +183,14 @@ async def test_carts_and_numbers_that_nobody_used_go(harness: HandlerHarness) ->
 
 async def test_records_and_notifications_go_each_by_its_own_rule(harness: HandlerHarness) -> None:
     kept = Retention(
-        rejected_notifications=KEPT_DAYS, repairs=KEPT_DAYS, revision_resets=2, free_texts=2, address_accesses=2
+        rejected_notifications=KEPT_DAYS,
+        repairs=KEPT_DAYS,
+        revision_resets=2,
+        free_texts=2,
+        address_accesses=2,
+        interventions=2,
+        dead_letter_notes=2,
+        replay_runs=2,
     )
     shop.configure(Shop(retention=kept))
     for number, verdict in enumerate(("believed", "rejected"), 1):
@@ -188,7 +208,19 @@ async def test_records_and_notifications_go_each_by_its_own_rule(harness: Handle
         f" SELECT 'order.cancel', 'reason', d::text, 'm', 'k', '', {made}",
         [1, 3],
     )
-    await purge(harness)
+    await harness.pool.execute(
+        f"INSERT INTO interventions (action, subject, reason, at) SELECT 'timer.fire', d::text, 'r', {made}", [1, 3]
+    )
+    await harness.pool.execute(
+        f"INSERT INTO dead_letter_notes (group_name, text, at) SELECT d::text, 't', {made}", [1, 3]
+    )
+    await harness.pool.execute(RUNS, [1, 3])
+    for _ in range(2):  # a replay goes when its letters are gone
+        await purge(harness)
+    assert await left(harness, "subject FROM interventions") == ["1"]
+    assert await left(harness, "group_name FROM dead_letter_notes") == ["1"]
+    assert await left(harness, "selection FROM replay_runs") == ["finished 1", "running 1", "running 3"]
+    assert len(await left(harness, "run_id FROM replay_run_letters")) == 3
     assert await left(harness, "about FROM free_texts") == ["1"]
     assert await left(harness, "id FROM payment_notifications") == [189, 191, 289]
     assert await left(harness, "order_id FROM repairs") == [YOUNG_DAYS]

@@ -1,10 +1,11 @@
-"""`oms outbox` shows the messages that the broker does not take, and has them tried again."""
+"""`oms outbox` shows what waits and what is held, has it tried again, and holds what a person names."""
 
 import asyncio
 
 import pytest
 
 from db.pool import open_pool
+from db.statements import SQL
 from outbox import Announcement
 from tests.outbox.harness import announce, event, hold
 from tests.scripts.oms_command import Oms
@@ -74,3 +75,37 @@ def test_retry_of_an_id_that_is_not_held_does_nothing(oms: Oms, held: None) -> N
     assert done.code == 2
     assert "no held message 999999" in done.err
     assert oms("outbox", "list", "--reason", "refused", "-o", "json").json[0] == refused
+
+
+def test_the_status_says_how_much_waits_what_is_held_and_who_publishes(oms: Oms, held: None) -> None:
+    done = oms("outbox", "status", "-o", "json")
+    assert (done.code, done.json["pending"], done.json["held"]) == (0, 4, {"reply": 1, "events": 3})
+    assert "no relay is alive" in done.err
+    assert "next: oms outbox list" in done.err
+    assert oms("outbox", "status", "--max-age", "0s").code == 3
+    assert oms("outbox", "status", "--max-age", "1h").code == 0
+
+
+def test_a_message_is_held_with_its_stream_until_a_person_lets_it_go(oms: Oms, held: None, database_url: str) -> None:
+    async def announce_more() -> None:
+        pool = await open_pool(database_url, application_name="tests")
+        await announce(pool, [event(8, 1), event(8, 2)])
+        await pool.close()
+
+    asyncio.run(announce_more())
+    first = str(oms("outbox", "list", "--waiting", "-o", "json").json[0]["id"])
+    assert oms("outbox", "hold", first, "--dry-run").err == "dry run: nothing was changed\n"
+    assert oms("outbox", "hold", first, "--yes").code == 1  # without a reason
+    assert oms("outbox", "hold", first, "--for", "8d", "--yes", "--reason", "x").code == 6
+    assert oms("outbox", "hold", "999999", "--yes", "--reason", "x").code == 2
+    assert oms("outbox", "hold", first, "--for", "2h", "--yes", "--reason", "OPS-7").code == 0
+
+    async def moved() -> list[str]:
+        pool = await open_pool(database_url, application_name="tests")
+        rows = await pool.fetch(SQL["outbox.read"], list(range(64)), 10, 10_000, [])
+        await pool.close()
+        return [row["stream"] for row in rows if row["is_held"]]
+
+    assert asyncio.run(moved()) == ["8", "8"]  # a relay moves both out of the way
+    actions = oms("interventions", "-o", "json").json
+    assert [(row["action"], row["subject"], row["reason"]) for row in actions] == [("outbox.hold", first, "OPS-7")]

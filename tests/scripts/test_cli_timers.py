@@ -1,4 +1,4 @@
-"""`oms timers list` shows the timers that are woken soon, each with its order."""
+"""`oms timers` shows the timers that are woken soon, fires those that are due, and cancels those that nobody needs."""
 
 import psycopg
 import pytest
@@ -48,3 +48,47 @@ def test_the_list_has_the_timers_of_the_time_and_kinds_with_their_orders(
     for wrong, part in (("--kind", "there is no kind of timer 5x"), ("--within", "5x is no time")):
         refused = oms("timers", "list", wrong, "5x")
         assert (refused.code, part in refused.err) == (1, True)
+
+
+WHY = ("--reason", "OPS-7", "--yes")
+
+
+def test_a_timer_that_is_due_is_woken_at_once_and_one_that_is_not_never(
+    oms: Oms, database_url: str, orders: tuple[int, int]
+) -> None:
+    unpaid, _ = orders
+    key = str(unpaid)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE timers SET wake_at = now() + interval '5 min' WHERE kind = 'payment'")
+
+        def wakes() -> tuple[object, ...] | None:
+            return connection.execute(
+                "SELECT wake_at <= now(), wakes FROM timers WHERE kind = 'payment' AND key = %s", (unpaid,)
+            ).fetchone()
+
+        planned = oms("timers", "fire", "payment", key, "--dry-run", "-o", "json", database_url=database_url)
+        assert (planned.json[0]["plan"], wakes()) == ("woken at once", (False, 3))
+        assert oms("timers", "fire", "payment", key, "--yes").err.startswith("oms: a reason is needed")
+        assert oms("timers", "fire", "payment", key, "--reason", "x").code == 6  # nobody is there to confirm
+        assert (oms("timers", "fire", "payment", key, *WHY).code, wakes()) == (0, (True, 0))
+        connection.execute("UPDATE timers SET due_at = now() + interval '5 min' WHERE kind = 'payment'")
+        early = oms("timers", "fire", "payment", key, *WHY)
+        assert (early.code, "never acts early" in early.err) == (6, True)
+        assert oms("timers", "fire", "payment", "9", *WHY).code == 2
+        assert oms("timers", "fire", "paymet", "9", *WHY).code == 1
+    (seen,) = oms("interventions", "-o", "json").json
+    assert (seen["action"], seen["subject"], seen["reason"]) == ("timer.fire", f"payment {key}", "OPS-7")
+
+
+def test_a_cancelled_timer_is_gone_and_repair_starts_it_again(
+    oms: Oms, database_url: str, orders: tuple[int, int]
+) -> None:
+    key = str(orders[0])
+    planned = oms("timers", "cancel", "payment", key, "--dry-run", "-o", "json", database_url=database_url)
+    assert planned.json[0]["plan"] == "ended; an order that nobody pays is not cancelled"
+    assert oms("timers", "cancel", "payment", key, *WHY).code == 0
+    assert oms("timers", "list", "--kind", "payment", "-o", "json").json == []
+    owed = oms("repair", "--order", key, "--grace-seconds", "0", "-o", "json").json
+    assert [row["owed"] for row in owed] == [f"timer payment {key}"]
+    refused = oms("timers", "cancel", "dispute", "5", *WHY)
+    assert (refused.code, "nothing would start it again" in refused.err) == (6, True)

@@ -54,7 +54,10 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert {row["check"] for row in found if row["diagnosis"] == "not looked at"} == set()
     assert oms("timers", "list").code == 0
     assert oms("outbox", "list").code == 0
+    assert oms("outbox", "status").code == 0
     assert oms("outbox", "retry", "1").code == 2  # nothing is held under this id
+    assert oms("timers", "fire", "payment", "1", *WHY).code == 2
+    assert oms("timers", "cancel", "payment", "1", *WHY).code == 2
     first, second = (str(row["id"]) for row in oms("dead-letters", "list", "-o", "json").json)
     assert oms("dead-letters", "show", first).code == 0
     assert oms("dead-letters", "show", first, "--reveal", "--reason", "which field").code == 0
@@ -69,6 +72,8 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     (action,) = oms("dead-letters", "show", first, "-o", "json").json["actions"]
     assert (action["action"], action["actor"], action["note"], action["reason"]) == ("replay", user, "boss", "repaired")
     assert oms("repair", "--grace-seconds", "0", "--apply", *WHY).code == 0
+    waiting = str(oms("outbox", "list", "--waiting", "-o", "json").json[0]["id"])
+    assert oms("outbox", "hold", waiting, *WHY).code == 0
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT order_id, actor, note FROM repairs").fetchall() == [(order_id, user, "boss")]
 
@@ -92,6 +97,10 @@ FORBIDDEN = [
     "INSERT INTO address_accesses (order_id, actor, reason) VALUES (1, 'boss', 'x')",
     "DELETE FROM address_accesses",
     "DELETE FROM outbox",
+    "DELETE FROM outbox_holds",
+    "DELETE FROM interventions",
+    "INSERT INTO interventions (action, subject, actor, reason) VALUES ('timer.fire', 'x', 'boss', 'x')",
+    "INSERT INTO consumer_pauses (queue, actor, reason) VALUES ('stock', 'boss', 'x')",
     "CREATE TABLE mine (id int)",
     "TRUNCATE inbox",
 ]

@@ -25,6 +25,9 @@ class Retention:
     personal_data: int = 1825
     """Addresses, remarks and details of payments, from the end of their order on. Claims about goods end before."""
     repairs: int = 1825
+    interventions: int = 1825
+    replay_runs: int = 1825
+    dead_letter_notes: int = 1825
     address_accesses: int = 1825
     revision_resets: int = 1825
     buyer_notifications: int = 90
