@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from messages.base import Message, MessageKind
 from messages.roles import Role
+from messages.trace_context import trace_headers
 
 OURS_ALONE = (MessageKind.INTERNAL, MessageKind.EVENT)
 """What only our own users send. An event comes to us where a queue of ours subscribes to it."""
@@ -46,6 +47,12 @@ class Envelope(Generic[B_co]):
     repeated: bool = False
     replayed: bool = False
     traceparent: str | None = None
+    tracestate: str | None = None
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The headers by which what this message causes belongs to its trace; none if it has no trace."""
+        return trace_headers(self.traceparent, self.tracestate) if self.traceparent else {}
 
     @property
     def sender_key(self) -> str:

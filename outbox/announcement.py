@@ -95,7 +95,7 @@ def reply(type: str, body: bytes, *, to: str, correlation_id: str, because: Enve
         correlation_id=correlation_id,
         causation_id=because.id,
         must_route=False,
-        headers=_trace(because),
+        headers=because.trace,
     )
 
 
@@ -119,9 +119,5 @@ def _about(
         packable=message.PACKABLE,
         stream=stream,
         seq=seq,
-        headers={} if message.PACKABLE else _trace(because),
+        headers={} if because is None else because.trace,
     )
-
-
-def _trace(because: Envelope[Any] | None) -> dict[str, str]:
-    return {"traceparent": because.traceparent} if because is not None and because.traceparent else {}

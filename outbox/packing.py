@@ -9,11 +9,14 @@ from zlib import crc32
 import orjson
 from uuid_utils import uuid7
 
+from messages.trace_context import TRACEPARENT, TRACESTATE
 from outbox.announcement import Announcement
 
 SHARDS = 64
 PACK_MAX_ITEMS = 200  # the batch of a receiving handler
 PACK_MAX_BYTES = 256 * 1024  # one or two frames on the wire, decoded in a few milliseconds
+_OF_ITEMS = (TRACEPARENT, TRACESTATE)
+"""The headers that each item of a pack has for itself: a pack holds items of many traces."""
 _WRAPPING_BYTES = len(b'{"items":[]}')
 
 
@@ -86,7 +89,7 @@ def _packs(announcements: Sequence[Announcement], moment: datetime) -> Iterator[
 
 
 def _key(one: Announcement) -> tuple[Any, ...]:
-    headers = tuple(sorted(one.headers.items()))
+    headers = tuple(sorted(item for item in one.headers.items() if item[0] not in _OF_ITEMS))
     return one.type, one.destination, one.routing_key, one.must_route, one.sensitive, one.stream, headers
 
 
@@ -96,6 +99,7 @@ def _item(one: Announcement, moment: datetime) -> bytes:
             "correlation_id": one.correlation_id,
             "causation_id": one.causation_id,
             "occurred_at": _rfc3339(one.occurred_at or moment),
+            **{name: one.headers[name] for name in _OF_ITEMS if name in one.headers},
             "body": orjson.Fragment(one.json_bytes),
         }
     )
@@ -122,7 +126,7 @@ def _row(pack: _Pack, moment: datetime) -> OutboxRow:
 
 
 def _headers(one: Announcement, moment: datetime, *, alone: bool) -> Mapping[str, Any]:
-    headers: dict[str, Any] = dict(one.headers)
+    headers: dict[str, Any] = {name: text for name, text in one.headers.items() if alone or name not in _OF_ITEMS}
     headers["occurred-at"] = _rfc3339(one.occurred_at or moment)
     if one.causation_id is not None and alone:
         headers["causation-id"] = one.causation_id

@@ -131,7 +131,8 @@ _HEADERS = {
         "message-id": {"type": "string", "description": "Yours, and the same when you send the same message again."},
         "type": {"type": "string", "description": "The type with its version."},
         "reply-to": {"type": "string", "description": "Your queue for the outcome or the reply."},
-        "traceparent": {"type": "string", "description": "It travels on."},
+        "traceparent": {"type": "string", "description": "The trace that the message belongs to (W3C). It travels on."},
+        "tracestate": {"type": "string", "description": "It travels on, too, if it has at most 512 characters."},
     },
 }
 

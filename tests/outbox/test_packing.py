@@ -22,6 +22,9 @@ def commit(holder: int) -> Announcement:
     return internal(StockCommit(holder_id=holder))
 
 
+TRACED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
 def cause(**more: object) -> Envelope[TimerDue]:
     body = TimerDue(kind="saga", key=1, due_at=NOW)
     return Envelope(body=body, message_id="parent", correlation_id="flow", occurred_at=NOW, **more)  # type: ignore[arg-type]
@@ -114,10 +117,10 @@ def test_the_shard_of_a_stream_never_changes() -> None:
 
 
 def test_an_event_carries_its_stream_number_time_and_trace() -> None:
-    one = event(7, 3, occurred_at=NOW, causation_id="parent", headers={"traceparent": "00-ab-cd-01"})
+    one = event(7, 3, occurred_at=NOW, causation_id="parent", headers={"traceparent": TRACED})
     (row,) = rows([one])
     assert orjson.loads(row.headers) == {
-        "traceparent": "00-ab-cd-01",
+        "traceparent": TRACED,
         "occurred-at": "2026-05-04T03:02:01.000007+00:00",
         "causation-id": "parent",
         "stream": "7",
@@ -132,9 +135,9 @@ def test_fresh_message_ids_differ_and_a_given_one_is_kept() -> None:
 
 
 def test_a_reply_goes_to_the_sender_and_may_be_unroutable() -> None:
-    one = reply("command.rejected.v1", b"{}", to="client.7", correlation_id="flow", because=cause(traceparent="t"))
+    one = reply("command.rejected.v1", b"{}", to="client.7", correlation_id="flow", because=cause(traceparent=TRACED))
     assert (one.destination, one.routing_key, one.must_route) == ("reply", "client.7", False)
-    assert (one.causation_id, one.headers) == ("parent", {"traceparent": "t"})
+    assert (one.causation_id, one.headers) == ("parent", {"traceparent": TRACED})
 
 
 def test_only_types_that_are_marked_are_packable() -> None:

@@ -11,6 +11,7 @@ from outbox.wire import MALFORMED, TIME_OUT_OF_RANGE
 from tests.golden.examples import example
 from tests.runtime.builders import DELETE, PAYMENT, TIMER, delete, delivery, pack, payment, read
 
+TRACED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NAME_TWICE = orjson.dumps(pack(1, 2)).replace(b'"key"', b'"key":"9","key"', 1)
 PAID: dict[str, Any] = {"type": "order.paid.v1", "body": example("order.paid.v1")}
 INVALID: list[tuple[str, str, dict[str, Any], str, str]] = [
@@ -198,7 +199,7 @@ def test_a_command_is_decoded_with_its_properties() -> None:
             correlation_id="c",
             reply_to="client.storefront.1",
             user_id="upstream",
-            headers={"causation-id": "x", "occurred-at": "2026-02-03T04:05:06.000007Z", "traceparent": "00-t"},
+            headers={"causation-id": "x", "occurred-at": "2026-02-03T04:05:06.000007Z", "traceparent": TRACED},
         ),
     )
     (envelope,) = work.envelopes
@@ -212,7 +213,7 @@ def test_a_command_is_decoded_with_its_properties() -> None:
         "upstream",
         STOREFRONT,
         0,
-        "00-t",
+        TRACED,
     )
     assert envelope.occurred_at == datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 

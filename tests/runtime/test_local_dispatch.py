@@ -18,12 +18,12 @@ from messages.catalogue import SkuChanged
 from messages.stock import StockCommit, StockReserved
 from messages.timers import TimerDue
 from tests.runtime.builders import command
-from workers.runtime import metrics
 from workers.runtime.batch import Batch
 from workers.runtime.local_dispatch import STEPS_MAX, LocalRoutes, local_routes
 from workers.runtime.policy import Kind
 from workers.runtime.process import QueueContext, process
 from workers.runtime.route import CallRoute, Handler, Route
+from workers.telemetry import metrics
 
 Effects: TypeAlias = Callable[[], Awaitable[list[tuple[str, int]]]]
 

@@ -27,6 +27,7 @@ from db.pool import Transaction
 from messages.base import moment_of
 from messages.reasons import Reason
 from messages.topology import QUEUES, Names
+from messages.trace_context import TRACESTATE_CHARS_MAX
 from messages.user_roles import ORIGIN_TOKEN, Trust
 from outbox import tracebacks
 from outbox.shared_gauge import SharedGauge
@@ -134,7 +135,7 @@ def _shown(value: Any) -> Any:
         case None | bool() | int() | float() | datetime():
             return value
         case _:
-            return clean(str(value))
+            return clean(str(value), bytes_max=TRACESTATE_CHARS_MAX)
 
 
 def _origin(user: str | None, named: str | None, own_users: frozenset[str]) -> str | None:

@@ -12,7 +12,7 @@ from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from db.errors import UnavailableError
-from workers.runtime import inbox, metrics
+from workers.runtime import inbox
 from workers.runtime.collector import Collector
 from workers.runtime.decode import Work
 from workers.runtime.delivery import Delivery
@@ -21,6 +21,7 @@ from workers.runtime.policy import Outcome
 from workers.runtime.process import QueueContext, process
 from workers.runtime.settle import Settler
 from workers.runtime.subscription import Link, Subscription
+from workers.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 

@@ -229,18 +229,17 @@ def _frame_faults(delivery: Delivery, id_bytes_max: int) -> Iterator[Fault]:
 
 
 def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
-    delivery, traceparent = work.delivery, work.delivery.text("traceparent")
+    delivery = work.delivery
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
     common |= {"user": work.user, "roles": work.sent_by.roles, "sender": work.sender, "replayed": bool(work.replay_of)}
     common |= {name: getattr(work.sent_by, name) for name in ("subject", "token_fault", "granted")}
-    if traceparent and is_clean(traceparent):  # it is sent on in our headers, which must fit in one frame
-        common["traceparent"] = traceparent
     if work.packed:
         return tuple(
             Envelope(**vars(item), index=index, packed=True, **common) for index, item in enumerate(body.items)
         )
     correlation_id, causation_id = delivery.properties.correlation_id or work.message_id, delivery.text("causation-id")
     common |= {"correlation_id": correlation_id, "causation_id": causation_id and clean(causation_id)}
+    common |= delivery.trace
     return (Envelope(body, occurred_at=_occurred_at(delivery), **common),)
 
 
@@ -256,6 +255,8 @@ def packed(model: type[Message]) -> Any:
         correlation_id=(str, ...),
         causation_id=(str | None, None),
         occurred_at=(Moment, ...),
+        traceparent=(str | None, None),
+        tracestate=(str | None, None),
         body=(model, ...),
     )
     return create_model(f"{model.__name__}Pack", __base__=Part, items=(list[item], Field(min_length=1)))

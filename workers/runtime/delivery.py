@@ -6,6 +6,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
+from messages.trace_context import TRACEPARENT, TRACESTATE, trace_headers
 from outbox.amqp import DeliveredMessage, Properties
 
 HASH_BYTES = 16
@@ -64,6 +65,11 @@ class Delivery:
         """The value of a header if it is a text and not empty, else None."""
         value = self.headers.get(header)
         return value if isinstance(value, str) and value else None
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The headers by which what we send on belongs to its trace."""
+        return trace_headers(self.text(TRACEPARENT), self.text(TRACESTATE))
 
     @property
     def authorization(self) -> str | None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from workers.runtime import metrics
+from workers.telemetry import metrics
 
 LIVE_WITHOUT_CONSUMER_SECONDS = 60.0  # time for several reconnections; after that a new process is the better try
 

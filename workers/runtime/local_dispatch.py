@@ -26,11 +26,12 @@ from db.pool import Transaction
 from messages.base import Message, MessageKind
 from messages.envelope import Envelope
 from messages.topology import messages_of
+from messages.trace_context import TRACEPARENT, TRACESTATE
 from outbox import Announcement
-from workers.runtime import metrics
 from workers.runtime.batch import Batch
 from workers.runtime.errors import LocalDispatchError
 from workers.runtime.route import Route
+from workers.telemetry import metrics
 
 LocalRoutes: TypeAlias = Mapping[str, Route]
 """Message type -> the route whose handler takes it in the sender's transaction."""
@@ -135,5 +136,6 @@ def _envelope(one: Announcement) -> Envelope[Any]:
         correlation_id=one.correlation_id,
         occurred_at=one.occurred_at or datetime.now(UTC),
         causation_id=one.causation_id,
-        traceparent=one.headers.get("traceparent"),
+        traceparent=one.headers.get(TRACEPARENT),
+        tracestate=one.headers.get(TRACESTATE),
     )

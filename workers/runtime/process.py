@@ -25,7 +25,7 @@ from messages.envelope import Envelope
 from messages.reasons import Reason
 from messages.strict_json import Fault
 from outbox.crashpoint import crashpoint
-from workers.runtime import inbox, metrics
+from workers.runtime import inbox
 from workers.runtime.batch import Batch
 from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
@@ -35,6 +35,7 @@ from workers.runtime.locks import Patience, note
 from workers.runtime.policy import Kind, Outcome, fail, reject_query
 from workers.runtime.republish import explode_pack, take_out
 from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
+from workers.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from workers.runtime.delivery import clean
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, wait_seconds
 
-CARRIED = ("causation-id", "occurred-at", "traceparent")
+CARRIED = ("causation-id", "occurred-at")
 CAME_BY = ("original-exchange", "original-routing-key")
 VERSION = version()
 
@@ -88,6 +88,7 @@ def properties(work: Work, own_user: str, headers: Mapping[str, Any]) -> Propert
     """The properties of a message that we send on: its id, type, correlation and reply address, and our own headers."""
     delivery, given = work.delivery, work.delivery.properties
     carried = {name: clean(text) for name in CARRIED if (text := str(delivery.headers.get(name, "")))}
+    carried |= delivery.trace
     return Properties(
         content_type="application/json",
         delivery_mode=2,
@@ -149,5 +150,5 @@ def _item(
         causation_id=item.causation_id if item else None,
         message_id=f"{work.message_id}/{index}",
         occurred_at=item.occurred_at if item else None,
-        headers=_of_no_letter(headers),
+        headers=_of_no_letter(headers) | (item.trace if item else work.delivery.trace),
     )

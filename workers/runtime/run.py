@@ -18,7 +18,7 @@ from outbox.ops import ops_server
 from outbox.publisher import Publisher
 from outbox.slow_statements import slower_than
 from outbox.start import StoppedError, until_stopped
-from workers.runtime import inbox, metrics
+from workers.runtime import inbox
 from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
@@ -30,6 +30,7 @@ from workers.runtime.route import Every, RawRoute, Route
 from workers.runtime.settings import RuntimeSettings
 from workers.runtime.settle import Settler
 from workers.runtime.subscription import Link
+from workers.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 

@@ -14,12 +14,12 @@ from outbox import amqp
 from outbox.crashpoint import crashpoint
 from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
-from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, delay_seconds
 from workers.runtime.republish import aside_headers, dead_headers, handed_headers, properties, reply, retry_headers
 from workers.runtime.subscription import Subscription
+from workers.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 

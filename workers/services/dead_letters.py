@@ -10,11 +10,12 @@ import outbox
 from db import cipher
 from db.pool import Transaction
 from messages.dead_letters import IDS_MAX, DeadLetterAction, DeadLetterDecided
+from messages.trace_context import TRACEPARENT, TRACESTATE, trace_headers
 from workers.runtime.delivery import HASH_BYTES
 from workers.store import accesses, dead_letters
 from workers.store.dead_letters import DISCARDED, OPEN, REPLAYED, Letter
 
-CARRIED = ("causation-id", "traceparent")
+CARRIED = ("causation-id",)
 """The headers that travel with a replay, besides those that are columns of the row."""
 
 
@@ -73,7 +74,12 @@ def message_id_of(row: Mapping[str, Any], edit: Mapping[str, Any] | None) -> str
 def _carried(stored: Mapping[str, Any]) -> dict[str, str]:
     headers = stored["headers"]
     known = {name: headers.get(name) for name in CARRIED} | {"reply-to": stored["reply_to"]}
-    return {name: value for name, value in known.items() if isinstance(value, str) and value}
+    carried = {name: value for name, value in known.items() if isinstance(value, str) and value}
+    return carried | trace_headers(*(_text_of(headers.get(name)) for name in (TRACEPARENT, TRACESTATE)))
+
+
+def _text_of(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 async def discard(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, note: str, reason: str) -> None:

@@ -41,7 +41,7 @@ def answer(
     straight = delivery.exchange == names.commands  # from its sender: nothing in its headers is believed
     faults = _unroutable(delivery, names, trust) if straight else _recorded(letter, delivery, trust)
     event = _rejected(letter, faults)
-    announced = replace(outbox.event(event, because=None), causation_id=letter.message_id)
+    announced = replace(outbox.event(event, because=None), causation_id=letter.message_id, headers=delivery.trace)
     if correlation_id := letter.correlation_id or letter.message_id:
         announced = replace(announced, correlation_id=correlation_id)
     answers = [announced] if is_new and letter.reason != Reason.ID_REUSE else []

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client import REGISTRY
 
 from tests.runtime.builders import DELETE, TIMER, delete, delivery, pack, read, timers
-from workers.runtime import metrics
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind, Outcome
+from workers.telemetry import metrics
 
 
 def value(name: str, **labels: str) -> float:
