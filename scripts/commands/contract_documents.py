@@ -6,14 +6,16 @@ It has what others send to us and what we send to others, and no message between
 import re
 from collections.abc import Mapping
 from functools import cache
+from string import Formatter
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-from messages.base import Message, MessageKind
+from messages.base import Command, Message, MessageKind
 from messages.registry import FROM_OUTSIDE, MODELS
 from messages.roles import ANYONE, Role
 from messages.topology import Names, warehouse_queue
+from scripts.commands.answers import ANSWERS
 from scripts.commands.code_meanings import numbered_codes
 
 ASYNCAPI = "asyncapi.json"
@@ -206,7 +208,19 @@ def _message(model: type[Message]) -> dict[str, Any]:
         },
         "x-kind": model.KIND.value,
         "x-senders": _senders(model) if is_read else ["oms"],
+        **_answers(model),
     } | ({"traits": [{"$ref": "#/components/messageTraits/received"}]} if is_read else {})
+
+
+def _answers(model: type[Message]) -> dict[str, Any]:
+    """What ends a command or a question, the codes that may refuse it, and the fields by which a repeat is known."""
+    found: dict[str, Any] = {}
+    if (answers := ANSWERS.get(model.TYPE)) is not None:
+        found = {"x-answers": list(answers.types), "x-codes": list(answers.codes)}
+    if issubclass(model, Command):
+        named = (name for _, name, _, _ in Formatter().parse(model.SCOPE) if name not in (None, "command"))
+        found["x-key"] = [*map(str, named), model.KEY]
+    return found
 
 
 def _senders(model: type[Message]) -> list[str]:

@@ -30,7 +30,9 @@ def examples(folder: Path) -> dict[str, Any]:
 
 
 def text(document: Any) -> bytes:
-    """Write a document as a file of the contract: one blank for each level, names in order."""
+    """Write a document as a file: JSON with one blank for each level and names in order; what is text as it is."""
+    if isinstance(document, str):
+        return document.encode()
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
@@ -41,7 +43,7 @@ def differences(folder: Path, wanted: Mapping[str, Any]) -> list[dict[str, str]]
         file = folder / path
         if not file.is_file():
             rows.append({"file": path, "is": "missing"})
-        elif _parsed(file.read_bytes()) != document:
+        elif _read(file.read_bytes(), document) != document:
             rows.append({"file": path, "is": "different"})
     return [*rows, *({"file": path, "is": "of no message"} for path in _left_over(folder, wanted))]
 
@@ -99,7 +101,8 @@ def _of_commit(ref: str, root: Path) -> dict[str, bytes]:
     if not listed:
         return {}
     with tarfile.open(fileobj=io.BytesIO(_git(root, "archive", "--format=tar", commit, IN_CHECKOUT))) as archive:
-        files = [(member.name, archive.extractfile(member)) for member in archive if member.isfile()]
+        members = [member for member in archive if member.isfile() and member.name.endswith(".json")]
+        files = [(member.name, archive.extractfile(member)) for member in members]
         return {name.removeprefix(f"{IN_CHECKOUT}/"): file.read() for name, file in files if file is not None}
 
 
@@ -118,6 +121,10 @@ def _git(root: Path, *arguments: str) -> bytes:
             Code.NOTHING, "there is no such commit or folder", why="".join(words[-1:]), hint="git log --oneline"
         )
     return ran.stdout
+
+
+def _read(content: bytes, document: Any) -> Any:
+    return content.decode("utf-8", "replace") if isinstance(document, str) else _parsed(content)
 
 
 def _parsed(content: bytes) -> Any:

@@ -1,5 +1,6 @@
 """`oms contracts` writes the contract for other teams, finds changes that break them, and checks bodies against it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from scripts.commands.body_files import read_body
 from scripts.commands.contract_breaks import breaks
 from scripts.commands.contract_documents import documents
 from scripts.commands.contract_files import contract_at, differences, examples, write
+from scripts.commands.contract_page import PAGE
+from scripts.commands.contract_page import page as page_of
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -31,7 +34,7 @@ def export(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if files differ.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Write the contract: asyncapi.json, codes.json, and schemas/TYPE.json with an example for each message.
+    """Write the contract: index.html for people, asyncapi.json, codes.json, and schemas/TYPE.json with an example each.
 
     A file of a type that is gone is deleted from the folder if its asyncapi.json names it.
 
@@ -42,6 +45,7 @@ def export(
       oms contracts export /tmp/contract
     """
     wanted = documents(examples(FOLDER))
+    wanted[PAGE] = page_of(wanted)
     changes = differences(folder, wanted)
     write_json(changes) if output is Format.JSON else write_table(changes)
     if not check:
@@ -50,6 +54,28 @@ def export(
     elif changes:
         what = f"{counted(len(changes), 'file')} of the contract in {folder} differ from the messages"
         raise CommandError(Code.DIFFERENT, what, hint="oms contracts export, then read the difference")
+
+
+@app.command()
+def page(
+    *,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write. Default: stdout.")] = None,
+) -> None:
+    """Write the contract as one page of HTML for people, which needs no network: search, examples, what comes back.
+
+    messages/contracts/index.html is this page; oms contracts export keeps it current.
+
+    \b
+    Examples:
+      oms contracts page --out contract.html
+      oms contracts page | ssh docs.example tee /var/www/oms/index.html > /dev/null
+    """
+    made = page_of(documents(examples(FOLDER)))
+    if out is None:
+        sys.stdout.write(made)
+        return
+    write(out.parent, {out.name: made}, [{"file": out.name}])
+    say(f"the page is {out}")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`oms contracts`: the committed contract is current, changes that break others are found, bodies are checked."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,10 +13,14 @@ import pytest
 
 from messages.base import MessageKind
 from messages.registry import FROM_OUTSIDE, MODELS
+from scripts.commands import contract_fields
+from scripts.commands.code_meanings import CODES as CODE_MEANINGS
 from scripts.commands.contract_breaks import breaks, schema_breaks
-from scripts.commands.contract_documents import ASYNCAPI, CODES, documents, schema_path
+from scripts.commands.contract_documents import ASYNCAPI, CODES, PUBLISHED, documents, schema_of, schema_path
 from scripts.commands.contract_files import contract_at, examples, text
+from scripts.commands.contract_page import PAGE
 from scripts.commands.contracts import FOLDER
+from scripts.commands.field_meanings import MEANINGS
 from tests.golden.examples import EXAMPLES, example, raw
 from tests.scripts.oms_command import Oms
 
@@ -47,6 +52,36 @@ def test_each_message_that_crosses_our_border_has_a_schema_an_example_and_its_se
         assert messages[type_]["x-senders"] == ["oms"] or model.KIND in FROM_OUTSIDE
     assert messages["order.cancel.v1"]["x-senders"] == ["storefront", "operator"]
     assert messages["payment.callback.v1"]["x-senders"] == ["anyone"]
+
+
+def test_the_page_has_each_message_each_code_and_no_link_that_leads_nowhere(oms: Oms, tmp_path: Path) -> None:
+    file = tmp_path / "contract.html"
+    assert oms("contracts", "page", "--out", str(file)).code == 0
+    html = file.read_text("utf-8")
+    assert html == (FOLDER / PAGE).read_text("utf-8") == oms("contracts", "page").out
+    ids = re.findall(r' id="([^"]+)"', html)
+    border = {type_ for type_, model in MODELS.items() if model.KIND is not MessageKind.INTERNAL}
+    assert {*border, *map(str, CODE_MEANINGS)} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
+    assert re.findall(r'(?:src|href)="(?!#)[^"]*"|url\(', html) == [], "it needs no other file and no network"
+    create = html.partition(f'id="{CREATE}"')[2].partition("</details>")[0]
+    for part in (CREATED, "storefront", "ORDER_PRICE_MISMATCH", "items[].sku_id", "ISO 4217", "default buy_now"):
+        assert part in create, part
+
+
+def test_the_fields_of_a_message_are_rows_with_unit_limits_default_and_meaning() -> None:
+    schemas = [schema_of(model) for model in PUBLISHED]
+    rows = [row for schema in schemas for row in contract_fields.rows(schema)]
+    names = {".".join(row.path.split(".")[-2:]) for row in rows} | {row.path.split(".")[-1] for row in rows}
+    assert MEANINGS.keys() <= names, "a meaning of no field"
+    found = {row.path: row for row in contract_fields.rows(schema_of(MODELS[CREATE]))}
+    assert (found["items[].qty"].type, found["items[].qty"].depth) == ("integer (units)", 1)
+    assert (found["source"].default, found["request_id"].required) == ("buy_now", True)
+    assert found["seller_id"].type == "text, 1 to 64 characters or null"
+    assert contract_fields.described({"type": "integer", "maximum": 9}, {}, "wait_seconds") == (
+        "integer (seconds), at most 9"
+    )
 
 
 def references(document: Any) -> list[str]:
