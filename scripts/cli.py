@@ -23,6 +23,7 @@ COMMANDS = {
     "keys": "Make and rotate the keys that encrypt personal data.",
     "subject": "Show, export and erase what is kept about a user.",
     "warehouses": "Show and set the warehouses that order lines come from.",
+    "consumers": "Show who takes the messages of each queue, and pause and resume queues.",
     "topology": "Show or declare exchanges, queues and bindings.",
     "cells": "List the cells: their shards, whether their databases answer, and how many orders they have.",
     "order": "Show, explain, find and import orders, and list what is held.",

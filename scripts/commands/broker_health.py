@@ -184,7 +184,7 @@ BROKER_CHECKS: tuple[HealthCheck[BrokerReadings], ...] = (
     HealthCheck("bindings", _bindings, "what is published by that key reaches no queue of ours", DECLARE, "bindings"),
     HealthCheck(
         "consumers", _consumers, "nothing takes the messages of such a queue",
-        "oms worker --queues NAME, without the prefix; if one runs, see why its /ready fails",
+        "oms consumers list --paused; oms worker --queues NAME, without the prefix; or see why its /ready fails",
     ),
     HealthCheck(
         "permissions", _permissions, "a process fails where it lacks one; one that it need not have is a risk",

@@ -67,7 +67,7 @@ async def read_broker() -> BrokerReadings:
     connection = await wire.connect(url, name="oms doctor")
     try:
         exchanges = await _exchanges(connection, [one.name for one in wanted.exchanges])
-        queues = await _queues(connection, [one.name for one in wanted.queues])
+        queues = await queue_counts(connection, [one.name for one in wanted.queues])
         blocked = amqp.is_blocked(connection)
     finally:
         await wire.close(connection)
@@ -100,7 +100,7 @@ async def _exchanges(connection: AbstractConnection, names: Iterable[str]) -> fr
     return frozenset(found)
 
 
-async def _queues(connection: AbstractConnection, names: Iterable[str]) -> dict[str, QueueCount]:
+async def queue_counts(connection: AbstractConnection, names: Iterable[str]) -> dict[str, QueueCount]:
     """Return those that exist."""
     channel, found = await connection.channel(publisher_confirms=False), {}
     for name in names:

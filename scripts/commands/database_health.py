@@ -1,7 +1,7 @@
 """Reads from the database what `oms doctor` judges, and judges it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from db.settings import DatabaseSettings
 from db.statements import SQL
 from scripts.commands.connections import connected, database_url
 from scripts.commands.explanations import database_unusable
-from scripts.commands.health_checks import HealthCheck, Observation, lasting, named, unseen, well, wrong
+from scripts.commands.health_checks import HealthCheck, Observation, lasting, named, none_of, unseen, well, wrong
 from scripts.commands.output import counted
 from workers.watch_settings import WatchSettings
 
@@ -59,6 +59,7 @@ class DatabaseReadings:
     outbox: Mapping[str, Any] = field(default_factory=dict)
     timers: Mapping[str, Any] = field(default_factory=dict)
     letters: LetterAges = LetterAges()
+    pauses: Sequence[Mapping[str, Any]] = ()
     unread: Mapping[str, Observation] = field(default_factory=dict)
 
 
@@ -109,6 +110,7 @@ async def _tables(tx: Transaction) -> dict[str, Any]:
     return {
         "partitions_until": await tx.fetchval(SQL["order_partitions.last"]),
         "outbox": dict(await tx.fetchrow(SQL["outbox.backlog"]) or {}),
+        "pauses": await tx.fetch(SQL["consumer_pauses.list"]),
         "timers": dict(await tx.fetchrow(SQL["timers.backlog"]) or {}),
         "letters": LetterAges(
             sum(row["open"] for row in letters),
@@ -177,6 +179,13 @@ def _timers(read: DatabaseReadings) -> Observation:
     return wrong(f"{text}; the next is late by {lasting(lag)}") if lag > TIMER_LAG_MAX_SECONDS else well(text)
 
 
+def _pauses(read: DatabaseReadings) -> Observation:
+    paused = [
+        f"{one['queue']} for {lasting(one['lasted_seconds'])} by {one['actor']}: {one['reason']}" for one in read.pauses
+    ]
+    return none_of(paused, "paused by a person", "no queue is paused by a person")
+
+
 def _letters(read: DatabaseReadings) -> Observation:
     letters = read.letters
     if not letters.open:
@@ -216,6 +225,10 @@ DATABASE_CHECKS: tuple[HealthCheck[DatabaseReadings], ...] = (
     HealthCheck(
         "timers", _timers, "unpaid orders stay open, and nothing is polled or completed in time",
         "oms worker --queues timeouts; oms timers list --within 0s lists the late ones", TABLES,
+    ),
+    HealthCheck(
+        "pauses", _pauses, "no worker takes the messages of such a queue",
+        "oms consumers resume QUEUE --reason '...', once its reason is gone", TABLES,
     ),
     HealthCheck(
         "dead letters", _letters, "nobody has decided about a message that failed, and its order may wait for it",

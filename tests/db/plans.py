@@ -36,8 +36,11 @@ LISTS = {
 SMALL = {"outbox_relays", "outbox_shards", "business_policies", "standing_alerts"}
 """Tables whose rows do not grow with the orders."""
 _OPEN_LETTERS = {"dead_letters_open": "it has only the letters that wait for a decision"}
+_PAUSES = {"consumer_pauses_pkey": "a row is a queue that a person has paused"}
 _OPEN_HOLDS = {"order_holds_open": "it has only holds that are open"}
 ALLOWED = {
+    "consumer_pauses.queues": _PAUSES,
+    "consumer_pauses.list": _PAUSES,
     "dead_letters.open_counts": _OPEN_LETTERS,
     "holds.count": _OPEN_HOLDS,
     "outbox.backlog": {"outbox_holds_address": "there are holds only while a broker takes no message for an address"},

@@ -69,6 +69,7 @@ INSERT INTO outbox_holds (stream, shard, until, attempts, reason, destination, r
 INSERT INTO timers (kind, key, due_at, wake_at) VALUES ('payment', 1, now(), now() - interval '5 min');
 INSERT INTO dead_letters (queue, body_hash, reason, key_id, body, headers, died_at)
     VALUES ('stock', '', 'x', 'k', '', '', now() - interval '3 d');
+INSERT INTO consumer_pauses (queue, actor, reason, since) VALUES ('carts', 'ana', 'OPS-7', now() - interval '3 h');
 UPDATE alembic_version SET version_num = '0070';
 """
 FOUND = {
@@ -77,6 +78,7 @@ FOUND = {
     "outbox": "1 message waiting, the oldest for 2 h",
     "holds": "1 stream held",
     "timers": "late by 5 min",
+    "pauses": "carts for 3 h by ana: OPS-7",
     "dead letters": "1 open, the oldest for 3 d",
     "exchanges": "missing: oms.dlx",
     "dead-letter exchange": "oms.dlx is missing",

@@ -56,6 +56,7 @@ def test_on_call_engineers_can_do_their_work(oms: Oms, order_id: int, ana: str, 
     assert oms("outbox", "list").code == 0
     assert oms("outbox", "status").code == 0
     assert oms("outbox", "retry", "1").code == 2  # nothing is held under this id
+    assert [oms("consumers", verb, "stock", *WHY).code for verb in ("pause", "resume")] == [0, 0]
     assert oms("timers", "fire", "payment", "1", *WHY).code == 2
     assert oms("timers", "cancel", "payment", "1", *WHY).code == 2
     first, second = (str(row["id"]) for row in oms("dead-letters", "list", "-o", "json").json)

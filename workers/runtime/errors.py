@@ -1,25 +1,20 @@
 """Classifies errors, and describes failures in text that is safe to show: no stack, no value of the body."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2b
-from typing import Any
 
 import asyncpg
-import orjson
 
 from db.errors import OmsError, UnavailableError
 from messages.reasons import Reason
 from messages.strict_json import Fault
+from outbox.redacted_text import redacted
 from outbox.tracebacks import own_frames, traceback_of
 from workers.runtime.batch import Verdict
 
-MESSAGE_CHARS_MAX = 512
 UNAVAILABLE_STATES = ("08", "53", "57P", "58", "25006")
 TRANSIENT_STATES = ("40001", "40P01", "25P03")  # 25P03: the server ended an idle transaction
-_LONG_NUMBER = re.compile(r"\d{6,}")
 
 
 class LocalDispatchError(OmsError):
@@ -108,23 +103,3 @@ def _safe_text(error: BaseException) -> str:
 
 def _fingerprint(*parts: str) -> str:
     return blake2b("\n".join(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
-
-
-def redacted(text: str, body: bytes) -> str:
-    """Replace every value of the body in the text, and every long number, which may be a phone number."""
-    try:
-        values = set(_leaves(orjson.loads(body)))
-    except (ValueError, RecursionError):
-        values = set()
-    for value in sorted(values, key=len, reverse=True):
-        text = text.replace(value, "…")
-    return _LONG_NUMBER.sub("…", text)[:MESSAGE_CHARS_MAX]
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    """Yield every value of 3 or more characters as text; shorter ones are no personal data."""
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
-    elif len(str(value)) >= 3 and value not in (None, True, False):
-        yield str(value)

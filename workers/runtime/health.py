@@ -9,12 +9,16 @@ LIVE_WITHOUT_CONSUMER_SECONDS = 60.0  # time for several reconnections; after th
 
 
 class Health:
-    """Records since when each queue has no consumer, and which are paused on purpose. `live` and `ready` never wait."""
+    """Records since when each queue has no consumer, and which wait for a server, or because a person has paused them.
+
+    `live` and `ready` never wait.
+    """
 
     def __init__(self, queues: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lost_at: dict[str, float | None] = dict.fromkeys(queues, clock())
         self._paused: set[str] = set()
+        self._by_hand: set[str] = set()
         self._databases: dict[str, bool] = {}
         for queue in self._lost_at:
             metrics.prepare(queue)
@@ -31,18 +35,25 @@ class Health:
         if not yes and self._lost_at[queue] is not None:
             self._lost_at[queue] = self._clock()
 
+    def paused_by_hand(self, queue: str, yes: bool) -> None:
+        """Record that a person has paused the queue, or resumed it. Such a queue is as it should be: live and ready."""
+        self._by_hand = self._by_hand | {queue} if yes else self._by_hand - {queue}
+        self._lost_at[queue] = self._clock()
+
     def database(self, name: str, *, answers: bool) -> None:
         """Record whether a database answers a probe."""
         self._databases[name] = answers
 
     def live(self) -> Mapping[str, bool]:
         """False for a queue that has had no consumer for a minute and is not paused: the process must be restarted."""
-        oldest, lost = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._lost_at.items()
-        return {f"consumer {queue}": queue in self._paused or at is None or at > oldest for queue, at in lost}
+        oldest, waiting = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._paused | self._by_hand
+        lost = self._lost_at.items()
+        return {f"consumer {queue}": queue in waiting or at is None or at > oldest for queue, at in lost}
 
     def ready(self) -> Mapping[str, bool]:
-        """False for a queue that has no consumer now, or is paused, and for a database that does not answer."""
+        """False for a queue that has no consumer, or waits for a server, and for a database that does not answer."""
         consumers = {
-            f"consumer {queue}": at is None and queue not in self._paused for queue, at in self._lost_at.items()
+            f"consumer {queue}": queue in self._by_hand or (at is None and queue not in self._paused)
+            for queue, at in self._lost_at.items()
         }
         return consumers | {f"database {name}": answers for name, answers in self._databases.items()}

@@ -4,6 +4,7 @@
     ----------------------------------------------------  ---------------------------------------------------------
     goes to a queue of ours on this database              its handler gets it now, in a batch with others of its kind
     is answered with a verdict (retry, dead)              leaves by the broker, alone; its queue gives the verdict
+    goes to a queue that a person has paused              leaves by the outbox, and waits at the broker
     makes its handler raise                               LocalDispatchError: the batch is done again by the broker
     an event, a reply, a delay, a call of a provider,     leaves by the outbox, once the whole chain is handled
     or for another database
@@ -27,7 +28,7 @@ from messages.base import Message, MessageKind
 from messages.envelope import Envelope
 from messages.topology import messages_of
 from messages.trace_context import TRACEPARENT, TRACESTATE
-from outbox import Announcement
+from outbox import Announcement, paused_queues
 from workers.runtime.batch import Batch
 from workers.runtime.errors import LocalDispatchError
 from workers.runtime.route import Route
@@ -61,10 +62,14 @@ def local_routes(routes: Sequence[Route], database: str) -> LocalRoutes:
 
 
 class Chain:
-    """What one transaction handles: a batch of its own queue, and all that follows from it on local routes."""
+    """What one transaction handles: a batch of its own queue, and all that follows from it on local routes.
+
+    What goes to a paused queue leaves, and waits there.
+    """
 
     def __init__(self, local: LocalRoutes) -> None:
-        self.local = local
+        paused = paused_queues.current()
+        self.local = {name: one for name, one in local.items() if one.queue not in paused} if paused else local
         self._handled: Counter[tuple[str, str]] = Counter()
 
     async def handle(self, tx: Transaction, route: Route, batch: Batch[Any]) -> None:

@@ -12,13 +12,14 @@ import outbox
 from db import version
 from db.pool import Pool, open_pool
 from db.watching import StatementWatch
-from outbox import declare
+from outbox import declare, paused_queues
 from outbox.doorbell import Doorbell
 from outbox.ops import ops_server
 from outbox.publisher import Publisher
 from outbox.slow_statements import slower_than
 from outbox.start import StoppedError, until_stopped
 from workers.runtime import inbox
+from workers.runtime.attendance import attend
 from workers.runtime.consumer import Consumer
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
@@ -73,6 +74,7 @@ async def run_routes(
                 served = [route for route in routes if route.database == name]
                 pool = await until_stopped(stop, partial(_open_database, urls[name], served, watch))
                 stack.push_async_callback(_close_pool, pool)
+                await paused_queues.read(name, pool)
                 bell = await stack.enter_async_context(Doorbell(pool, quiet_seconds=settings.doorbell_quiet_seconds))
                 local = local_routes(reachable, name) if settings.local_dispatch else {}
                 contexts += [_context(route, pool, settings, bell, local) for route in served]
@@ -107,7 +109,7 @@ async def _work(consumers: Sequence[Consumer], stop: asyncio.Event, grace_second
     ]
     chores += [_purge_inbox(pool) for pool in {context.pool for context in contexts}]
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(consumer.run(), name=consumer.queue) for consumer in consumers]
+        running = [group.create_task(attend(consumer), name=consumer.queue) for consumer in consumers]
         beside = [group.create_task(chore) for chore in chores]
         await stop.wait()
         log.info("stopping", grace_seconds=grace_seconds)
@@ -132,12 +134,14 @@ async def _repeat(context: QueueContext, every: Every) -> None:
 
 
 async def _watch_database(name: str, pool: Pool, health: Health) -> None:
-    """Probe a database every few seconds, so that /ready shows a silent one, also while the worker is idle."""
+    """Probe a database every few seconds, so that /ready shows a silent one, also while the worker is idle; and read
+    which of its queues are paused.
+    """
     while True:
         answers = await inbox.answers(pool)
         health.database(name, answers=answers)
-        if not answers:
-            await pool.expire_connections()  # the next batch opens a new one instead of waiting for a silent one
+        # without an answer, the next batch opens a new connection instead of waiting for a silent one
+        await (paused_queues.read(name, pool) if answers else pool.expire_connections())
         await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -1,7 +1,7 @@
 """Settles deliveries: publishes retries, dead letters and replies, waits for confirms, then acknowledges the batch."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ import structlog
 from messages.base import Message
 from messages.topology import Names, tier
 from outbox import amqp
+from outbox.acknowledgements import frames, settled_through
 from outbox.crashpoint import crashpoint
 from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
@@ -117,28 +118,3 @@ def _count_dead_letter(queue: str, work: Work, failure: Failure) -> None:
     metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
     fields = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
     log.warning("message dead-lettered", **fields, error=failure.error_type, path=failure.path)
-
-
-def frames(tags: Sequence[tuple[int, bool]], settled: int) -> Iterator[tuple[int, bool, bool]]:
-    """Yield (tag, multiple, done) for tags in ascending order: one ack for an unbroken run, a reject for each not done.
-
-    Every tag up to `settled` is settled already. Above a gap each tag is settled alone, because a multiple ack would
-    also settle the message in the gap.
-    """
-    run = 0
-    for place, (tag, done) in enumerate(tags):
-        unbroken = tag == settled + 1 + place
-        run = run + 1 if done and unbroken else 0
-        if not (done and unbroken):
-            yield tag, False, done
-        elif place + 1 == len(tags) or tags[place + 1] != (tag + 1, True):
-            yield tag, run > 1, True
-
-
-def settled_through(tags: Sequence[tuple[int, bool]], settled: int) -> int:
-    """The last tag before the first gap, once these tags are settled too."""
-    for tag, _ in tags:
-        if tag != settled + 1:
-            break
-        settled = tag
-    return settled

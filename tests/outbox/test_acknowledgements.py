@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.runtime.settle import frames, settled_through
+from outbox.acknowledgements import frames, settled_through
 
 YES, NO = True, False
 

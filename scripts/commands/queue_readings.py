@@ -1,0 +1,78 @@
+"""Reads from the broker how many messages wait in each queue, and how fast they come and go.
+
+The management interface says the most, and on-call engineers may use it; without its URL the broker is read over AMQP.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+
+from yarl import URL
+
+from outbox import wire
+from scripts.commands.broker_readings import queue_counts
+from scripts.commands.connections import BrokerSettings, broker_url
+from scripts.commands.problems import Code, CommandError
+from scripts.servers.management import Management
+
+COLUMNS = "name,messages,messages_unacknowledged,consumers,message_stats.publish,message_stats.ack"
+
+
+@dataclass(frozen=True)
+class QueueReading:
+    """One queue. `in_total` and `out_total` count since the broker knows it; None over AMQP, which does not say."""
+
+    messages: int
+    consumers: int
+    unacknowledged: int | None = None
+    in_total: int | None = None
+    out_total: int | None = None
+
+
+async def read_queues(settings: BrokerSettings, names: Iterable[str]) -> dict[str, QueueReading]:
+    """Return those of the queues that exist, by name. Raises CommandError, and what connecting raises."""
+    wanted = set(names)
+    if management := settings.management_url.get_secret_value():
+        url = settings.amqp_url.get_secret_value()
+        vhost = URL(url).path.removeprefix("/") if url else ""
+        rows = await asyncio.to_thread(_listed, management, vhost or "/")
+        return {row["name"]: _reading(row) for row in rows if row["name"] in wanted}
+    connection = await wire.connect(broker_url(settings), name="oms")
+    try:
+        found = await queue_counts(connection, sorted(wanted))
+    finally:
+        await wire.close(connection)
+    return {name: QueueReading(count.messages, count.consumers) for name, count in found.items()}
+
+
+def _listed(management: str, vhost: str) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = Management(management).call(
+            "GET", f"/queues/{quote(vhost, safe='')}?columns={COLUMNS}"
+        )
+    except HTTPError as error:
+        why = f"it answers with HTTP {error.code}: the user needs the tag monitoring"
+        raise CommandError(Code.REFUSED, "the management interface does not say it to this user", why=why) from error
+    except (OSError, ValueError, HTTPException) as error:  # its text can hold parts of the URL
+        raise CommandError(
+            Code.UNREACHABLE,
+            f"the management interface does not answer ({type(error).__name__})",
+            hint="check OMS_MANAGEMENT_URL; rabbitmq-diagnostics listeners",
+        ) from error
+    return rows
+
+
+def _reading(row: Mapping[str, Any]) -> QueueReading:
+    """A queue that the broker has not measured yet has no numbers of messages."""
+    stats = row.get("message_stats") or {}
+    return QueueReading(
+        messages=row.get("messages") or 0,
+        consumers=row.get("consumers") or 0,
+        unacknowledged=row.get("messages_unacknowledged") or 0,
+        in_total=stats.get("publish", 0),
+        out_total=stats.get("ack", 0),
+    )

@@ -1,0 +1,76 @@
+"""A person pauses a queue: no worker takes its messages until it is resumed, also not one that starts meanwhile."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from db.pool import Transaction
+from messages.stock import StockReserved
+from outbox import paused_queues
+from tests.metric_values import metric_value
+from tests.runtime.builders import DELETE, delete
+from tests.runtime.harness import WorkerHarness, wait_until, write_effects
+from workers.runtime.health import Health
+from workers.runtime.local_dispatch import Chain, local_routes
+from workers.runtime.route import Route
+
+QUEUE = "order-changes"
+PAUSE = "INSERT INTO consumer_pauses (queue, reason) VALUES ($1, 'OPS-7')"
+
+
+@pytest.fixture(autouse=True)
+async def _no_pauses_left(harness: WorkerHarness) -> AsyncIterator[None]:
+    yield
+    await harness.pool.execute("DELETE FROM consumer_pauses")
+    await paused_queues.read("default", harness.pool)
+
+
+async def paused() -> bool:
+    return metric_value("oms_consumer_paused_by_hand", queue=QUEUE) == 1
+
+
+async def unconsumed() -> bool:
+    return metric_value("oms_consumers", queue=QUEUE) == 0
+
+
+async def test_a_paused_queue_keeps_its_messages_until_it_is_resumed(harness: WorkerHarness) -> None:
+    async with harness.running(Route(QUEUE, write_effects)):
+        first = await harness.client.publish(DELETE, delete())
+        assert await harness.wait_for_effects(1) == [first]
+        await harness.pool.execute(PAUSE, QUEUE)
+        await wait_until(paused)
+        await wait_until(unconsumed)
+        second = await harness.client.publish(DELETE, delete())
+        await wait_until(lambda: is_depth(harness, 1))
+    async with harness.running(Route(QUEUE, write_effects)):  # a new process knows it, too
+        await wait_until(paused)
+        assert await is_depth(harness, 1)
+        assert await unconsumed()
+        await harness.pool.execute("DELETE FROM consumer_pauses")
+        assert await harness.wait_for_effects(2) == [first, second]
+
+
+async def is_depth(harness: WorkerHarness, count: int) -> bool:
+    return await harness.client.depth(QUEUE) == count
+
+
+def test_a_queue_that_a_person_has_paused_is_live_and_ready() -> None:
+    now = 0.0
+    health = Health(["stock"], lambda: now)
+    health.consuming("stock", False)
+    health.paused_by_hand("stock", True)
+    now = 10_000.0
+    assert (health.live(), health.ready()) == ({"consumer stock": True}, {"consumer stock": True})
+    health.paused_by_hand("stock", False)
+    assert (health.live(), health.ready()) == ({"consumer stock": True}, {"consumer stock": False})
+
+
+async def test_local_dispatch_passes_a_paused_queue_by(harness: WorkerHarness) -> None:
+    async def nothing(tx: Transaction, batch: object) -> None: ...
+
+    local = local_routes([Route("stock-results", nothing), Route("stock", nothing)], "default")
+    assert StockReserved.TYPE in Chain(local).local
+    await harness.pool.execute(PAUSE, "stock-results")
+    await paused_queues.read("default", harness.pool)
+    left = Chain(local).local
+    assert {route.queue for route in left.values()} == {"stock"}
