@@ -3,6 +3,7 @@
 from messages import (
     account_queries,
     after_sale_queries,
+    archived_orders,
     contacts,
     dashboards,
     dispute_queries,
@@ -20,6 +21,7 @@ QUESTIONS: dict[str, tuple[type[Message], ...]] = {
     "queries": (
         queries.OrderPreview,
         *order_queries.QUERIES,
+        *archived_orders.QUERIES,
         *order_drafts.QUERIES,
         *explanations.QUERIES,
         *account_queries.QUERIES,

@@ -9,6 +9,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     after_sale_queries,
     after_sales,
     annotations,
+    archived_orders,
     authorizations,
     base,
     benefits,

@@ -48,6 +48,7 @@ CODES: dict[str, str] = {
     Code.ORDER_NOT_SCHEDULED: "No cancellation of the order is scheduled",
     Code.ORDER_STUCK: "Alert: orders wait too long for a person, the buyer, a parcel or a timer (`oms stuck`)",
     Code.ORDER_SHIPPED_LATE: "The order has left later than its buyer was promised (an alert)",
+    Code.ORDER_ARCHIVED: "The order ended long ago and is archived: `archived_order.get` shows what is kept of it",
     Code.SUBJECT_CURSOR_INVALID: "`cursor` is not the `next` of a part of an export",
     Code.SUBJECT_HAS_LIVE_ORDERS: "The user cannot be erased yet; `details` lists what is under way",
     Code.COUPON_ALREADY_LOCKED: "The coupon is held by another order",

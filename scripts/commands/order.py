@@ -13,7 +13,7 @@ from scripts.commands import command_app, order_importing
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from scripts.screens import layout, order_rows, order_search
+from scripts.screens import layout, order_archive, order_rows, order_search
 from scripts.screens.explanation_screen import explanation_screen
 from scripts.screens.order_loading import OrderPage, read_page, record_access
 from scripts.screens.order_screen import order_screen
@@ -223,6 +223,24 @@ def import_orders(
     say(f"{len(lines) - len(failed)} of {counted(len(lines), 'order')} {did}")
     if failed:
         raise CommandError(Code.PARTLY, f"{counted(len(failed), 'order')} could not be taken", hint="see the list")
+
+
+@app.command("archived")
+def show_archived(order: Order, output: Output = Format.TABLE) -> None:
+    """Show an order that ended long ago and is archived: how it ended, and its lines.
+
+    JSON has the fields of archived_order.shown: its `document` is all that was kept, as it was stored.
+
+    \b
+    Examples:
+      oms order archived 379226153377300480
+      oms order archived 202611220000000001 -o json | jq .document.log
+    """
+    shown = run(order_archive.read(order))
+    if output is Format.JSON:
+        write_json(shown.model_dump(mode="json"))
+    else:
+        layout.write(order_archive.screen(shown, layout.screen_columns()))
 
 
 @app.command("holds")

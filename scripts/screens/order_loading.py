@@ -19,6 +19,7 @@ from messages.order_queries import OrderDescribed, OrderGet, OrderHistory, Order
 from outbox.packing import shard_of
 from scripts.commands.connections import other_cell_of, person
 from scripts.commands.problems import Code, CommandError
+from workers.services import archive_answers
 from workers.services.order_answers import answer_about_orders
 from workers.store import accesses, exports, orders
 from workers.views import loading
@@ -75,6 +76,10 @@ async def find(tx: Transaction, order: str) -> int:
         if cell := other_cell_of(order):
             hint = f"OMS_CELL={cell} OMS_DATABASE_URL=postgresql://... oms order show {shlex.quote(order)}"
             raise CommandError(Code.NOTHING, f"no order {order} in this cell", why=f"the cell {cell} has it", hint=hint)
+        if order in await archive_answers.find(tx, [order]):
+            hint = f"oms order archived {shlex.quote(order)}"
+            why = "it ended long ago and is kept as one document"
+            raise CommandError(Code.NOTHING, f"order {order} is archived", why=why, hint=hint)
         why = "an order is named by its id (up to 19 digits), its number (it begins with its day) or its UUID"
         hint = f"oms order find {shlex.quote(order)}, which searches by tracking and trade numbers, too"
         raise CommandError(Code.NOTHING, f"no order {order}", why=why, hint=hint)

@@ -2,13 +2,15 @@
 
 import pytest
 
-from messages.base import QueryRejected
-from messages.order_queries import OrderGet
+from messages.archived_orders import ArchivedOrderGet, ArchivedOrderList, ArchivedOrderShown, ArchivedOrdersListed
+from messages.base import Actor, Query, QueryRejected
+from messages.order_queries import OrderGet, OrderTrack
 from messages.subjects import SubjectErase
 from tests.handlers.builders import OPERATOR, cancel, create, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import canary, die, lived, readable
 from tests.handlers.querying import ask
+from workers.domain.codes import Code
 from workers.domain.ids import ID_MAX
 from workers.services import subject_exports
 from workers.services.archive import archive_ended
@@ -85,12 +87,52 @@ async def test_a_repeat_of_the_command_that_placed_an_archived_order_gets_its_ou
     assert again | {"correlation_id": first["correlation_id"]} == first | {"duplicate": True}
 
 
-async def test_the_number_of_an_archived_order_names_no_order(harness: HandlerHarness) -> None:
+async def test_buyer_and_operator_see_what_is_kept_of_an_archived_order(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    first, second = [await harness.place_order() for _ in range(2)]
+    await harness.handle(cancel(first, "a"), cancel(second, "b"))
+    number = (await harness.rows(f"SELECT order_no FROM orders WHERE id = {first}"))[0][0]
+    assert await archived(harness) == [first, second]
+
+    async def shown(actor: Actor, order: str) -> ArchivedOrderShown:
+        [reply] = await ask(harness, ArchivedOrderGet(actor=actor, order=order))
+        assert isinstance(reply, ArchivedOrderShown)
+        return reply
+
+    mine, theirs = await shown(user(), number), await shown(OPERATOR, str(first))
+    assert (mine.order, mine.lines, mine.document) == (theirs.order, theirs.lines, None)
+    assert (mine.order.order_id, mine.order.state, mine.lines[0].sku_id) == (first, "cancelled", "s1")
+    assert theirs.document is not None
+    assert theirs.document["log"][-1]["cur_state"] == "cancelled"
+
+    listed, cursor = [], None
+    for _ in range(2):
+        [page] = await ask(harness, ArchivedOrderList(actor=user(), user_id="u1", limit=1, cursor=cursor))
+        assert isinstance(page, ArchivedOrdersListed)
+        cursor = page.next_cursor
+        listed += [one.order_id for one in page.orders]
+    assert (listed, cursor) == ([second, first], None)
+
+
+REFUSED: list[tuple[Query, Code]] = [
+    (OrderGet(actor=user(), order="{id}"), Code.ORDER_ARCHIVED),
+    (OrderTrack(actor=OPERATOR, order="{id}"), Code.ORDER_ARCHIVED),
+    (OrderGet(actor=user("u2"), order="{id}"), Code.ORDER_NOT_FOUND),
+    (ArchivedOrderGet(actor=user("u2"), order="{id}"), Code.ORDER_NOT_FOUND),
+    (ArchivedOrderGet(actor=OPERATOR, order="7"), Code.ORDER_NOT_FOUND),
+    (ArchivedOrderList(actor=user("u2"), user_id="u1"), Code.AUTH_FORBIDDEN),
+    (ArchivedOrderList(actor=user(), user_id="u1", limit=101), Code.ORDER_PARAM_INVALID),
+    (ArchivedOrderList(actor=user(), user_id="u1", cursor="x"), Code.ORDER_PARAM_INVALID),
+]
+
+
+async def test_a_query_about_an_archived_order_is_rejected_with_a_code(harness: HandlerHarness) -> None:
     await harness.fill_stock()
     order_id = await harness.place_order()
     await harness.handle(cancel(order_id))
-    [(number,)] = await harness.rows("SELECT order_no FROM orders")
     assert await archived(harness) == [order_id]
-    [answer] = await ask(harness, OrderGet(actor=user(), order=number))
-    assert isinstance(answer, QueryRejected)
-    assert answer.code == "ORDER_NOT_FOUND"
+    for query, code in REFUSED:
+        named = query.model_copy(update={"order": str(order_id)}) if getattr(query, "order", "") == "{id}" else query
+        [answer] = await ask(harness, named)
+        assert isinstance(answer, QueryRejected), query
+        assert answer.code == code, query

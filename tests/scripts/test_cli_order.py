@@ -18,6 +18,7 @@ from tests.handlers.harness import HandlerHarness
 from tests.scripts.oms_command import Oms
 from workers import shop
 from workers.domain.shop import Shop
+from workers.services.archive import archive_ended
 from workers.views.keys import uuid_of
 
 SOURCES = ("s0", "s1", "s2", "s3", "s4")
@@ -258,3 +259,26 @@ def test_oms_exits_with_1_for_an_unknown_view(oms: Oms, database_url: str) -> No
     result = oms("order", "show", "7", "--view", "s5", database_url=database_url)
     assert (result.code, result.out) == (1, "")
     assert "'s0', 's1', 's2', 's3', 's4'" in result.err
+
+
+def test_an_archived_order_is_shown_by_a_command_that_every_other_one_names(
+    oms: Oms, database_url: str, scene: Scene
+) -> None:
+    async def archive_rejected() -> None:
+        pool = await open_pool(database_url, application_name="tests")
+        async with pool.acquire() as tx, tx.transaction():
+            assert await archive_ended(tx, [scene.rejected]) == [scene.rejected]
+        await pool.close()
+
+    asyncio.run(archive_rejected())
+    name = str(scene.rejected)
+    for command in ("show", "timeline", "explain"):
+        result = oms("order", command, name, database_url=database_url)
+        assert (result.code, result.out) == (2, "")
+        assert f"next: oms order archived {name}" in result.err
+    page = oms("order", "archived", name)
+    assert page.code == 0
+    assert [word for word in ("archived order, rejected", "Green tea", "u3") if word not in page.out] == []
+    document = oms("order", "archived", name, "-o", "json").json
+    assert document["order"]["state"] == document["document"]["state"] == "rejected"
+    assert "next: oms order show 7" in oms("order", "archived", "7").err

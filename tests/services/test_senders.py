@@ -29,6 +29,8 @@ BUYERS = {Role.STOREFRONT, Role.OPERATOR}
 SENDERS: dict[str, set[Role]] = {
     "order.create": BUYERS,
     "order.import": {Role.OPERATOR},
+    "archived_order.get": BUYERS,
+    "archived_order.list": BUYERS,
     "order.draft.save": BUYERS,
     "order.draft.delete": BUYERS,
     "order.draft.get": BUYERS,

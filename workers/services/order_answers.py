@@ -32,11 +32,12 @@ from messages.orders import Amounts
 from workers import views
 from workers.domain.codes import Code
 from workers.domain.holds import HoldKind
-from workers.services import answer_cache, case_answers, order_explanations
+from workers.services import answer_cache, archive_answers, case_answers, order_explanations
 from workers.services.answer_cache import AnswerCache, AnswerKey
 from workers.services.answer_parts import address, disputed, exchanged, hold, money, named, note, step
 from workers.services.order_explanations import ExplanationContext
 from workers.store import explanations, order_annotations, order_lists
+from workers.store.archived_orders import ArchivedName
 from workers.views import loading
 from workers.views.facets import captured
 from workers.views.keys import uuid_of
@@ -60,6 +61,7 @@ class OrdersRead:
     facts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     notes: Mapping[int, str] = field(default_factory=dict)
     explanation: ExplanationContext = field(default_factory=ExplanationContext)
+    archived: Mapping[str, ArchivedName] = field(default_factory=dict)
 
 
 async def answer_about_orders(
@@ -112,6 +114,7 @@ def _kept(
 async def _read(tx: Transaction, bodies: Sequence[OrderQuery], ids: Mapping[str, int]) -> OrdersRead:
     if not bodies:
         return OrdersRead({}, {})
+    archived = await archive_answers.find(tx, {body.order for body in bodies} - ids.keys())
     ids = {body.order: ids[body.order] for body in bodies if body.order in ids}
     wholes = await loading.read_all(tx, ids.values())
 
@@ -132,12 +135,14 @@ async def _read(tx: Transaction, bodies: Sequence[OrderQuery], ids: Mapping[str,
     explanation = await order_explanations.read(tx, explained, as_of)
     operators = {ids.get(body.order, 0) for body in bodies if body.actor.type != "user"}
     notes = await order_annotations.notes(tx, operators & set(needed(OrderGet)))
-    return OrdersRead(ids, wholes, rows, attempts, facts, notes, explanation)
+    return OrdersRead(ids, wholes, rows, attempts, facts, notes, explanation, archived)
 
 
 def _about_one(body: OrderQuery, read: OrdersRead, in_clear: int | None) -> Reply:
     whole = read.wholes.get(read.ids.get(body.order, 0))
-    if whole is None or (body.actor.type == "user" and whole.head.user_id != body.actor.id):
+    if whole is None:
+        return archive_answers.why_unknown(body.actor, body.order, read.archived, NOT_FOUND)
+    if body.actor.type == "user" and whole.head.user_id != body.actor.id:
         return NOT_FOUND
     if whole.head.version < body.min_version:
         message = f"the order is at version {whole.head.version}, which is not yet the version that you name"

@@ -101,19 +101,20 @@ async def read(tx: Transaction, section: str, opened: Opener, *, after: str | No
     given = [opened.user_id, after, rows_max, *([SCOPES[section]] if section in SCOPES else [])]
     rows = await tx.fetch(SQL[f"exports.{section}"], *given)
     in_clear = IN_CLEAR.get(section, _as_it_is)
-    return [ExportRow(row["place"], _exact(in_clear(orjson.loads(row["row"]), opened))) for row in rows]
+    return [ExportRow(row["place"], exact(in_clear(orjson.loads(row["row"]), opened))) for row in rows]
 
 
 def _as_it_is(row: Row, _: Opener) -> Row:
     return row
 
 
-def _exact(value: Any) -> Any:
+def exact(value: Any) -> Any:
+    """Return what is stored as JSON can be read everywhere: numbers that JavaScript cannot hold are texts."""
     match value:
         case dict():
-            return {name: _exact(item) for name, item in value.items()}
+            return {name: exact(item) for name, item in value.items()}
         case list():
-            return [_exact(item) for item in value]
+            return [exact(item) for item in value]
         case int() if abs(value) > EXACT_MAX:
             return str(value)
     return value
