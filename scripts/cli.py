@@ -24,7 +24,7 @@ COMMANDS = {
     "subject": "Show, export and erase what is kept about a user.",
     "warehouses": "Show and set the warehouses that order lines come from.",
     "consumers": "Show who takes the messages of each queue, and pause and resume queues.",
-    "topology": "Show or declare exchanges, queues and bindings.",
+    "topology": "Show, declare, compare and export exchanges, queues and bindings.",
     "cells": "List the cells: their shards, whether their databases answer, and how many orders they have.",
     "order": "Show, explain, find and import orders, and list what is held.",
     "cases": "List after-sale cases, and show one.",
@@ -62,8 +62,10 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     name="oms",
     cls=LazyGroup,
-    help="Order management: run it, look into it, repair it. Every command reads the OMS_* settings.",
+    help="Order management: run it, look into it, repair it. Every command reads the OMS_* settings.\n\n"
+    "`oms COMMAND --help` has examples; `oms --install-completion` has your shell complete commands and options.",
     no_args_is_help=True,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -108,8 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # a reader such as `head` has closed the pipe: do not complain about the rest
         return Code.OK
     except typer.TyperException as error:
-        message = error.format_message()
-        print(message if message.startswith("Usage") else f"oms: {message}\n  next: oms --help", file=sys.stderr)
+        print(_usage_problem(error), file=sys.stderr)
         return Code.FAILED
     except Exception as error:
         from scripts.commands.explanations import explain  # noqa: PLC0415 (it loads the clients of both servers)
@@ -119,6 +120,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(problem.text, file=sys.stderr)
         return problem.code
+
+
+def _usage_problem(error: typer.TyperException) -> str:
+    """Say what is wrong with the words that were typed, and what the group has where a command was mistyped."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if message.startswith("Usage") or context is None:
+        return message if message.startswith("Usage") else f"oms: {message}\n  next: oms --help"
+    known = ", ".join(getattr(context.command, "commands", ())) if "No such command" in message else ""
+    why = f"\n  why:  the commands are: {known}" if known else ""
+    return f"oms: {message}{why}\n  next: {context.command_path} --help"
 
 
 if __name__ == "__main__":

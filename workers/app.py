@@ -100,13 +100,20 @@ def provider_of(queue: str) -> str:
     return queue.rpartition(".")[2]
 
 
+def served_routes(queues: Sequence[str], settings: Settings) -> tuple[Route, ...]:
+    """Return the routes that a process with these settings serves: of these queues, or all that it can.
+
+    Raises UnknownQueueError.
+    """
+    settings.require_cell()
+    routes = select_routes(queues, all_routes(queues, settings))
+    return without_unconfigured_providers(routes, settings.providers, named=bool(queues))
+
+
 def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     """Serve the queues (all if none is named) until SIGTERM or SIGINT, then finish the delivered messages."""
     given = settings or Settings()
-    given.require_cell()
-    routes = without_unconfigured_providers(
-        select_routes(queues, all_routes(queues, given)), given.providers, named=bool(queues)
-    )
+    routes = served_routes(queues, given)
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
     shop.configure(given.shop)

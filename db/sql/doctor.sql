@@ -5,6 +5,14 @@
 SELECT clock_timestamp() AS now, pg_is_in_recovery() AS standby,
     current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint AS lock_slots;
 
+-- name: doctor.privileges
+-- Locks: none. What the user of the session may not do, though a worker does it, by table.
+SELECT c.relname AS table_name, array_agg(lower(p.privilege)) AS lacking
+FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'
+    AND NOT has_table_privilege(c.oid, p.privilege)
+GROUP BY c.relname ORDER BY c.relname;
+
 -- name: doctor.timers
 -- $1 kinds or NULL, $2 seconds, $3 how many. The timers that are woken within this time, the next first, each with the order of what waits.
 -- Locks: none. Each order is looked up by itself, because a join may read whole tables. A dispute may be about no order.

@@ -66,10 +66,10 @@ def _exchanges(read: BrokerReadings) -> Observation:
 def _exchange_kinds(read: BrokerReadings) -> Observation:
     given = {row["name"]: row for row in read.answers["exchanges"]}
     faults = [
-        f"{one.name}: {'; '.join(differing)}"
+        f"{one.name}: {'; '.join(changed)}"
         for one in read.wanted.exchanges
         if (row := given.get(one.name))
-        and (differing := _differing({"type": one.type, **one.arguments}, {"type": row["type"], **row["arguments"]}))
+        and (changed := differing({"type": one.type, **one.arguments}, {"type": row["type"], **row["arguments"]}))
     ]
     return none_of(faults, "other than declared", "their types and arguments are as declared")
 
@@ -87,14 +87,15 @@ def _queues(read: BrokerReadings) -> Observation:
 def _queue_kinds(read: BrokerReadings) -> Observation:
     given = {row["name"]: {"x-queue-type": row["type"], **row["arguments"]} for row in read.answers["queues"]}
     faults = [
-        f"{one.name}: {'; '.join(differing)}"
+        f"{one.name}: {'; '.join(changed)}"
         for one in read.wanted.queues
-        if one.name in given and (differing := _differing(one.arguments, given[one.name]))
+        if one.name in given and (changed := differing(one.arguments, given[one.name]))
     ]
     return none_of(faults, "other than declared", "their types and arguments are as declared")
 
 
-def _differing(wanted: Mapping[str, object], given: Mapping[str, object]) -> list[str]:
+def differing(wanted: Mapping[str, object], given: Mapping[str, object]) -> list[str]:
+    """Return the arguments in which two declarations differ, in words."""
     return [
         f"{key.removeprefix('x-')} is {given.get(key, 'not set')} in place of {wanted.get(key, 'not set')}"
         for key in sorted(wanted.keys() | given.keys())

@@ -14,7 +14,8 @@ from scripts.commands.connections import run
 from scripts.commands.database_health import DATABASE_CHECKS, read_database
 from scripts.commands.explanations import explain
 from scripts.commands.health_checks import CheckResult, Diagnosis, HealthCheck
-from scripts.commands.output import Format, Output, counted, say, write_json, write_table
+from scripts.commands.health_report import report
+from scripts.commands.output import Format, Output, counted, say, write_json
 from scripts.commands.problems import Code, CommandError
 
 app = command_app()
@@ -55,7 +56,7 @@ def doctor(
     if output is Format.JSON:
         write_json([asdict(result) for result in results])
     else:
-        _report(results)
+        report(results)
     numbers = Counter(result.diagnosis for result in results)
     found = numbers[Diagnosis.WRONG]
     say(f"{counted(found, 'finding') if found else 'no finding'}, {numbers[Diagnosis.UNSEEN]} not looked at")
@@ -81,19 +82,3 @@ async def _look(sections: Iterable[str]) -> tuple[list[CheckResult], list[str]]:
         else:
             results += [check.result(section, readings) for check in checks]
     return results, unreadable
-
-
-def _report(results: Sequence[CheckResult]) -> None:
-    write_table(
-        [
-            {"section": one.section, "check": one.check, "diagnosis": one.diagnosis.value, "found": one.found}
-            for one in results
-        ]
-    )
-    for one in results:
-        if one.diagnosis is Diagnosis.WRONG:
-            say(f"oms: {one.section}, {one.check}: {one.found}\n  why:  {one.why}\n  next: {one.next}")
-    unseen = [one for one in results if one.diagnosis is Diagnosis.UNSEEN]
-    for next in dict.fromkeys(one.next for one in unseen):
-        checks = ", ".join(one.check for one in unseen if one.next == next)
-        say(f"oms: not looked at: {checks}\n  next: {next}")

@@ -1,16 +1,27 @@
-"""`oms topology` shows and declares the exchanges, queues and bindings that the broker must have."""
+"""`oms topology` shows, declares, compares and exports the exchanges, queues and bindings that the broker must have."""
 
+import sys
 from dataclasses import asdict
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
 
 from messages.cell_topology import HASH_TYPE, CellEntry, entry
 from messages.topology import Topology, topology
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, broker_url, run
-from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
-app = command_app("Show or declare exchanges, queues and bindings.")
+app = command_app("Show, declare, compare and export exchanges, queues and bindings.")
+
+
+class ExportFormat(StrEnum):
+    """What the topology is exported for."""
+
+    DEFINITIONS = "definitions"
+    OPERATOR = "operator"
 
 
 @app.command("show")
@@ -77,6 +88,66 @@ def declare(output: Output = Format.TABLE) -> None:
     if output is Format.JSON:
         write_json(described(wanted))
     say(f"declared {len(wanted.exchanges)} exchanges, {len(wanted.queues)} queues, {len(wanted.bindings)} bindings")
+
+
+@app.command("diff")
+def diff(output: Output = Format.TABLE) -> None:
+    """Compare the broker with this version: what is missing, what differs, what is ours and unknown. It only reads.
+
+    It exits with 3 if they differ. Over OMS_AMQP_URL it sees which exchanges and queues are missing; with
+    OMS_MANAGEMENT_URL also types, arguments, bindings, and what an older version has left behind.
+
+    \b
+    Examples:
+      oms topology diff
+      OMS_MANAGEMENT_URL=http://oms-oncall:secret@broker:15672 oms topology diff -o json
+    """
+    from scripts.commands.broker_readings import read_broker  # noqa: PLC0415 (`show` needs no broker client)
+    from scripts.commands.topology_differences import MISSING, differences  # noqa: PLC0415
+
+    read = run(read_broker())
+    rows = differences(read)
+    write_json(rows) if output is Format.JSON else write_table(rows)
+    if "overview" in read.unread:
+        say(f"types, arguments and bindings were not looked at\n  next: {read.unread['overview'].next}")
+    say(f"{counted(len(rows), 'difference')}" if rows else "no difference")
+    if rows:
+        if any(row["difference"] == MISSING for row in rows):
+            say("  next: oms topology declare, as the topology user")
+        raise typer.Exit(Code.DIFFERENT)
+
+
+@app.command("export")
+def export(
+    *,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", "-f", help="definitions: for RabbitMQ itself; operator: for its topology operator."),
+    ] = ExportFormat.DEFINITIONS,
+    vhost: Annotated[str, typer.Option(help="The virtual host.")] = "/",
+    cluster: Annotated[str, typer.Option(help="The RabbitmqCluster of the operator's resources.")] = "rabbitmq",
+    output: Output = Format.TABLE,
+) -> None:
+    """Print the topology as files of other tools: definitions.json, or resources of the topology operator as YAML.
+
+    Neither has users or passwords; `python -m scripts.servers.users` makes those. The command connects to no server.
+    With `-o json` the resources are one JSON list.
+
+    \b
+    Examples:
+      oms topology export > definitions.json; rabbitmqctl import_definitions definitions.json
+      oms topology export --format operator --cluster shop | kubectl apply -f -
+    """
+    from scripts.commands import topology_files  # noqa: PLC0415
+
+    settings = BrokerSettings(amqp_url="amqp://")
+    settings.require_cell()
+    wanted = wanted_topology(settings)
+    if form is ExportFormat.DEFINITIONS:
+        write_json(topology_files.definitions(wanted, vhost))
+        return
+    made = topology_files.resources(wanted, vhost, cluster)
+    write_json(made) if output is Format.JSON else sys.stdout.write(topology_files.as_yaml(made))
 
 
 def _declare_entry(url: str, settings: BrokerSettings) -> None:

@@ -9,6 +9,7 @@ from messages.topology import TAKEN, messages_of
 from outbox.declare import TopologyError
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, process_settings
+from scripts.commands.output import Format, Output
 from scripts.commands.problems import Code, CommandError
 from workers.app import main as serve
 from workers.routes import ROUTES, with_carriers
@@ -26,20 +27,34 @@ def worker(
             help="Queues, comma-separated, without prefix; `dead-letters` is every *.dlq. Default: all.",
         ),
     ] = "",
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Handle nothing: check what a worker needs, and list its queues.")
+    ] = False,
+    output: Output = Format.TABLE,
 ) -> None:
     """Handle the messages of all queues or of some, until SIGTERM.
 
     Any number of workers may serve a queue. Needs OMS_DATABASE_URL, OMS_AMQP_URL and OMS_ENCRYPTION_KEYS.
+    With --dry-run it consumes and writes nothing: it checks settings, keys, database, schema, privileges, broker,
+    exchanges and queues (with OMS_MANAGEMENT_URL also the permissions of its broker user), prints the queues that it
+    would serve, and exits with 0, with 1 for wrong settings, 3 if something is wrong, 5 if a server does not answer.
 
     \b
     Examples:
       oms worker
       oms worker --queues stock,stock-results
       oms worker --queues dead-letters
+      oms worker --queues stock --dry-run
     """
     carriers = BrokerSettings(amqp_url="amqp://").carriers
     served = chosen(queues, [route.queue for route in with_carriers(ROUTES, carriers)])
     process_settings()
+    if dry_run:
+        from scripts.commands.worker_check import check_worker  # noqa: PLC0415 (a worker starts without its modules)
+
+        check_worker(served, output)
+        return
     try:
         serve(served)
     except TopologyError as error:
