@@ -62,7 +62,7 @@ def status(url: str) -> SchemaStatus:
         revision, partitions = None, []
         if _exists(connection, "alembic_version"):
             revision = next(iter(connection.execute("SELECT version_num FROM alembic_version")), {}).get("version_num")
-        if _exists(connection, "order_partitions"):
+        if _exists(connection, "order_months"):
             partitions = connection.execute(SQL["order_partitions.list"].encode()).fetchall()
     pending = [one for one in script.walk_revisions() if revision is None or one.revision > revision]
     return SchemaStatus(

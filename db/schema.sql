@@ -1497,6 +1497,13 @@ SELECT * FROM (VALUES (1, 'orders', 70), (2, 'order_items', 90), (3, 'operate_lo
     (6, 'fulfilments', 100), (7, 'fulfilment_steps', 100), (8, 'shipment_items', 100)) AS t (place, name, fillfactor);
 COMMENT ON VIEW order_partitions IS 'the tables that have a partition for each month of the ids of their orders; those after the first refer to it';
 
+CREATE VIEW order_months AS
+SELECT p.place, p.name AS table_name, c.relname AS name, c.oid, c.reltuples,
+    substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::bigint AS since,
+    substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint AS before
+FROM order_partitions p JOIN pg_inherits i ON i.inhparent = p.name::regclass JOIN pg_class c ON c.oid = i.inhrelid;
+COMMENT ON VIEW order_months IS 'the partitions of these tables: orders with ids from since (null: the first) and below before';
+
 CREATE FUNCTION make_order_partitions(ahead interval) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     part record;
@@ -1504,9 +1511,7 @@ DECLARE
     made integer := 0;
     new_name text;
 BEGIN
-    FOR part IN SELECT p.*, (SELECT max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint)
-            FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = p.name::regclass) AS bound
-        FROM order_partitions p ORDER BY p.place
+    FOR part IN SELECT p.*, (SELECT max(m.before) FROM order_months m WHERE m.place = p.place) AS bound FROM order_partitions p ORDER BY p.place
     LOOP
         month := to_timestamp(((part.bound >> 22) + 1704067200000) / 1000.0);
         WHILE month < clock_timestamp() + least(ahead, interval '2 years') LOOP
@@ -1522,7 +1527,7 @@ BEGIN
     END LOOP;
     RETURN made;
 END $$;
-COMMENT ON FUNCTION make_order_partitions IS 'makes what is missing until so long from now, two years at most, and says how many. A table is made first and attached then, because that lets others read and write meanwhile';
+COMMENT ON FUNCTION make_order_partitions IS 'makes what is missing until so long from now, two years at most, and says how many. Others read meanwhile; who writes a table waits from when a month of it is attached until the transaction ends';
 
 DO $$
 DECLARE
@@ -1684,10 +1689,8 @@ DECLARE
     dropped integer := 0;
     ended bigint := least(before, first_order_id(date_trunc('month', now(), 'UTC')));
 BEGIN
-    FOR month IN SELECT substr(c.relname, length('orders') + 1) AS suffix
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'orders'::regclass AND substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint <= ended
-        ORDER BY substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint
+    FOR month IN SELECT substr(m.name, length('orders') + 1) AS suffix FROM order_months m
+        WHERE m.table_name = 'orders' AND m.before <= ended ORDER BY m.before
     LOOP
         FOR part IN SELECT name || month.suffix AS name FROM order_partitions LOOP
             EXECUTE format('SELECT EXISTS (SELECT FROM %I)', part.name) INTO filled;

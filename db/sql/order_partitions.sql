@@ -5,29 +5,19 @@ SELECT CASE WHEN pg_try_advisory_xact_lock(6021024) THEN make_order_partitions(m
 
 -- name: order_partitions.last
 -- When the ids begin for which no partition of orders exists yet. Locks: none.
-SELECT to_timestamp(((max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint) >> 22) + 1704067200000) / 1000.0) AS at
-FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'orders'::regclass;
+SELECT to_timestamp(((max(before) >> 22) + 1704067200000) / 1000.0) AS at FROM order_months WHERE table_name = 'orders';
 
 -- name: order_partitions.oldest
 -- The least time for which orders have a partition, in ms since 1970; that of 2024, when ids begin, unless older months were dropped.
 -- Locks: none.
-SELECT (coalesce(min(coalesce(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::bigint, 0)), 0) >> 22) + 1704067200000 AS at_ms
-FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'orders'::regclass;
+SELECT (coalesce(min(coalesce(since, 0)), 0) >> 22) + 1704067200000 AS at_ms FROM order_months WHERE table_name = 'orders';
 
 -- name: order_partitions.list
 -- The partitions by time, with the rows of orders as the planner estimates them (-1: not known yet) and the bytes of all tables. The first
 -- begins with the first order. Locks: none.
-WITH parts AS (
-    SELECT p.name AS table_name, c.relname, c.reltuples, c.oid,
-        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::bigint AS since,
-        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint AS before
-    FROM order_partitions p JOIN pg_inherits i ON i.inhparent = p.name::regclass JOIN pg_class c ON c.oid = i.inhrelid
-)
-SELECT max(relname) FILTER (WHERE table_name = 'orders') AS partition,
+SELECT max(name) FILTER (WHERE table_name = 'orders') AS partition,
     to_timestamp(((since >> 22) + 1704067200000) / 1000.0) AS since, to_timestamp(((before >> 22) + 1704067200000) / 1000.0) AS before,
     max(reltuples) FILTER (WHERE table_name = 'orders')::bigint AS orders, sum(pg_total_relation_size(oid))::bigint AS bytes, count(*) AS tables
-FROM parts
+FROM order_months
 GROUP BY since, before
 ORDER BY before;
