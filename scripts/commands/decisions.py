@@ -85,22 +85,23 @@ class Selection:
         return found
 
 
-def planned(selection: Selection, planner: Planner) -> list[LetterPlan]:
+async def read_plans(selection: Selection, planner: Planner) -> list[LetterPlan]:
     """Read the selected letters, a few at a time, and plan each. Raises CommandError if an id is unknown."""
+    async with connected() as tx:
+        ids = await selection.ids(tx)
+        if len(ids) > SELECTED_MAX_LETTERS:
+            raise CommandError(Code.REFUSED, f"more than {SELECTED_MAX_LETTERS:,} letters", hint="name fewer")
+        plans: list[LetterPlan] = []
+        for start in range(0, len(ids), TOGETHER):
+            some = ids[start : start + TOGETHER]
+            rows = {row["id"]: row for row in all_of(some, await dead_letters.read(tx, some))}
+            plans += await planner(tx, [rows[id] for id in some])
+        return plans
 
-    async def read() -> list[LetterPlan]:
-        async with connected() as tx:
-            ids = await selection.ids(tx)
-            if len(ids) > SELECTED_MAX_LETTERS:
-                raise CommandError(Code.REFUSED, f"more than {SELECTED_MAX_LETTERS:,} letters", hint="name fewer")
-            plans: list[LetterPlan] = []
-            for start in range(0, len(ids), TOGETHER):
-                some = ids[start : start + TOGETHER]
-                rows = {row["id"]: row for row in all_of(some, await dead_letters.read(tx, some))}
-                plans += await planner(tx, [rows[id] for id in some])
-            return plans
 
-    return run(read())
+def planned(selection: Selection, planner: Planner) -> list[LetterPlan]:
+    """Return what `read_plans` reads."""
+    return run(read_plans(selection, planner))
 
 
 def accepted(
@@ -111,27 +112,43 @@ def accepted(
     As JSON the plan of a replay that is carried out is left out, because its outcomes are the one document. Raises
     CommandError if there is an objection to one of the letters, unless those are to be skipped.
     """
-    refused = [plan for plan in plans if plan.objection]
     left = [plan for plan in plans if not plan.objection]
-    blocked = bool(refused) and not (skip_refused and left)
-    if output is not Format.JSON or verb != "replay" or dry_run or blocked:
+    refusal = refusal_of(verb, plans, skip_refused=skip_refused)
+    if output is not Format.JSON or verb != "replay" or dry_run or refusal:
         _show_plan(verb, plans, output)
-    if blocked:
-        raise CommandError(
-            Code.REFUSED,
-            f"cannot {verb} {len(refused)} of {counted(len(plans), 'dead letter')}; nothing was done",
-            why="; ".join(f"{plan.id} {plan.objection}" for plan in refused[:5]),
-            hint=f"oms dead-letters show {refused[0].id}" + ("; --skip-refused leaves these out" if left else ""),
-        )
-    for warning in dict.fromkeys(plan.warning for plan in left if plan.warning):
-        alike = [plan.id for plan in left if plan.warning == warning]
-        say(f"warning: {counted(len(alike), 'letter')} (such as {alike[0]}) {warning}")
+    if refusal is not None:
+        raise refusal
+    for warning in warnings_of(left):
+        say(f"warning: {warning}")
     if dry_run:
         say("dry run: nothing was changed")
         return []
     if not yes:
         confirm(f"{verb} {counted(len(left), 'dead letter')}?")
     return left
+
+
+def refusal_of(verb: str, plans: Sequence[LetterPlan], *, skip_refused: bool) -> CommandError | None:
+    """Return why a plan is not carried out: letters to which there is an objection, unless those are to be skipped."""
+    refused = [plan for plan in plans if plan.objection]
+    left = len(plans) - len(refused)
+    if not refused or (skip_refused and left):
+        return None
+    return CommandError(
+        Code.REFUSED,
+        f"cannot {verb} {len(refused)} of {counted(len(plans), 'dead letter')}; nothing was done",
+        why="; ".join(f"{plan.id} {plan.objection}" for plan in refused[:5]),
+        hint=f"oms dead-letters show {refused[0].id}" + ("; --skip-refused leaves these out" if left else ""),
+    )
+
+
+def warnings_of(plans: Sequence[LetterPlan]) -> list[str]:
+    """Return what a person should know before a plan is carried out, each with how many letters it concerns."""
+    found = list[str]()
+    for warning in dict.fromkeys(plan.warning for plan in plans if plan.warning):
+        alike = [plan.id for plan in plans if plan.warning == warning]
+        found.append(f"{counted(len(alike), 'letter')} (such as {alike[0]}) {warning}")
+    return found
 
 
 def decide(
@@ -164,18 +181,21 @@ def changed_meanwhile(done: int = 0) -> CommandError:
     return CommandError(Code.REFUSED, f"the dead letters changed meanwhile; {what}", hint=hint)
 
 
+def plan_table(verb: str, plans: Sequence[LetterPlan]) -> list[dict[str, Any]]:
+    """Return what would happen to each letter; of many letters, what would happen to each group."""
+    lines = _plan_lines(verb, plans)
+    return lines if len(plans) <= SHOWN_ONE_BY_ONE else _grouped(plans, lines)
+
+
 def _show_plan(verb: str, plans: Sequence[LetterPlan], output: Format) -> None:
-    """Print what would happen: to each letter, or, in a table of many, to each group of letters."""
-    lines = [
+    write_json(_plan_lines(verb, plans)) if output is Format.JSON else write_table(plan_table(verb, plans))
+
+
+def _plan_lines(verb: str, plans: Sequence[LetterPlan]) -> list[dict[str, Any]]:
+    return [
         summary(plan.row) | {"to": plan.to, "plan": f"refused: {plan.objection}" if plan.objection else verb}
         for plan in plans
     ]
-    if output is Format.JSON:
-        write_json(lines)
-    elif len(plans) <= SHOWN_ONE_BY_ONE:
-        write_table(lines)
-    else:
-        write_table(_grouped(plans, lines))
 
 
 def _grouped(plans: Sequence[LetterPlan], lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -80,28 +80,34 @@ def replay(
       oms dead-letters list --user u1 -o ids | oms dead-letters replay - --reason "stock is back" -y
       oms dead-letters replay 21 --reason "the key was mistyped" --to order-creation --yes
     """
-    _check_queue(to)
+    refuse_unknown_queue(to)
     words = ids or []
     why_now = reason_given("replay", words, reason)
-    per_minute = _per_minute(rate)
+    per_minute = letters_per_minute(rate)
 
     selection = Selection(words, options, everything)
-    plans = planned(selection, _planner(to, again=again, anyway=anyway))
+    plans = planned(selection, replay_planner(to, again=again, anyway=anyway))
     chosen = accepted("replay", plans, skip_refused=skip_refused, dry_run=dry_run, yes=yes, output=output)
     if not chosen:
         return
-    first = min(len(chosen), canary if canary is not None else CANARY if len(chosen) > CANARY_MIN_LETTERS else 0)
+    first = canary_letters(len(chosen), canary)
     how = ReplayPlan(per_minute, first, canary_wait_seconds, min_success, per_order, one_try)
-    carry_out(run(_started(how, chosen, selection.text, why_now)), wait_seconds=wait_seconds, output=output)
+    started = start_run(how, chosen, selection=selection.text, reason=why_now, note=person())
+    carry_out(run(started), wait_seconds=wait_seconds, output=output)
 
 
-def _check_queue(to: str | None) -> None:
+def refuse_unknown_queue(to: str | None) -> None:
+    """Raise CommandError unless it is a queue of ours, or None."""
     if to is not None and to not in QUEUES:
         why = f"the queues are: {', '.join(QUEUES)}"
         raise CommandError(Code.FAILED, f"no queue {to}", why=why, hint="oms topology show")
 
 
-def _planner(to: str | None, *, again: bool, anyway: bool) -> Planner:
+def replay_planner(to: str | None, *, again: bool, anyway: bool) -> Planner:
+    """Return what plans the replay of letters: `again` also of those that were replayed, `anyway` of those that would
+    die again. Letters that no queue took go `to` this one.
+    """
+
     async def plan(tx: Transaction, rows: Sequence[DeadLetter]) -> list[LetterPlan]:
         edits = await dead_letters.newest_edits(tx, [row["id"] for row in rows])
         return [_plan(row, edits.get(row["id"]), to, again=again, anyway=anyway) for row in rows]
@@ -109,7 +115,8 @@ def _planner(to: str | None, *, again: bool, anyway: bool) -> Planner:
     return plan
 
 
-async def _started(how: ReplayPlan, chosen: Sequence[LetterPlan], selection: str, reason: str) -> int:
+async def start_run(how: ReplayPlan, chosen: Sequence[LetterPlan], *, selection: str, reason: str, note: str) -> int:
+    """Store a run of the planned letters, and return its id. Raises CommandError if they changed since."""
     letters = [
         RunLetter(
             place,
@@ -125,12 +132,18 @@ async def _started(how: ReplayPlan, chosen: Sequence[LetterPlan], selection: str
     ]
     async with connected() as tx, tx.transaction():
         try:
-            return await runs.start(tx, how, letters, selection=selection, reason=reason, note=person())
+            return await runs.start(tx, how, letters, selection=selection, reason=reason, note=note)
         except runs.LettersChangedError:
             raise changed_meanwhile() from None
 
 
-def _per_minute(rate: str) -> int:
+def canary_letters(letters: int, wanted: int | None) -> int:
+    """Return how many letters go first: so many as are wanted, else a few if there are many."""
+    return min(letters, wanted if wanted is not None else CANARY if letters > CANARY_MIN_LETTERS else 0)
+
+
+def letters_per_minute(rate: str) -> int:
+    """Read a rate such as 20/s or 30/m. Raises CommandError if it is none."""
     number, _, unit = rate.partition("/")
     if not number.isdecimal() or not 0 < int(number) <= 10_000 or unit not in ("", "s", "m"):
         raise CommandError(Code.FAILED, f"{rate} is no rate", why="a rate is such as 20/s or 30/m", hint="--rate 20/s")

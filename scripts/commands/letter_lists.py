@@ -117,7 +117,7 @@ def groups(
             found = await dead_letter_lists.groups(tx, await query.narrowed(tx))
             if not found:
                 await refuse_unknown(tx, options)
-            rows = _group_rows(found, by)
+            rows = group_rows(found, by)
             written = await dead_letters.notes(tx, (one.name for one in found))
             if by is GroupBy.FINGERPRINT:
                 rows = [row | {"notes": [note["text"] for note in written.get(row["group"], ())]} for row in rows]
@@ -130,7 +130,8 @@ def groups(
     say(f"{counted(total, 'dead letter')} in {counted(len(rows), 'group')}{hidden}")
 
 
-def _group_rows(found: Sequence[LetterGroup], by: GroupBy) -> list[dict[str, Any]]:
+def group_rows(found: Sequence[LetterGroup], by: GroupBy) -> list[dict[str, Any]]:
+    """Return a row for each group of letters, the largest first."""
     names = ("group", "queue", "type", "reason", "error") if by is GroupBy.FINGERPRINT else (by.value,)
     parts: dict[tuple[str | None, ...], list[LetterGroup]] = defaultdict(list)
     for one in found:

@@ -42,7 +42,7 @@ def show(
         why = "it is recorded who sees personal data in clear, when and why"
         hint = f"oms dead-letters show {id} --reveal --reason '...'"
         raise CommandError(Code.FAILED, "a reason is needed", why=why, hint=hint)
-    letter = run(_read(id, reveal, reason.strip()))
+    letter = run(read_letter(id, reveal=reveal, reason=reason.strip(), note=person()))
     if output is Format.JSON:
         write_json(letter)
         return
@@ -62,12 +62,16 @@ def _write_part(name: str, part: Any) -> None:
         write_json(part)
 
 
-async def _read(id: int, reveal: bool, reason: str) -> dict[str, Any]:
+async def read_letter(id: int, *, reveal: bool, reason: str, note: str) -> dict[str, Any]:
+    """Read all that is known about a letter, masked unless it is revealed: then it is recorded who sees it, and why.
+
+    Raises CommandError if there is no such letter.
+    """
     async with connected() as tx:
         (row,) = all_of([id], await dead_letters.read(tx, [id]))
         if reveal:  # recorded first, so that no look goes without its record
             async with tx.transaction():
-                await decisions.reveal(tx, [id], note=person(), reason=reason)
+                await decisions.reveal(tx, [id], note=note, reason=reason)
         edits = [_edit(edit, reveal) for edit in await dead_letters.edits(tx, id)]
         group = row["fingerprint"] or row["reason"]
         return whole(row, reveal=reveal) | {

@@ -10,7 +10,7 @@ import typer
 
 from db.statements import SQL
 from scripts.commands import command_app, order_importing
-from scripts.commands.connections import connected, run
+from scripts.commands.connections import connected, person, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.screens import layout, order_archive, order_rows, order_search
@@ -79,7 +79,7 @@ def show(
     if not reveal and reason:
         hint = f"oms order show {order} --reveal --reason '...'"
         raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
-    page = run(_revealed(order, reason) if reveal else _page(order))
+    page = run(revealed_page(order, reason, person()) if reveal else order_page(order))
     write_json(page.document()) if as_json else layout.write(order_screen(page, layout.screen_columns()))
 
 
@@ -92,21 +92,25 @@ def _show_stored(order: str, view: Source | None, *, as_json: bool) -> None:
     write_json(shown.document) if as_json else order_rows.write_view(shown)
 
 
-async def _page(order: str, *, reveal: bool = False) -> OrderPage:
+async def order_page(order: str, *, reveal: bool = False) -> OrderPage:
+    """Read all that is known about an order, as of one moment. Raises CommandError if there is none of this name."""
     async with connected() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
         return await read_page(tx, order, reveal=reveal)
 
 
-async def _revealed(order: str, reason: str) -> OrderPage:
-    """Record the access, then read the page with the address in clear: no look goes without its record."""
+async def revealed_page(order: str, reason: str, note: str) -> OrderPage:
+    """Record the access, then read the page with the address in clear: no look goes without its record.
+
+    Raises CommandError without a reason, and as `order_page` does.
+    """
     if not reason.strip():
         why = "it is recorded who sees an address in clear, when and why"
         raise CommandError(
             Code.FAILED, "a reason is needed", why=why, hint=f"oms order show {order} --reveal --reason '...'"
         )
     async with connected() as tx, tx.transaction():
-        await record_access(tx, order, reason.strip())
-    return await _page(order, reveal=True)
+        await record_access(tx, order, reason.strip(), note)
+    return await order_page(order, reveal=True)
 
 
 @app.command("timeline")
@@ -121,7 +125,7 @@ def show_timeline(order: Order, output: Output = Format.TABLE) -> None:
       oms order timeline 379226153377300480
       oms order timeline 202611220000000001 -o json | jq '.steps[] | [.trigger, .after_seconds]'
     """
-    page = run(_page(order))
+    page = run(order_page(order))
     if output is Format.JSON:
         write_json(timeline_document(page))
     else:
@@ -139,7 +143,7 @@ def explain(order: Order, output: Output = Format.TABLE) -> None:
       oms order explain 379226153377300480
       oms order explain 202611220000000001 -o json | jq '.awaits[] | [.what, .whom, .name, .until]'
     """
-    page = run(_page(order))
+    page = run(order_page(order))
     if output is Format.JSON:
         write_json(page.explained.model_dump(mode="json"))
     else:

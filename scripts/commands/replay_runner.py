@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from db.pool import Transaction
@@ -27,7 +28,7 @@ def carry_out(run_id: int, *, wait_seconds: int, output: Format) -> None:
     """
     say(f"replay {run_id} runs; `oms replays pause {run_id}` pauses it, `oms replays cancel {run_id}` ends it")
     try:
-        found, rows = run(_sending(run_id, wait_seconds, _attempts_max()))
+        found, rows = run(send(run_id, wait_seconds=wait_seconds, note=person(), tell=say))
     except KeyboardInterrupt:
         say(f"\nit has not ended\n  next: oms replays resume {run_id}")
         raise
@@ -73,17 +74,25 @@ def progress(counts: ReplayCounts) -> str:
     return f"of {counted(counts.total, 'letter')}: {', '.join(parts) or 'none'}"
 
 
-async def _sending(run_id: int, wait_seconds: int, attempts_max: int) -> tuple[ReplayState, list[dict[str, Any]]]:
+async def send(
+    run_id: int, *, wait_seconds: int, note: str, tell: Callable[[str], None]
+) -> tuple[ReplayState, list[dict[str, Any]]]:
+    """Send a run as `carry_out` does; `tell` gets a line about its progress every few seconds.
+
+    Returns how it stands then, and what became of its letters. Raises CommandError if another process sends it.
+    """
     async with connected() as tx:
         if not await replay_runs.own(tx, run_id):
             hint = f"oms replays watch {run_id}"
             raise CommandError(Code.REFUSED, f"another process sends replay {run_id}", hint=hint)
-        found = await _until_over(tx, run_id, wait_seconds, attempts_max)
+        found = await _until_over(tx, run_id, wait_seconds, note, tell)
         return found, await replay_runs.outcomes(tx, run_id)
 
 
-async def _until_over(tx: Transaction, run_id: int, wait_seconds: int, attempts_max: int) -> ReplayState:
-    sent, owed, note = 0, 1.0, person()
+async def _until_over(
+    tx: Transaction, run_id: int, wait_seconds: int, note: str, tell: Callable[[str], None]
+) -> ReplayState:
+    sent, owed, attempts_max = 0, 1.0, _attempts_max()
     before, news_at, shown_at = (-1, -1), time.monotonic(), time.monotonic()
     while True:
         started = time.monotonic()
@@ -103,21 +112,21 @@ async def _until_over(tx: Transaction, run_id: int, wait_seconds: int, attempts_
             return found
         waits = found.run["canary_passed"] and not found.sent and found.counts.under_way
         if waits and started - news_at >= wait_seconds:
-            return await _left_alone(tx, found)
+            return await _left_alone(tx, found, note)
         if started - shown_at >= PROGRESS_SECONDS:
             shown_at = started
-            say(progress(found.counts))
+            tell(progress(found.counts))
         await asyncio.sleep(STEP_SECONDS)
         per_second = found.run["rate_per_minute"] / 60
         owed = min(owed - found.sent + (time.monotonic() - started) * per_second, max(1.0, per_second))
 
 
-async def _left_alone(tx: Transaction, found: ReplayState) -> ReplayState:
+async def _left_alone(tx: Transaction, found: ReplayState, note: str) -> ReplayState:
     """Leave letters to the workers that have no outcome. If others wait for these, the replay is paused."""
     if not found.counts.unsent:
         return found
     why = f"{counted(found.counts.under_way, 'letter')} have no outcome, and others of their orders wait for these"
     async with tx.transaction():
-        await runs.change(tx, found.run["id"], "pause", why, note=person())
+        await runs.change(tx, found.run["id"], "pause", why, note=note)
         now = await runs.settled(tx, found.run["id"])
     return now or found

@@ -39,14 +39,15 @@ def list_(
 
     async def work() -> list[dict[str, Any]]:
         async with connected() as tx:
-            return [await _line(tx, one) for one in await replay_runs.newest(tx, limit)]
+            return [await line_of(tx, one) for one in await replay_runs.newest(tx, limit)]
 
     rows = run(work())
     write_list(rows, output)
     say(counted(len(rows), "replay"))
 
 
-async def _line(tx: Any, one: Mapping[str, Any]) -> dict[str, Any]:
+async def line_of(tx: Any, one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a replay with its counts, for a list."""
     counts = await replay_runs.counts(tx, one["id"])
     shown = {name: one[name] for name in ("id", "state", "at", "actor", "note", "reason", "selection", "why")}
     names = ("total", "unsent", "under_way", "worked", "refused", "died_again", "handled_before", "left_out")
@@ -65,7 +66,7 @@ def show(run_id: RunId, *, output: Output = Format.TABLE) -> None:
 
     async def work() -> tuple[ReplayState, list[dict[str, Any]], list[dict[str, Any]]]:
         async with connected() as tx:
-            found = await _settled(tx, run_id)
+            found = await settled(tx, run_id)
             return found, await replay_runs.outcomes(tx, run_id), await replay_runs.letters(tx, run_id)
 
     found, outcomes, letters = run(work())
@@ -89,7 +90,7 @@ def watch(run_id: RunId, *, output: Output = Format.TABLE) -> None:
 
     async def work() -> tuple[ReplayState, list[dict[str, Any]]]:
         async with connected() as tx:
-            return await _settled(tx, run_id), await replay_runs.outcomes(tx, run_id)
+            return await settled(tx, run_id), await replay_runs.outcomes(tx, run_id)
 
     found, outcomes = run(work())
     while found.state == runs.RUNNING:
@@ -143,22 +144,26 @@ def resume(
 
 
 def _change(run_id: int, action: DeadLetterAction, why: str | None, output: Format) -> None:
-    async def work() -> str | None:
-        async with connected() as tx, tx.transaction():
-            return await runs.change(tx, run_id, action, why, note=person())
-
-    before = run(work())
-    if before is None:
-        raise _unknown(run_id)
-    if before in (runs.CANCELLED, runs.FINISHED):
-        raise CommandError(Code.REFUSED, f"replay {run_id} is {before}", hint=f"oms replays show {run_id}")
+    before = run(change(run_id, action, why, note=person()))
     state = runs.STATE_AFTER[action]
     if output is Format.JSON:
         write_json({"id": run_id, "state": state, "before": before})
     say(f"replay {run_id} is {state}")
 
 
-async def _settled(tx: Any, run_id: int) -> ReplayState:
+async def change(run_id: int, action: DeadLetterAction, why: str | None, *, note: str) -> str:
+    """Pause, cancel or resume a replay, and return its former state. Raises CommandError if it is over, or unknown."""
+    async with connected() as tx, tx.transaction():
+        before = await runs.change(tx, run_id, action, why, note=note)
+    if before is None:
+        raise _unknown(run_id)
+    if before in (runs.CANCELLED, runs.FINISHED):
+        raise CommandError(Code.REFUSED, f"replay {run_id} is {before}", hint=f"oms replays show {run_id}")
+    return before
+
+
+async def settled(tx: Any, run_id: int) -> ReplayState:
+    """Return how a replay stands, with outcomes as known now. Raises CommandError if there is none of this id."""
     async with tx.transaction():
         found = await runs.settled(tx, run_id)
     if found is None:

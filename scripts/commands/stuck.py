@@ -52,7 +52,7 @@ def stuck(
         why = f"a kind is one of {', '.join(LIMITS)}"
         raise CommandError(Code.FAILED, f"nothing waits for {wrong[0]}", why=why, hint=HINT)
     longer_seconds = None if longer_than is None else seconds_in(longer_than, hint=HINT)
-    found, now = run(_ask(kind or [], longer_seconds, limit, cursor))
+    found, now = run(ask_stuck(kind or [], longer_seconds, limit, cursor))
     if output is Format.JSON:
         write_json(found.model_dump(mode="json"))
         return
@@ -61,9 +61,10 @@ def stuck(
     say((f"{counted(total, 'wait')} too long" if total else "nothing waits too long") + rest(found.next_cursor))
 
 
-async def _ask(
+async def ask_stuck(
     kinds: list[str], longer_than_seconds: int | None, limit: int, cursor: str | None
 ) -> tuple[OrderStuckListed, datetime]:
+    """Return a page of what waits too long, and the time of the database. Raises CommandError for a wrong cursor."""
     shop.configure(PlanSettings().shop)
     wanted = {"what": tuple(kinds), "longer_than_seconds": longer_than_seconds, "limit": limit, "cursor": cursor}
     body = OrderStuck.model_validate({"actor": operator()} | wanted)

@@ -37,6 +37,19 @@ class Column:
 
 
 @dataclass(frozen=True)
+class TitledTable:
+    """A table before it is fitted to a width, under its title."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+
+    def lines(self, width: int) -> Lines:
+        """Return it for a screen: see `section`."""
+        return section(self.title, self.columns, self.rows, width)
+
+
+@dataclass(frozen=True)
 class Grid:
     """A table that was fitted to a width. Each row is one line, or several if something had to be folded."""
 

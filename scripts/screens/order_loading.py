@@ -125,9 +125,9 @@ async def answers(tx: Transaction, query: type[OrderQuery], ids: Sequence[int]) 
     return replies
 
 
-async def record_access(tx: Transaction, order: str, reason: str) -> None:
-    """Record that the person sees the address of an order in clear. Raises CommandError if there is no such order."""
-    await accesses.of_order(tx, await find(tx, order), note=person(), reason=reason)
+async def record_access(tx: Transaction, order: str, reason: str, note: str) -> None:
+    """Record that a person sees the address of an order in clear. Raises CommandError if there is no such order."""
+    await accesses.of_order(tx, await find(tx, order), note=note, reason=reason)
 
 
 async def _records(tx: Transaction, name: str, family: Sequence[int]) -> list[Record]:

@@ -25,14 +25,15 @@ def order_screen(page: OrderPage, width: int) -> Lines:
     marks = [word for word, is_so in (("held", order.held), ("deleted by its buyer", order.deleted)) if is_so]
     parts = (
         title(f"Order {order.order_no or order.order_id}: {', '.join([order.state, *marks])}", width),
-        fields(list(_summary(page)), width),
+        fields(list(summary(page)), width),
         [Text(), heading("timeline"), *timeline.lines(timeline.steps(page), width)],
-        *tables(page, width),
+        *(table.lines(width) for table in tables(page, width)),
     )
     return [line for part in parts for line in part]
 
 
-def _summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
+def summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
+    """Yield what a person has to know of an order, line by line; lines without a value are left out."""
     order, facets = page.order, page.order.facets
     yield "means", MEANINGS[State(order.state)]
     if page.explained.entered is not None:

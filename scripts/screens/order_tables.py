@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from messages.order_queries import LineShown, ParcelShown, PaymentShown, RefundShown, TrackedFact
-from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, section
+from scripts.screens.layout import NUMBER_COLUMNS, Column, TitledTable
 from scripts.screens.order_loading import OrderPage, Record
 from scripts.screens.timeline import sent_instead, text_of, when
 from workers.domain.money import render
 
 
-def tables(page: OrderPage, width: int) -> Iterator[Lines]:
+def tables(page: OrderPage, width: int) -> Iterator[TitledTable]:
     """Yield the tables that have rows, in the order in which they are read."""
     for table in (_children, _lines, _payments, _attempts, _refunds, _cases, _parcels, _reports):
         yield table(page, width)
@@ -20,7 +20,7 @@ def tables(page: OrderPage, width: int) -> Iterator[Lines]:
     yield _plain(page, "outbox: events that have not left", _OUTBOX, page.outbox, width)
 
 
-def _children(page: OrderPage, width: int) -> Lines:
+def _children(page: OrderPage, width: int) -> TitledTable:
     currency = page.order.payable.currency
     columns = [
         Column("order"),
@@ -36,10 +36,10 @@ def _children(page: OrderPage, width: int) -> Lines:
          render(row["payable_amount"], currency), row["units"])
         for row in page.children
     ]  # fmt: skip
-    return section("children", columns, rows, width)
+    return TitledTable("children", columns, rows)
 
 
-def _lines(page: OrderPage, width: int) -> Lines:
+def _lines(page: OrderPage, width: int) -> TitledTable:
     currency = page.order.payable.currency
     columns = [
         Column("order"),
@@ -57,7 +57,7 @@ def _lines(page: OrderPage, width: int) -> Lines:
          render(line.unit_price, currency), render(line.payable, currency), _gone(line, currency))
         for line in page.order.lines
     ]  # fmt: skip
-    return section("lines", columns, rows, width)
+    return TitledTable("lines", columns, rows)
 
 
 def _gone(line: LineShown, currency: str) -> str:
@@ -74,7 +74,7 @@ def _gone(line: LineShown, currency: str) -> str:
     return ", ".join([*units, *([render(line.refunded, currency)] if line.refunded else [])])
 
 
-def _payments(page: OrderPage, width: int) -> Lines:
+def _payments(page: OrderPage, width: int) -> TitledTable:
     columns = [
         Column("at (UTC)"),
         Column("provider"),
@@ -87,7 +87,7 @@ def _payments(page: OrderPage, width: int) -> Lines:
         (when(one.occurred_at, width), one.provider, one.trade_no, text_of(one.amount), _verdict(one), one.reason_code)
         for one in page.order.payments
     ]
-    return section("payments", columns, rows, width)
+    return TitledTable("payments", columns, rows)
 
 
 def _verdict(fact: PaymentShown) -> str:
@@ -95,7 +95,7 @@ def _verdict(fact: PaymentShown) -> str:
     return ", ".join([fact.kind, *([] if fact.verdict == "kept" else [fact.verdict]), *disputes])
 
 
-def _attempts(page: OrderPage, width: int) -> Lines:
+def _attempts(page: OrderPage, width: int) -> TitledTable:
     columns = [
         Column("started (UTC)"),
         Column("provider"),
@@ -111,7 +111,7 @@ def _attempts(page: OrderPage, width: int) -> Lines:
          when(one.expire_at, width), one.attempt_id)
         for one in page.order.attempts
     ]  # fmt: skip
-    return section("attempts to pay", columns, rows, width)
+    return TitledTable("attempts to pay", columns, rows)
 
 
 def cause_of(refund: RefundShown) -> str:
@@ -119,7 +119,7 @@ def cause_of(refund: RefundShown) -> str:
     return refund.cause if refund.replaces is None else f"{refund.cause}, replaces {refund.replaces}"
 
 
-def _refunds(page: OrderPage, width: int) -> Lines:
+def _refunds(page: OrderPage, width: int) -> TitledTable:
     columns = [
         Column("order"),
         Column("requested (UTC)"),
@@ -136,10 +136,10 @@ def _refunds(page: OrderPage, width: int) -> Lines:
          text_of(one.amount), one.state, cause_of(one), one.reason_code, when(one.finished_at, width))
         for one in page.order.refunds
     ]  # fmt: skip
-    return section("refunds", columns, rows, width)
+    return TitledTable("refunds", columns, rows)
 
 
-def _cases(page: OrderPage, width: int) -> Lines:
+def _cases(page: OrderPage, width: int) -> TitledTable:
     columns = [
         Column("order"),
         Column("case"),
@@ -158,10 +158,10 @@ def _cases(page: OrderPage, width: int) -> Lines:
          when(one.completed_at, width))
         for one in page.order.cases
     ]  # fmt: skip
-    return section("after-sale cases (oms cases show CASE)", columns, rows, width)
+    return TitledTable("after-sale cases (oms cases show CASE)", columns, rows)
 
 
-def _parcels(page: OrderPage, width: int) -> Lines:
+def _parcels(page: OrderPage, width: int) -> TitledTable:
     columns = [
         Column("carrier"),
         Column("tracking number"),
@@ -176,10 +176,10 @@ def _parcels(page: OrderPage, width: int) -> Lines:
          when(one.outbound_at, width), when(one.delivered_at, width), _last_place(one))
         for one in page.order.parcels
     ]  # fmt: skip
-    return section("parcels", columns, rows, width)
+    return TitledTable("parcels", columns, rows)
 
 
-def _reports(page: OrderPage, width: int) -> Lines:
+def _reports(page: OrderPage, width: int) -> TitledTable:
     parcels = page.order.parcels
     columns = [Column("tracking number"), Column("at (UTC)"), Column("status"), Column("place", least=12)]
     rows = [
@@ -187,7 +187,7 @@ def _reports(page: OrderPage, width: int) -> Lines:
         for one in parcels
         for fact in one.facts
     ]
-    return section("what carriers reported", columns, rows, width)
+    return TitledTable("what carriers reported", columns, rows)
 
 
 def _status(fact: TrackedFact) -> str:
@@ -294,12 +294,12 @@ _OUTBOX = (
 
 def _plain(
     page: OrderPage, title: str, columns: Sequence[tuple[str, Column]], rows: Sequence[Record], width: int
-) -> Lines:
+) -> TitledTable:
     """A table of rows as they are stored, with a first column that names the child that a row belongs to."""
     cells = [
         (page.names.get(row.get("order_id", 0), ""), *(_shown(row[name], width) for name, _ in columns)) for row in rows
     ]
-    return section(title, [Column("order"), *(column for _, column in columns)], cells, width)
+    return TitledTable(title, [Column("order"), *(column for _, column in columns)], cells)
 
 
 def _shown(value: Any, width: int) -> Any:
