@@ -16,6 +16,7 @@ COMMANDS = {
     "worker": "Handle the messages of all queues or of some, until SIGTERM.",
     "relay": "Publish the messages of the outbox, until SIGTERM.",
     "migrate": "Bring the database to the newest schema.",
+    "console": "Show queues, dead letters, orders and replays in a browser on this machine.",
     "doctor": "Look at a deployment, and say what is wrong, why it matters and what to type next.",
     "audit": "Check on the live database that all invariants hold.",
     "repair": "Find messages and timers that were lost for good, and announce them again.",

@@ -1,4 +1,4 @@
-"""Installs RabbitMQ by apt if it is missing and we have the rights."""
+"""Installs what a test or a private server needs by apt, if it is missing and we have the rights."""
 
 import fcntl
 import os
@@ -11,22 +11,23 @@ from pathlib import Path
 
 from scripts.servers.lifecycle import ServersUnavailableError, say
 
-_COMMAND = "apt-get install --no-install-recommends rabbitmq-server"
+_COMMAND = "apt-get install --no-install-recommends"
 
 
-def install_rabbitmq() -> None:
-    """Install the package without starting its service. Raises ServersUnavailableError."""
+def install(what: str, package: str) -> None:
+    """Install the package without starting its service. Raises ServersUnavailableError, which names it `what`."""
+    command = f"{_COMMAND} {package}"
     if shutil.which("apt-get") is None:
-        raise ServersUnavailableError("RabbitMQ is not installed, and there is no apt-get to install it")
+        raise ServersUnavailableError(f"{what} is not installed, and there is no apt-get to install it")
     rights = _rights()
     if rights is None:
-        raise ServersUnavailableError(f"RabbitMQ is not installed, and only root can install it; type: sudo {_COMMAND}")
-    say(f"rabbitmq: not installed; {' '.join([*rights, _COMMAND])} ...")
+        raise ServersUnavailableError(f"{what} is not installed, and only root can install it; type: sudo {command}")
+    say(f"{what}: not installed; {' '.join([*rights, command])} ...")
     with _one_at_a_time():
         _apt(rights, "update", "-qq")
-        failure = _apt(rights, "install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server")
+        failure = _apt(rights, "install", "-y", "-qq", "--no-install-recommends", package)
     if failure:
-        raise ServersUnavailableError(f"RabbitMQ could not be installed ({_COMMAND}):\n{failure}")
+        raise ServersUnavailableError(f"{what} could not be installed ({command}):\n{failure}")
 
 
 @contextmanager

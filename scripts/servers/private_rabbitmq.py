@@ -9,7 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
-from scripts.servers.apt import install_rabbitmq
+from scripts.servers.apt import install
 from scripts.servers.broker import BrokerServer
 from scripts.servers.folder import RunFolder
 from scripts.servers.lifecycle import Lifecycle, ServersUnavailableError, say, wait_until
@@ -123,7 +123,7 @@ def _program() -> Path:
     """
     program = _installed()
     if program is None:
-        install_rabbitmq()
+        install("RabbitMQ", "rabbitmq-server")
         program = _installed()
     if program is None:
         raise ServersUnavailableError("RabbitMQ is installed, but its script is in none of: " + ", ".join(_PLACES))

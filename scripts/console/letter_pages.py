@@ -1,0 +1,112 @@
+"""Dead letters: groups that failed alike, lists by filter, and one letter with all that is known about it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from db.cipher import CipherError
+from db.pool import Transaction
+from scripts.commands.connections import connected
+from scripts.commands.decisions import summary
+from scripts.commands.letter_filters import LetterOptions, refuse_unknown
+from scripts.commands.letter_lists import GroupBy, group_rows
+from scripts.commands.letter_views import NESTED, read_letter
+from scripts.commands.problems import Code, CommandError
+from scripts.console import letter_forms
+from scripts.console.forms import reason_and_actor
+from scripts.console.rendering import page
+from workers.store import dead_letter_lists, dead_letters
+from workers.store.dead_letter_lists import LetterFilter
+
+GROUPS_MAX, LETTERS_MAX = 50, 100
+
+
+async def groups(request: web.Request) -> web.Response:
+    """Show letters that failed alike as one line, the largest group first."""
+    options = letter_forms.options_of(letter_forms.fields_of(request.query_string))
+    query = options.build(datetime.now(UTC))
+    async with connected() as tx:
+        wanted = await query.narrowed(tx)
+        found = await dead_letter_lists.groups(tx, wanted)
+        if not found:
+            await refuse_unknown(tx, options)
+        rows = group_rows(found, GroupBy.FINGERPRINT)
+        notes = await dead_letters.notes(tx, (row["group"] for row in rows))
+        shown = [
+            row | {"place": await _place(tx, row, wanted.state), "notes": notes.get(row["group"], ())}
+            for row in rows[:GROUPS_MAX]
+        ]
+    return page(request, "groups.html", rows=shown, hidden=len(rows) - len(shown), **_filters(options))
+
+
+async def _place(tx: Transaction, group: Mapping[str, Any], state: str | None) -> str:
+    """Return file, line and function where the newest letter of a group failed; where in its body, if it is that."""
+    wanted = LetterFilter(state=state, groups=[group["group"]], queues=[group["queue"]])
+    newest = await dead_letter_lists.find(tx, wanted, 1)
+    if not newest or newest[0]["error_path"]:
+        return str(newest[0]["error_path"]) if newest else ""
+    [row] = await dead_letters.read(tx, [newest[0]["id"]])
+    try:
+        _, headers = dead_letters.opened(row)
+    except CipherError:
+        return ""
+    steps = [step for step in orjson.loads(headers).get("traceback", ()) if ":" in step]
+    ours = [step for step in steps if not step.startswith("/") and "site-packages" not in step]
+    return str((ours or steps or [""])[-1])
+
+
+def _filters(options: LetterOptions) -> dict[str, Any]:
+    return {
+        "filters": letter_forms.values_of(options),
+        "choices": letter_forms.CHOICES,
+        "hints": letter_forms.HINTS,
+        "first": letter_forms.FIRST,
+        "query": letter_forms.query_of(options),
+        "typed": options.text,
+    }
+
+
+async def letters(request: web.Request) -> web.Response:
+    """List letters, the newest first, without personal data."""
+    options = letter_forms.options_of(letter_forms.fields_of(request.query_string))
+    query = options.build(datetime.now(UTC))
+    async with connected() as tx:
+        wanted = await query.narrowed(tx)
+        rows = await dead_letter_lists.find(tx, wanted, LETTERS_MAX)
+        total = len(rows) if len(rows) < LETTERS_MAX else await dead_letter_lists.count(tx, wanted)
+        if not rows:
+            await refuse_unknown(tx, options)
+    shown = [summary(row) | {"died_at": row["died_at"]} for row in rows]
+    return page(request, "letters.html", rows=shown, total=total, **_filters(options))
+
+
+async def letter(request: web.Request) -> web.Response:
+    """Show one letter, masked."""
+    return await _letter_page(request, reveal=False)
+
+
+async def reveal(request: web.Request) -> web.Response:
+    """Record that a person sees the letter in clear, and show it so."""
+    reason, actor = await reason_and_actor(request, "it is recorded who sees personal data in clear, when and why")
+    return await _letter_page(request, reveal=True, reason=reason, actor=actor)
+
+
+async def _letter_page(request: web.Request, *, reveal: bool, reason: str = "", actor: str = "") -> web.Response:
+    text = request.match_info["id"]
+    if not text.isdecimal():
+        raise CommandError(Code.FAILED, f"{text} is no id", why="an id is a number", hint="oms dead-letters list")
+    found = await read_letter(int(text), reveal=reveal, reason=reason, note=actor)
+    about = {name: value for name, value in found.items() if name not in NESTED}
+    about["group"] = found["fingerprint"] or found["reason"]
+    return page(request, "letter.html", letter=found, about=about, revealed=reveal)
+
+
+ROUTES: Sequence[web.RouteDef] = (
+    web.get("/letters/groups", groups),
+    web.get("/letters", letters),
+    web.get("/letters/{id}", letter),
+    web.post("/letters/{id}/reveal", reveal),
+)

@@ -1,0 +1,146 @@
+"""Reads from the broker how many messages wait in which queue, and for how many consumers.
+
+No message of a quorum queue says when it came without being taken out. So how long the oldest has waited is what the
+depth and the rate of handling make of it; without any handling, at least the time since this console has seen the queue
+fill.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import SecretStr
+from yarl import URL
+
+from messages.topology import TAKEN, Names, Topology, messages_of
+from outbox import wire
+from scripts.commands.broker_readings import SET_URL, queue_counts
+from scripts.commands.connections import BrokerSettings, broker_url
+from scripts.commands.problems import Code, CommandError
+from scripts.commands.topology import wanted_topology
+from scripts.servers.management import Management
+
+COLUMNS = "name,messages_ready,messages_unacknowledged,consumers,message_stats.ack_details.rate"
+SERVED = frozenset(name for name in TAKEN if messages_of(name) and not name.startswith("provider-calls."))
+"""The queues that need a worker in every shop. Those of calls need one where the shop has the provider."""
+KEPT_SECONDS = 1.0
+"""Several pages that are open look at the broker together."""
+
+
+class ConsoleSettings(BrokerSettings):
+    """The settings of the console, which needs no broker."""
+
+    amqp_url: SecretStr = SecretStr("")
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """How a queue stands. `dead` counts the messages in its dead-letter queue that no worker has taken in yet."""
+
+    name: str
+    ready: int
+    under_way: int
+    consumers: int
+    dead: int
+    handled_per_second: float = 0.0
+    filled_seconds: float = 0.0
+    """How long this console has seen it not empty."""
+
+    @property
+    def unserved(self) -> bool:
+        """True if nothing consumes a queue that every shop needs a worker for."""
+        return not self.consumers and self.name in SERVED
+
+    @property
+    def in_use(self) -> bool:
+        """True if something is there."""
+        return bool(self.ready or self.under_way or self.dead)
+
+    @property
+    def oldest(self) -> tuple[float, str]:
+        """How long the oldest message has waited, in seconds, and how exact that is: "about" or "at least"."""
+        waiting = self.ready + self.under_way
+        if waiting and self.handled_per_second > 0:
+            return waiting / self.handled_per_second, "about"
+        return (self.filled_seconds, "at least") if waiting else (0.0, "")
+
+
+@dataclass
+class QueueWatch:
+    """Remembers since when each queue has not been empty."""
+
+    _filled_at: dict[str, float]
+    _read_at: float
+    _found: Sequence[QueueDepth]
+    _lock: asyncio.Lock
+
+    def __init__(self) -> None:
+        self._filled_at, self._read_at, self._found, self._lock = {}, -KEPT_SECONDS, (), asyncio.Lock()
+
+    async def read(self) -> Sequence[QueueDepth]:
+        """Return the queues, the deepest first. Raises CommandError if no URL is given, or what connecting raises."""
+        async with self._lock:
+            if time.monotonic() - self._read_at >= KEPT_SECONDS:
+                settings = ConsoleSettings()
+                settings.require_cell()
+                self._found = self._depths(settings.names, wanted_topology(settings), await _read_rows(settings))
+                self._read_at = time.monotonic()
+            return self._found
+
+    def _depths(self, names: Names, wanted: Topology, rows: Mapping[str, Mapping[str, Any]]) -> list[QueueDepth]:
+        now = time.monotonic()
+        filled = {name for name, row in rows.items() if row["messages_ready"] + row["messages_unacknowledged"]}
+        self._filled_at = {name: self._filled_at.get(name, now) for name in filled}
+        found = [
+            QueueDepth(
+                name=one.name.removeprefix(f"{names.prefix}."),
+                ready=row["messages_ready"],
+                under_way=row["messages_unacknowledged"],
+                consumers=row.get("consumers", 0),
+                dead=rows.get(f"{one.name}.dlq", {}).get("messages_ready", 0),
+                handled_per_second=_rate(row),
+                filled_seconds=now - self._filled_at.get(one.name, now),
+            )
+            for one in wanted.queues
+            if (row := rows.get(one.name)) is not None and not one.name.endswith(".dlq")
+        ]
+        return sorted(found, key=lambda one: (-(one.ready + one.under_way + one.dead), one.name))
+
+
+def _rate(row: Mapping[str, Any]) -> float:
+    """Return the acknowledged messages a second; the interface writes an empty list where nothing ever was."""
+    stats = row.get("message_stats") or {}
+    return float((stats.get("ack_details") or {}).get("rate", 0.0))
+
+
+async def _read_rows(settings: ConsoleSettings) -> Mapping[str, Mapping[str, Any]]:
+    """Return each queue by name with the columns of the management interface, also where only AMQP is to be had."""
+    management, amqp = settings.management_url.get_secret_value(), settings.amqp_url.get_secret_value()
+    if management:
+        vhost = URL(amqp).path.removeprefix("/") if amqp else ""
+        return await asyncio.to_thread(_ask, management, vhost or "/")
+    if not amqp:
+        raise CommandError(Code.FAILED, "the broker is not looked at", why="its URL is not known", hint=SET_URL)
+    connection = await wire.connect(broker_url(settings), name="oms console")
+    try:
+        found = await queue_counts(connection, [one.name for one in wanted_topology(settings).queues])
+    finally:
+        await wire.close(connection)
+    return {
+        name: {"messages_ready": one.messages, "messages_unacknowledged": 0, "consumers": one.consumers}
+        for name, one in found.items()
+    }
+
+
+def _ask(url: str, vhost: str) -> dict[str, Mapping[str, Any]]:
+    try:
+        rows = Management(url).call("GET", f"/queues/{quote(vhost, safe='')}?columns={COLUMNS}")
+    except (OSError, ValueError, HTTPException) as error:
+        # Only the kind: the text of such an error can hold parts of the URL, and so of its password.
+        why = f"its management interface does not answer ({type(error).__name__})"
+        raise CommandError(Code.UNREACHABLE, "the broker is not looked at", why=why, hint=SET_URL) from None
+    return {row["name"]: row for row in rows if "messages_ready" in row}

@@ -1,0 +1,187 @@
+"""Replays of dead letters: the plan, the start, the progress, and to pause, resume or cancel one."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from messages.dead_letters import DeadLetterAction
+from messages.topology import QUEUES
+from scripts.commands.connections import connected, database_user
+from scripts.commands.decisions import (
+    LetterPlan,
+    Selection,
+    changed_meanwhile,
+    plan_table,
+    read_plans,
+    refusal_of,
+    warnings_of,
+)
+from scripts.commands.letter_decisions import (
+    CANARY,
+    CANARY_MIN_LETTERS,
+    canary_letters,
+    letters_per_minute,
+    refuse_unknown_queue,
+    replay_planner,
+    start_run,
+)
+from scripts.commands.problems import Code, CommandError
+from scripts.commands.replay_runner import progress
+from scripts.commands.replays import change, line_of, settled
+from scripts.console import letter_forms
+from scripts.console.forms import reason_and_actor, typed
+from scripts.console.rendering import page
+from scripts.console.state import STATE
+from workers.domain.replay_rules import ReplayPlan
+from workers.services import replay_runs as runs
+from workers.store import replay_runs
+
+REPLAYS_SHOWN, LETTERS_SHOWN = 50, 200
+ABOUT_PLAN = (letter_forms.IDS, "to", "again", "anyway")
+"""What the address of a plan says besides filters."""
+WHY_NEEDED = "it is recorded for the next person who looks at the dead letter"
+
+
+@dataclass(frozen=True)
+class ShownPlan:
+    """A replay as it was planned from an address: `digest` changes if a letter of it does."""
+
+    selection: Selection
+    plans: Sequence[LetterPlan]
+    to: str
+    again: bool
+    anyway: bool
+
+    @property
+    def left(self) -> list[LetterPlan]:
+        """The letters that would be sent."""
+        return [plan for plan in self.plans if not plan.objection]
+
+    @property
+    def digest(self) -> str:
+        """A text that is the same only while letters, states and objections are."""
+        parts = [(plan.id, plan.row["state"], plan.row["repeats"], plan.to, plan.objection) for plan in self.plans]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+async def read_plan(query: str) -> ShownPlan:
+    """Plan the replay that an address names. Raises CommandError if it names no letters."""
+    given = letter_forms.fields_of(query)
+    options = letter_forms.options_of(given, also=ABOUT_PLAN)
+    to, again, anyway = "".join(given.get("to", [])), "again" in given, "anyway" in given
+    refuse_unknown_queue(to or None)
+    selection = Selection(letter_forms.ids_of(given), options)
+    plans = await read_plans(selection, replay_planner(to or None, again=again, anyway=anyway))
+    return ShownPlan(selection, plans, to, again, anyway)
+
+
+async def plan(request: web.Request) -> web.Response:
+    """Show what a replay would do to which letters, and change nothing."""
+    found = await read_plan(request.query_string)
+    return page(
+        request,
+        "plan.html",
+        plan=found,
+        rows=plan_table("replay", found.plans),
+        refusal=refusal_of("replay", found.plans, skip_refused=True),
+        warnings=warnings_of(found.left),
+        canary=canary_letters(len(found.left), None),
+        about_canary=(CANARY, CANARY_MIN_LETTERS),
+        query=request.query_string,
+        queues=list(QUEUES),
+        fields=[(name, value) for name, value in request.query.items() if name not in ("to", "again", "anyway")],
+        database_user=database_user(),
+    )
+
+
+async def start(request: web.Request) -> web.Response:
+    """Start a replay exactly as it was shown, and send it from here."""
+    reason, actor = await reason_and_actor(request, WHY_NEEDED)
+    form = await typed(request)
+    found = await read_plan(form.get("plan", ""))
+    if form.get("digest") != found.digest:
+        raise changed_meanwhile()
+    if problem := refusal_of("replay", found.plans, skip_refused=bool(form.get("skip-refused"))):
+        raise problem
+    how = _how(form, len(found.left))
+    run_id = await start_run(how, found.left, selection=found.selection.text, reason=reason, note=actor)
+    request.app[STATE].senders.start(run_id, actor)
+    raise web.HTTPSeeOther(f"/replays/{run_id}")
+
+
+def _how(form: dict[str, str], letters: int) -> ReplayPlan:
+    """Read how a replay is to be sent. Raises CommandError for what makes no sense."""
+    wanted = form.get("canary", "")
+    return ReplayPlan(
+        letters_per_minute(form.get("rate") or "20/s"),
+        canary_letters(letters, _count("canary", wanted, 0, 100_000) if wanted else None),
+        _count("canary-wait", form.get("canary-wait") or "60", 1, 86_400),
+        _count("min-success", form.get("min-success") or "95", 0, 100),
+        _count("per-order", form.get("per-order") or "1", 1, 1000),
+        bool(form.get("one-try")),
+    )
+
+
+def _count(name: str, text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        why = f"it is a number from {least} to {most:,}"
+        raise CommandError(Code.FAILED, f"{name} cannot be {text}", why=why, hint="go back, and correct it")
+    return int(text)
+
+
+async def list_(request: web.Request) -> web.Response:
+    """List replays, the newest first."""
+    async with connected() as tx:
+        rows = [await line_of(tx, one) for one in await replay_runs.newest(tx, REPLAYS_SHOWN)]
+    return page(request, "replays.html", rows=rows)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show a replay: how far it is, and what became of its letters by now."""
+    run_id, senders = _run_id(request), request.app[STATE].senders
+    async with connected() as tx:
+        found = await settled(tx, run_id)
+        outcomes = await replay_runs.outcomes(tx, run_id)
+        letters = await replay_runs.letters(tx, run_id)
+    values: dict[str, Any] = {
+        "run": found.run,
+        "counts": found.counts,
+        "progress": progress(found.counts),
+        "outcomes": outcomes,
+        "letters": letters[:LETTERS_SHOWN],
+        "hidden": max(len(letters) - LETTERS_SHOWN, 0),
+        "sent_here": senders.sends(run_id),
+        "problem": senders.problem_of(run_id),
+        "over": found.state in (runs.FINISHED, runs.CANCELLED),
+    }
+    return page(request, "replay.html", **values)
+
+
+async def change_state(request: web.Request) -> web.Response:
+    """Pause, resume or cancel a replay; one that goes on is sent from here."""
+    run_id, action = _run_id(request), request.match_info["action"]
+    reason, actor = await reason_and_actor(request, "it is recorded with the replay")
+    wanted: DeadLetterAction = {"pause": "pause", "resume": "resume", "cancel": "cancel"}[action]  # type: ignore[assignment]
+    await change(run_id, wanted, reason, note=actor)
+    if action == "resume":
+        request.app[STATE].senders.start(run_id, actor)
+    raise web.HTTPSeeOther(f"/replays/{run_id}")
+
+
+def _run_id(request: web.Request) -> int:
+    text = request.match_info["id"]
+    if not text.isdecimal():
+        raise CommandError(Code.FAILED, f"{text} is no replay", why="a replay has a number", hint="oms replays list")
+    return int(text)
+
+
+ROUTES = (
+    web.get("/replays", list_),
+    web.get("/replays/plan", plan),
+    web.post("/replays", start),
+    web.get("/replays/{id}", show),
+    web.post("/replays/{id}/{action:pause|resume|cancel}", change_state),
+)

@@ -1,0 +1,133 @@
+"""Serves the console on this machine's loopback, until it is interrupted."""
+
+import asyncio
+import errno
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from scripts.commands.output import say
+from scripts.commands.problems import Code, CommandError
+from scripts.console import letter_pages, order_pages, overview, replay_pages
+from scripts.console.guard import HEADERS, Guard, check_host
+from scripts.console.problem_pages import Handler, explained
+from scripts.console.queue_depths import QueueWatch
+from scripts.console.rendering import FOLDER, environment, page
+from scripts.console.replay_senders import ReplaySenders
+from scripts.console.state import STATE, ConsoleState
+from scripts.console.stuck_watch import StuckWatch
+
+HOST = "127.0.0.1"
+FORM_MAX_BYTES = 65_536
+SHUTDOWN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class RunningConsole:
+    """A console that is served: its address, and what its handlers share."""
+
+    port: int
+    state: ConsoleState
+
+    @property
+    def url(self) -> str:
+        """The address that opens it, with the token."""
+        return f"http://{HOST}:{self.port}/?token={self.state.guard.token}"
+
+    @property
+    def first_url(self) -> str:
+        """The address that opens it once."""
+        return f"http://{HOST}:{self.port}/?token={self.state.guard.first_token}"
+
+
+def application(guard: Guard) -> web.Application:
+    """Return the pages of a console, which has nothing under way yet."""
+    app = web.Application(middlewares=[explained, guarded], client_max_size=FORM_MAX_BYTES)
+    app[STATE] = ConsoleState(guard, ReplaySenders(), QueueWatch(), StuckWatch(), environment())
+    app.router.add_static("/static", FOLDER / "static")
+    app.add_routes([*overview.ROUTES, *letter_pages.ROUTES, *order_pages.ROUTES, *replay_pages.ROUTES])
+    app.on_response_prepare.append(_secured)
+    return app
+
+
+async def _secured(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in only what the guard lets in."""
+    guard = request.app[STATE].guard
+    if request.method == "GET" and request.path == "/" and "token" in request.query:
+        return _opened(request, guard)
+    guard.check(request)
+    if request.method == "POST":
+        await guard.check_form(request)
+    return await handler(request)
+
+
+def _opened(request: web.Request, guard: Guard) -> web.Response:
+    """Give the cookie and lead on. A redirect would not do: browsers follow it as the foreign page that led here."""
+    check_host(request)
+    if not guard.admits(request.query["token"]):
+        hint = "oms console, and open the URL that it prints"
+        raise CommandError(
+            Code.REFUSED,
+            "the token is not the one of this console",
+            why="it has ended, or was started again",
+            hint=hint,
+        )
+    response = page(request, "opened.html")
+    response.set_cookie(guard.cookie_name, guard.cookie, httponly=True, samesite="Strict", path="/")
+    return response
+
+
+@asynccontextmanager
+async def serving(port: int, guard: Guard) -> AsyncIterator[RunningConsole]:
+    """Serve while the block runs, on this port or, with 0, on a free one. Raises CommandError if it is taken."""
+    app = application(guard)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, HOST, port)
+        await _listen(site, port)
+        yield RunningConsole(runner.addresses[0][1], app[STATE])
+    finally:
+        await runner.cleanup()
+        for run_id in await app[STATE].senders.close():
+            say(f"replay {run_id} has not ended\n  next: oms replays resume {run_id}")
+
+
+async def _listen(site: web.TCPSite, port: int) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        hint = f"oms console --port {port + 1}, or --port 0 for any free port"
+        raise CommandError(Code.FAILED, f"another process listens on port {port}", hint=hint) from None
+
+
+async def serve_until_interrupted(port: int, guard: Guard, *, open_browser: bool) -> None:
+    """Print the address, perhaps open it, and serve until Ctrl-C or SIGTERM."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    async with serving(port, guard) as console:
+        print(console.url, flush=True)
+        mode = "replays can be started in it" if guard.operate else "read-only; --operate allows replays"
+        say(f"the console is on this machine's loopback, {mode}; Ctrl-C ends it")
+        if open_browser:
+            await _open(console.first_url)
+        await ended.wait()
+    say("the console has ended")
+
+
+async def _open(url: str) -> None:
+    import webbrowser  # noqa: PLC0415 (only --open needs it)
+
+    if not await asyncio.to_thread(webbrowser.open, url):
+        say("no browser was found: open the URL above")

@@ -1,0 +1,169 @@
+"""The console lets nobody else in, changes nothing unasked, shows no personal data, and agrees with the commands."""
+
+import asyncio
+import re
+
+from messages.dead_letters import DeadLetterDecided
+from scripts.console.guard import FORM_TOKEN, HEADERS
+from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
+
+PERSONAL = ("13812345678", "Wang Fang", "Nanjing Road")
+WHY = {"reason": "the buyer calls", "actor": "bo"}
+
+
+async def test_only_a_browser_with_the_token_is_let_in_and_only_by_a_name_of_the_loopback(scene: ConsoleScene) -> None:
+    async with console(enter=False) as client:
+        async with client.http.get("/") as refused:
+            assert (refused.status, "oms console" in await refused.text()) == (403, True)
+            assert {name: refused.headers.get(name) for name in HEADERS} == HEADERS
+        assert (await client.get("/?token=wrong"))[0] == 403
+        assert (await client.get("/static/console.css"))[0] == 200
+        async with client.http.get("/", params={"token": client.guard.token}) as entered:
+            cookie = entered.headers["Set-Cookie"]
+            assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict", "Path=/"))
+            assert client.guard.token not in cookie + await entered.text()
+        assert (await client.get("/replays"))[0] == 200
+        for host in ("evil.example", "127.0.0.1.evil.example:8650", ""):
+            assert (await client.get("/replays", headers={"Host": host}))[0] == 403, host
+            assert (await client.get(f"/?token={client.guard.token}", headers={"Host": host}))[0] == 403, host
+    async with console(enter=False) as client:
+        first = client.guard.first_token
+        assert [(await client.get(f"/?token={first}"))[0] for _ in range(2)] == [200, 403]
+
+
+async def test_what_another_page_sends_and_a_read_only_console_change_nothing(scene: ConsoleScene) -> None:
+    start = {"plan": "group=g1", **WHY}
+    async with console(operate=True) as client:
+        for refused in (
+            await client.post("/replays", start, {FORM_TOKEN: ""}),
+            await client.post("/replays", start, {FORM_TOKEN: "wrong"}),
+            await client.post("/replays", start, origin="http://evil.example"),
+        ):
+            assert (refused[0], "not one of this console" in refused[1]) == (403, True)
+        assert (await client.post("/replays", start))[0] == 403  # what it would do was never shown
+        assert (await client.post("/replays", {"plan": "group=g1"}))[0] == 400  # no reason
+    async with console() as client:
+        status, text = await client.post("/replays", start)
+        assert (status, "read-only" in text) == (403, True)
+        assert (await client.post("/replays/1/resume", WHY))[0] == 403
+        assert "Start it" not in (await client.get("/replays/plan?group=g1"))[1]
+    assert await scene.pool.fetchval("SELECT count(*) FROM replay_runs") == 0
+
+
+async def test_every_page_says_what_is_true_without_personal_data_and_with_everything_escaped(
+    scene: ConsoleScene,
+) -> None:
+    html, order = scene.letters["html"], scene.order_id
+    pages = {
+        "/": ("5", "open dead letters", "export OMS_MANAGEMENT_URL", "Nothing was ever replayed."),
+        "/letters/groups": (
+            "KeyError",
+            "workers/store/stock.py:77 in add",
+            "g1",
+            "<code>oms dead-letters groups</code>",
+        ),
+        "/letters?group=g1&attempts=%3C3": ("3 letters", "stock.receive.v1", "--group g1 --attempts &#39;&lt;3&#39;"),
+        "/letters?where=qty%3E5": ("No dead letter fits these filters.",),
+        f"/letters/{html}": ("&lt;script&gt;alert(1)&lt;/script&gt;", "Nobody has decided about it."),
+        f"/letters/{scene.letters['m0']}": ("workers/store/stock.py:77 in add", "n0"),
+        "/orders": (f"/orders/{order}", "awaiting payment"),
+        f"/orders/{order}": ("the buyer to pay", "cancelled", "payment.callback", "reserved"),
+        "/stuck": ("Nothing waits too long.",),
+        "/stuck?longer-than=0s": ("Nothing waits too long for that.",),
+        "/replays": ("Nothing was ever replayed.",),
+        "/replays/plan?group=g1": ("3 would be sent", "Start it"),
+        f"/replays/plan?id={html}": ("0 would be sent", "refused", "would die again"),
+    }
+    async with console(operate=True) as client:
+        for path, parts in pages.items():
+            status, text = await client.get(path)
+            assert status == 200, (path, text)
+            assert [part for part in parts if part not in text] == [], (path, text)
+            assert [one for one in (*PERSONAL, "<script>alert") if one in text] == [], path
+            assert not re.search(r'\sstyle=|\son\w+=|<style|(href|src|action)="[a-z]+:', text), path
+        wrong = {
+            "/letters?quue=stock": (400, "there is no filter quue"),
+            "/letters?queue=stok": (400, "oms dead-letters list --queue stock"),
+            "/letters/999": (404, "no dead letter 999"),
+            "/letters/x": (400, "x is no id"),
+            "/orders/nothing": (404, "oms order find nothing"),
+            "/stuck?longer-than=soon": (400, "30m, 2h or 3d"),
+            "/replays/7": (404, "oms replays list"),
+            "/replays/plan": (400, "oms dead-letters groups"),
+            "/replays/plan?id=-": (400, "- is no id"),
+            "/nothing": (404, "no such page"),
+            "/static/../guard.py": (404, "no such page"),
+        }
+        for path, (wanted, part) in wrong.items():
+            status, text = await client.get(path)
+            assert (status, part in text.replace("&#39;", "'")) == (wanted, True), (path, status, text)
+
+
+async def test_personal_data_is_shown_for_a_reason_and_it_is_recorded_who_saw_it(scene: ConsoleScene) -> None:
+    paths = {
+        f"/orders/{scene.order_id}/reveal": "Nanjing Road",
+        f"/letters/{scene.letters['html']}/reveal": "Wang Fang",
+    }
+    async with console() as client:
+        for path in paths:
+            assert (await client.post(path, WHY, {"reason": " "}))[0] == 400
+            assert (await client.post(path, WHY, {"actor": ""}))[0] == 400
+            assert await scene.pool.fetchval("SELECT count(*) FROM address_accesses WHERE note = 'bo'") == 0
+        for path, personal in paths.items():
+            status, text = await client.post(path, WHY)
+            assert (status, personal in text) == (200, True), text
+            assert personal not in (await client.get(path.removesuffix("/reveal")))[1]
+    seen = await scene.pool.fetch(
+        "SELECT order_id, dead_letter_id FROM address_accesses WHERE (note, reason) = ('bo', $1)", WHY["reason"]
+    )
+    assert {tuple(row) for row in seen} == {(scene.order_id, None), (None, scene.letters["html"])}
+
+
+def field(text: str, name: str) -> str:
+    """The value of a field of a form."""
+    [value] = re.findall(rf'name="{name}" value="([^"]*)"', text)
+    return str(value).replace("&amp;", "&")
+
+
+async def planned(client: ConsoleClient, path: str) -> dict[str, str]:
+    """The fields that a plan's form sends besides reason and actor."""
+    _, text = await client.get(path)
+    return {name: field(text, name) for name in ("plan", "digest")}
+
+
+async def test_a_replay_is_the_plan_that_was_shown_and_recorded_as_that_of_the_command(scene: ConsoleScene) -> None:
+    async with console(operate=True) as client:
+        stale = await planned(client, "/replays/plan?group=g1")
+        await scene.pool.execute("UPDATE dead_letters SET repeats = repeats + 1 WHERE message_id = 'm1'")
+        status, text = await client.post("/replays", stale, WHY)
+        assert (status, "changed meanwhile" in text) == (403, True)
+        assert (await client.post("/replays", stale, WHY, {"digest": ""}))[0] == 403
+
+        plan = await planned(client, "/replays/plan?group=g1")
+        assert (await client.post("/replays", plan, WHY, {"rate": "fast"}))[0] == 400
+        assert (await client.post("/replays", plan, WHY, {"canary": "-1"}))[0] == 400
+        status, place = await client.post("/replays", plan, WHY, {"rate": "1/m"})
+        assert (status, place) == (303, "/replays/1")
+        run = await scene.pool.fetchrow("SELECT * FROM replay_runs")
+        assert run is not None
+        assert (run["selection"], run["note"], run["reason"], run["rate_per_minute"]) == (
+            "--group g1",
+            "bo",
+            WHY["reason"],
+            1,
+        )
+        async with asyncio.timeout(10):
+            while not await scene.pool.fetchval(
+                "SELECT count(*) FROM dead_letter_actions WHERE (action, note) = ('replay', 'bo')"
+            ):
+                await asyncio.sleep(0.02)
+
+        assert (await client.post(f"{place}/pause", {"actor": "bo"}))[0] == 400
+        assert (await client.post(f"{place}/pause", WHY)) == (303, place)
+        assert "Nothing is sent until it is resumed." in (await client.get(place))[1]
+        assert (await client.post(f"{place}/resume", WHY)) == (303, place)
+        assert "This console sends it." in (await client.get(place))[1]
+        assert (await client.post(f"{place}/cancel", WHY)) == (303, place)
+        assert (await client.post(f"{place}/cancel", WHY))[0] == 403  # it is over
+    announced = await scene.pool.fetchval("SELECT count(*) FROM outbox WHERE type = $1", DeadLetterDecided.TYPE)
+    assert announced >= 4  # to start, pause, resume and cancel it; and to reveal a letter, in the test before
