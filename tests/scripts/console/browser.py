@@ -1,7 +1,7 @@
 """A headless Chromium, which speaks its DevTools protocol: a page that is driven and watched.
 
 `wait_until` takes an expression of JavaScript and returns once it is true. `faults` are the errors of the page and its
-console, `requested` all addresses that it has asked for.
+console, `requested` all addresses that it fetched.
 """
 
 import asyncio
