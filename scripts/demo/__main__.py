@@ -2,23 +2,29 @@
 
 import asyncio
 import logging
+import os
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from yarl import URL
 
 from messages.roles import Role
 from outbox.declare import TopologyError
+from scripts.cli import COMMANDS
 from scripts.commands.connections import publisher_variable
 from scripts.demo.client_process import ClientDiedError
 from scripts.demo.demo_run import DemoRun, RunOptions
 from scripts.demo.environment import DemoEnvironment, create_environment, remove_environment
 from scripts.demo.gateway_process import GatewaysDiedError, running_gateways
 from scripts.demo.processes import KeepsDyingError
+from scripts.demo.story import Story
+from scripts.demo.story_page import COLUMNS, Pages
 from scripts.demo.summary import as_json, print_summary
 from scripts.demo.verdict import RunResult, checks
 from scripts.servers.find import Servers, Use, find_servers
@@ -26,6 +32,9 @@ from scripts.servers.lifecycle import ServersUnavailableError, say
 
 ROTATE_AFTER_LEAST, ROTATE_AFTER_PART = 2, 16
 """A gateway signs with its second key after so many notifications: a sixteenth of the orders, and at least two."""
+PACE_SECONDS = 2.5
+STORY_WINDOW_SECONDS = 1_800
+"""A reader may stop for long, so an order of the story has half an hour to be paid, as in a shop."""
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -37,6 +46,11 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
     workers: Annotated[int, typer.Option(min=1, max=32, help="Worker processes; each serves every queue.")] = 2,
     relays: Annotated[int, typer.Option(min=1, max=32, help="Relay processes; they share the outbox.")] = 2,
     window: Annotated[int, typer.Option(min=5, max=600, help="Seconds within which an order must be paid.")] = 20,
+    users: Annotated[
+        int, typer.Option(min=0, help="So many buyers, each with one order, then the end; 1 is the same as --story.")
+    ] = 0,
+    story: Annotated[bool, typer.Option("--story", help="One order, slowly, with every message explained.")] = False,
+    pace: Annotated[float, typer.Option(min=0, max=60, help="Seconds between two lines of the story.")] = PACE_SECONDS,
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Halfway, kill a worker and a relay and restart RabbitMQ.")
     ] = False,
@@ -55,27 +69,37 @@ def up(  # noqa: PLR0917 (Typer passes them by name)
 
     \b
     Examples:
+      scripts/up --story                       one order, every message explained; space stops and goes on
       scripts/up                               until Ctrl-C
       scripts/up --orders 2000 --exit          2000 orders, then the summary
       scripts/up --orders 2000 --exit --chaos  the same, and kill processes
       scripts/up --rate 0 --workers 4 --json   as fast as possible
     """
+    if users:
+        orders, exit_, story = users, True, story or users == 1
     if exit_ and not orders:
         raise typer.BadParameter("give --orders N too, the number of orders after which to end", param_hint="--exit")
     logging.getLogger("aiormq").setLevel(
         logging.CRITICAL
     )  # the live view counts lost connections; no traceback is needed
     options = RunOptions(orders, exit_, rate, workers, relays, chaos, view=not no_view)
+    pace_seconds = pace if story else None
+    raise typer.Exit(0 if _run(options, window, pace_seconds, json=json, keep=keep_servers) else 1)
+
+
+def _run(options: RunOptions, window: int, pace_seconds: float | None, *, json: bool, keep: bool) -> bool:
+    """Find servers and run on them: with a pace the story, else the crowd."""
     try:
         servers = find_servers(Use.UP)
     except ServersUnavailableError as error:
         say(str(error))
-        raise typer.Exit(1) from error
+        return False
     try:
-        ok = _on(servers, options, window, json=json, keep=keep_servers)
+        if pace_seconds is not None:
+            return _tell_story(servers, pace_seconds, keep=keep)
+        return _on(servers, options, window, json=json, keep=keep)
     finally:
-        servers.close(keep_servers)
-    raise typer.Exit(0 if ok else 1)
+        servers.close(keep)
 
 
 def _on(servers: Servers, options: RunOptions, window: int, *, json: bool, keep: bool) -> bool:
@@ -84,8 +108,10 @@ def _on(servers: Servers, options: RunOptions, window: int, *, json: bool, keep:
     except TopologyError as error:
         say(f"error: {error}")
         return False
-    say(f"logs: {environment.folder}")
-    say(f"in another terminal: . {_second_terminal(environment)}  # then oms order show ID ...")
+    _write_second_terminal(servers, environment)
+    say(f"logs:              {environment.folder}")
+    say(f"another terminal:  . {environment.second_terminal}")
+    say(f"    there:         {_there()}")
     try:
         result = _perform(servers, environment, options)
     finally:
@@ -103,22 +129,60 @@ def _on(servers: Servers, options: RunOptions, window: int, *, json: bool, keep:
     return ok
 
 
-def _second_terminal(environment: DemoEnvironment) -> Path:
+def _tell_story(servers: Servers, pace_seconds: float, *, keep: bool) -> bool:
+    environment = create_environment(servers, STORY_WINDOW_SECONDS)
+    os.environ.update(environment.variables("worker"), COLUMNS=str(COLUMNS - 1))
+
+    async def tell() -> bool:
+        story = Story(environment, Pages(pace_seconds))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, story.interrupt)
+        return await story.run()
+
+    try:
+        ok = asyncio.run(tell())
+    finally:
+        if not keep:
+            remove_environment(servers, environment)
+    if ok and not keep:
+        shutil.rmtree(environment.folder, ignore_errors=True)
+    return ok
+
+
+def _there() -> str:
+    """Return what to type in another terminal. Nobody of the crowd pays or ships what a person orders."""
+    watching = "oms console, " if "console" in COMMANDS else ""
+    return f"{watching}oms order find --state paid, oms order show ID, oms publish order.create.v1 FILE"
+
+
+def _write_second_terminal(servers: Servers, environment: DemoEnvironment) -> None:
     """Write a file to source in another terminal: the URLs of the shop's systems, and `oms` on the PATH."""
-    path = environment.folder / "env"
+    path = environment.second_terminal
     path.touch(mode=0o600)
     given = {name: value for name, value in environment.variables("storefront").items() if name.startswith("OMS_")}
     given |= {publisher_variable(role): environment.urls[role] for role in Role if role in environment.urls}
+    if servers.broker.management_url:
+        given["OMS_MANAGEMENT_URL"] = servers.broker.management_url
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
     path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH", ""]))
-    return path
+
+
+def _say_addresses(servers: Servers, run: DemoRun) -> None:
+    """Say where the metrics of each process and the broker's page are."""
+    ports = {child.name: child.environment["OMS_OPS_PORT"] for child in run.processes.children}
+    say(f"metrics:           {', '.join(f'{name} http://127.0.0.1:{port}/metrics' for name, port in ports.items())}")
+    if servers.broker.management_url:
+        page = URL(servers.broker.management_url)
+        say(f"the broker's page: {page.with_user(None)} (user and password: OMS_MANAGEMENT_URL of that terminal)")
 
 
 def _perform(servers: Servers, environment: DemoEnvironment, options: RunOptions) -> RunResult | None:
     async def perform() -> RunResult:
         rotate_after = max(ROTATE_AFTER_LEAST, options.orders // ROTATE_AFTER_PART)
         async with running_gateways(environment.folder, environment.variables("payments"), rotate_after) as gateways:
-            return await DemoRun(options, servers, environment, gateways).run()
+            run = DemoRun(options, servers, environment, gateways)
+            _say_addresses(servers, run)
+            return await run.run()
 
     try:
         return asyncio.run(perform())

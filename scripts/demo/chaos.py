@@ -2,8 +2,8 @@
 
 import asyncio
 
-from scripts.demo.live_view import ViewData
 from scripts.demo.processes import ChildProcesses
+from scripts.demo.view_data import ViewData
 from scripts.servers.find import Servers
 from scripts.servers.lifecycle import NotSupportedError
 

@@ -17,19 +17,22 @@ from scripts.demo.client_process import ClientProcess
 from scripts.demo.day_check import compare_stats
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
-from scripts.demo.live_view import Screen, ViewData
+from scripts.demo.live_view import Screen
 from scripts.demo.mail_check import compare_mails
 from scripts.demo.money_check import compare_dead_letters, compare_money
 from scripts.demo.processes import ChildProcess, ChildProcesses, python
 from scripts.demo.statement_check import reconcile
 from scripts.demo.system_status import StatusReader
 from scripts.demo.verdict import RunResult
+from scripts.demo.view_data import ViewData
 from scripts.servers.find import Servers
 from scripts.servers.ports import free_ports
 
 READ_SECONDS = 1.0
 IDLE_READS = 3
 """A message in a worker's hands is in no count, but it does not stay there for three reads."""
+ENDING_SECONDS = 40
+"""Beside the payment window, an end takes about so long: parcels, receipts and cases under way, then the checks."""
 STANDSTILL_SECONDS = 200.0
 """If nothing moves for longer than the retry tier of two minutes, nothing will move any more."""
 
@@ -58,12 +61,15 @@ class DemoRun:
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: tuple[str, ...] = ()
+    _drained_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.processes = ChildProcesses(self._children())
         self.client = ClientProcess(self._job(), self.environment.folder / "client.log")
         processes: list[ChildProcess | GatewayProcess] = [*self.processes.children, self.gateways]
         self.view_data = ViewData(processes, self.environment.names.prefix, self.options.orders)
+        self.view_data.second_terminal = str(self.environment.second_terminal)
+        self.screen = Screen(live=self.options.view)
         self.status_reader = StatusReader(
             self.environment.database_url, self.environment.urls["admin"], self.environment.queues
         )
@@ -79,8 +85,8 @@ class DemoRun:
                 group.create_task(self.client.watch())
                 watching = group.create_task(self.gateways.watch())
                 chaos = self._start_chaos(group)
-                with Screen(live=self.options.view) as screen:
-                    await self._live(screen)
+                with self.screen:
+                    await self._live(self.screen)
                 if chaos is not None:
                     chaos.cancel()
                 await self.client.finish()
@@ -128,9 +134,12 @@ class DemoRun:
         return group.create_task(kill_and_restart(self.view_data, self.processes, self.servers, half))
 
     def _interrupt(self) -> None:
+        """Drain, and say at once how long that takes and why; or end at once if it drains already."""
         if self.draining.is_set():
             self.interrupted.set()
-        self.draining.set()
+        else:
+            self.draining.set()
+            self.screen.announce(self.view_data, ending(self.environment.window_seconds))
 
     # ------------------------------------------------------------ the live view and the drain
 
@@ -143,10 +152,10 @@ class DemoRun:
             self.view_data.client_report, self.view_data.ledgers = self.client.report, self.gateways.ledgers
             screen.show(self.view_data)
             if self._drains():
+                self._drained_at = self._drained_at or time.monotonic()
                 self.client.drain()
-                self.view_data.note = (
-                    f"draining: {', '.join(self.view_data.status.in_progress()[:6]) or 'nothing is under way'}"
-                )
+                under_way = ", ".join(self.view_data.status.in_progress()[:6]) or "nothing"
+                self.view_data.note = f"{self._remaining()}still under way: {under_way}"
                 done = self.view_data.status.is_idle and self.client.report.get("idle") and not self.gateways.waiting
                 idle_reads = idle_reads + 1 if done else 0
                 if standstill.since(self._signature):
@@ -155,6 +164,11 @@ class DemoRun:
         if idle_reads < IDLE_READS:
             why = "interrupted" if self.interrupted.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
             self.stuck = (why, *self._stuck())
+
+    def _remaining(self) -> str:
+        """Return how long the end should still take, while it is not overdue."""
+        left = ENDING_SECONDS + self.environment.window_seconds - (time.monotonic() - self._drained_at)
+        return f"about {left:.0f} s to the end; " if left > 0 else ""
 
     def _drains(self) -> bool:
         placed_all = self.client.report.get("phase") == "draining"
@@ -188,7 +202,9 @@ class DemoRun:
         finally:
             await session.close(timeout=5)
         audit, day, statements = await asyncio.gather(
-            asyncio.to_thread(self.environment.oms, "worker", ["audit", "--quiescent"]),
+            asyncio.to_thread(
+                self.environment.oms, "worker", ["audit", *([] if status.own_orders else ["--quiescent"])]
+            ),
             asyncio.to_thread(self.environment.oms, "worker", ["stats", "-o", "json"]),
             asyncio.to_thread(reconcile, self.environment, gateways, self.gateways.environment),
         )
@@ -210,6 +226,15 @@ class DemoRun:
             restarts={child.name: child.restarts for child in self.processes.children},
             seconds=time.monotonic() - self.view_data.started,
         )
+
+
+def ending(window_seconds: int) -> str:
+    """Return what a person who typed Ctrl-C must know: how long the end takes, why, and how to have it sooner."""
+    return (
+        f"Ctrl-C: no more orders. The end takes about {window_seconds + ENDING_SECONDS} s, as whoever has not paid has "
+        f"{window_seconds} s to do so, and parcels, cases and refunds under way arrive. Then all is checked. Ctrl-C "
+        "again ends at once, unchecked."
+    )
 
 
 class Standstill:

@@ -72,6 +72,11 @@ class DemoEnvironment:
         return self.folder / "mails.csv"
 
     @property
+    def second_terminal(self) -> Path:
+        """The file to source in another terminal."""
+        return self.folder / "env"
+
+    @property
     def queues(self) -> list[str]:
         """The full names of all queues of the order system."""
         declared = topology(self.names, self.tiers, warehouses=WAREHOUSES, carriers=CARRIERS, media=MEDIA)

@@ -2,10 +2,6 @@
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
@@ -14,40 +10,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from scripts.demo.gateway_process import GatewayProcess
-from scripts.demo.processes import ChildProcess
-from scripts.demo.system_status import SystemStatus
+from scripts.demo.small_view import small
+from scripts.demo.view_data import MIB, STATES, ViewData, flow, milliseconds
 
-STATES = (
-    "placing",
-    "awaiting_payment",
-    "paid",
-    "fulfilling",
-    "cancelling",
-    "split",
-    "shipped",
-    "delivered",
-    "delivery_failed",
-    "completed",
-    "cancelled",
-    "rejected",
-)
 PLAIN_EVERY_SECONDS = 5.0
-MIB = 1024 * 1024
-
-
-@dataclass
-class ViewData:
-    """The data that the live view shows."""
-
-    children: Sequence[ChildProcess | GatewayProcess]
-    prefix: str = "oms"
-    wanted: int = 0
-    started: float = field(default_factory=time.monotonic)
-    status: SystemStatus = field(default_factory=SystemStatus)
-    client_report: dict[str, Any] = field(default_factory=dict)
-    ledgers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    note: str = ""
+WIDE_COLUMNS, HIGH_LINES = 130, 48
+"""A smaller terminal gets the small view."""
 
 
 def tables(view_data: ViewData) -> RenderableType:
@@ -58,9 +26,8 @@ def tables(view_data: ViewData) -> RenderableType:
             [_queues(view_data), Group(_dead(view_data), _providers(view_data)), _benefits(view_data)], padding=(0, 1)
         ),
     ]
-    phase = view_data.client_report.get("phase", "starting")
-    title = f"order management, {time.monotonic() - view_data.started:.0f} s, {phase}"
-    return Panel(Group(*rows, Text(view_data.note, style="yellow")), title=title, subtitle="Ctrl-C drains and ends")
+    lines = [Text(f"in another terminal: . {view_data.second_terminal}"), Text(view_data.note, style="yellow")]
+    return Panel(Group(*rows, *lines), title=view_data.title, subtitle="Ctrl-C drains and ends")
 
 
 def _table(title: str, *rows: tuple[str, str]) -> Table:
@@ -79,21 +46,7 @@ def _orders(view_data: ViewData) -> Table:
 
 
 def _flow(view_data: ViewData) -> Table:
-    client_report, counts = view_data.client_report, view_data.status.counts
-    latency = client_report.get("latency", {})
-    pending = "no answer" if counts is None else f"{counts['outbox_pending']:,.0f}"
-    age = "no answer" if counts is None else f"{counts['outbox_age']:.2f} s"
-    of = f" of {view_data.wanted:,}" if view_data.wanted else ""
-    return _table(
-        "flow",
-        ("orders sent", f"{client_report.get('ordered', 0):,}{of}"),
-        ("created a second", f"{client_report.get('created_per_second', 0):.1f}"),
-        ("command to created p50", _milliseconds(latency.get("p50"))),
-        ("command to created p99", _milliseconds(latency.get("p99"))),
-        ("commands without outcome", f"{client_report.get('commands_open', 0):,}"),
-        ("outbox pending", pending),
-        ("outbox oldest", age),
-    )
+    return _table("flow", *flow(view_data))
 
 
 def _benefits(view_data: ViewData) -> Table:
@@ -115,11 +68,8 @@ def _providers(view_data: ViewData) -> Table:
     table = _table("providers: captures, kept, refunds")
     for _ in range(2):
         table.add_column(justify="right")
-    for name, ledger in view_data.ledgers.items():
-        kept = Counter(ledger["captured"])
-        kept.subtract(ledger["refunded"])
-        text = ", ".join(f"{cents / 100:,.2f} {currency}" for currency, cents in kept.items())
-        table.add_row(name, f"{len(ledger['captures']):,}", text, f"{len(ledger['refunds']):,}")
+    for row in view_data.kept():
+        table.add_row(*row)
     return table
 
 
@@ -134,10 +84,7 @@ def _processes(view_data: ViewData) -> Table:
 def _queues(view_data: ViewData) -> Table:
     if view_data.status.queues is None:
         return _table("queues", ("RabbitMQ", "no answer"))
-    queues = view_data.status.queues.items()
-    short = {
-        name.removeprefix(f"{view_data.prefix}.").replace("provider-calls", "calls"): count for name, count in queues
-    }
+    short = view_data.short_queues()
     work = [(name, f"{count:,}") for name, count in short.items() if not name.endswith(".dlq")]
     dead = sum(count for name, count in short.items() if name.endswith(".dlq"))
     table = _table("messages ready in queues")
@@ -154,10 +101,6 @@ def _dead(view_data: ViewData) -> Table:
     return _table("dead letters open, by reason", *rows, ("all", f"{sum(view_data.status.dead.values()):,}"))
 
 
-def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:,.0f} ms"
-
-
 def status_line(view_data: ViewData) -> str:
     """Return the live view as one line."""
     status, client_report = view_data.status, view_data.client_report
@@ -169,8 +112,8 @@ def status_line(view_data: ViewData) -> str:
     phase, seconds = client_report.get("phase", "starting"), time.monotonic() - view_data.started
     return (
         f"{seconds:4.0f} s  {phase:9} {states or 'no orders'}  "
-        f"{client_report.get('created_per_second', 0):.0f}/s  p50 {_milliseconds(latency.get('p50'))} "
-        f"p99 {_milliseconds(latency.get('p99'))}  open commands {client_report.get('commands_open', 0)}  "
+        f"{client_report.get('created_per_second', 0):.0f}/s  p50 {milliseconds(latency.get('p50'))} "
+        f"p99 {milliseconds(latency.get('p99'))}  open commands {client_report.get('commands_open', 0)}  "
         f"outbox {pending}  queued {ready}  dead {sum(status.dead.values())}  restarts {restarts}"
         + (f"  [{view_data.note}]" if view_data.note else "")
     )
@@ -193,10 +136,20 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
+    def announce(self, view_data: ViewData, note: str) -> None:
+        """Show a note now, and not only with the next data."""
+        view_data.note = note
+        if self._live is None:
+            print(note, file=sys.stderr, flush=True)
+        else:
+            self.show(view_data)
+
     def show(self, view_data: ViewData) -> None:
         """Draw the newest data."""
         if self._live is not None:
-            self._live.update(tables(view_data), refresh=True)
+            width, height = self.console.size
+            fits = width >= WIDE_COLUMNS and height >= HIGH_LINES
+            self._live.update(tables(view_data) if fits else small(view_data, width), refresh=True)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + PLAIN_EVERY_SECONDS
             print(status_line(view_data), file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
@@ -26,6 +27,7 @@ from scripts.demo.notified_buyers import NotifiedBuyers
 from scripts.demo.operators import Operators
 from scripts.demo.order_placement import OrderPlacement
 from scripts.demo.order_reads import OrderReads
+from scripts.demo.own_orders import OwnOrders
 from scripts.demo.parcel_bookings import ParcelBookings
 from scripts.demo.parcel_labels import ParcelLabels
 from scripts.demo.payments import Payments
@@ -52,6 +54,7 @@ class OutsideSystems:
         self.queues = client_queues(job.run)
         self.tasks = BackgroundTasks(group)
         self.outcomes = CommandOutcomes()
+        self.own_orders = OwnOrders()
         self.role_links = RoleLinks(self.links)
         self.carrier, self.labels = Carrier(self.role_links), ParcelLabels()
         about = (self.role_links, self.tasks, self.outcomes, self.carrier, self.labels)
@@ -93,7 +96,8 @@ class OutsideSystems:
         self._subscribe("warehouse", warehouse.EVENTS, self.receive_for_warehouses)
         for one in self.warehouses:
             queue = instructions_queue(self.job.prefix, one.name)
-            self.links[one.name].listen_to(queue, one.receive_instruction, url=self.job.urls["warehouse-events"])
+            receive = partial(self.receive_instruction, one)
+            self.links[one.name].listen_to(queue, receive, url=self.job.urls["warehouse-events"])
         url = self.job.urls["storefront-events"]
         self.links["replies"].listen(self.queues["replies"], (), self.receive_reply, url=url)
 
@@ -105,6 +109,8 @@ class OutsideSystems:
         self.outcomes.receive(received)
         self.benefits_log.receive(received)
         self.day.receive(received)
+        if self.own_orders.has(received):
+            return
         self.after_sales.receive(received)
         self.notified_buyers.receive(received)
         if received.type in {"after_sale.reshipping.v1", "after_sale.unreturned.v1"}:
@@ -117,8 +123,12 @@ class OutsideSystems:
 
     def receive_for_payments(self, received: ReceivedMessage) -> None:
         """Handle an event that the shop's payment service has subscribed to."""
-        self.payments.receive(received)
+        self.payments.receive(received, own=self.own_orders.has(received))
         self.notified_buyers.receive(received)
+
+    def receive_instruction(self, one: Warehouse, received: ReceivedMessage) -> None:
+        """Handle a message of a warehouse's own queue."""
+        self.own_orders.once_known(received, partial(one.receive_instruction, received))
 
     def receive_for_warehouses(self, received: ReceivedMessage) -> None:
         """Handle an event that the warehouses have subscribed to: a booking is answered, or a step has counted."""

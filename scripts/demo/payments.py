@@ -40,9 +40,13 @@ class Payments:
         self.service = PaymentService(service_link, placement.tasks, self.receipts, window_seconds)
         self.provider_payments = ProviderPayments(placement, self.receipts, browser)
 
-    def receive(self, received: ReceivedMessage) -> None:
-        """Pass an event on to bills, receipts and the payment service, and count what it means."""
-        self.bills.receive(received)
+    def receive(self, received: ReceivedMessage, *, own: bool = False) -> None:
+        """Pass an event on to bills, receipts and the payment service, and count what it means.
+
+        Nobody here pays a person's `own` order; what that person pays is noted all the same, as the database has it.
+        """
+        if not own:
+            self.bills.receive(received)
         self.receipts.receive(received)
         self.service.receive(received)
         if received.type in COUNTED_EVENTS:

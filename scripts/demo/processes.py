@@ -81,6 +81,11 @@ class ChildProcess:
         if self.up and self._process is not None:
             self._process.kill()
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self.up and self._process is not None:
+            self._process.send_signal(number)
+
     async def stop(self) -> None:
         """Stop it with SIGTERM; kill it if it does not end in time."""
         self._stopping = True

@@ -10,18 +10,25 @@ import asyncpg
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError
 
-STATES_SQL = "SELECT state, count(*) FROM orders GROUP BY state"
+from scripts.demo.own_orders import CROWD
+
+STATES_SQL = "SELECT state, count(*) FROM orders WHERE user_id LIKE $1 GROUP BY state"
 DEAD_SQL = "SELECT reason, count(*) FROM dead_letters WHERE state = 'open' GROUP BY reason ORDER BY reason"
 COUNTS_SQL = """
-SELECT (SELECT count(*) FROM unpublished)                                     AS outbox_pending,
+WITH own AS MATERIALIZED (SELECT id FROM orders WHERE user_id NOT LIKE $1)
+SELECT (SELECT count(*) FROM own)                                             AS own_orders,
+       (SELECT count(*) FROM unpublished)                                     AS outbox_pending,
        (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
         FROM unpublished)                                                     AS outbox_age,
        (SELECT count(*) FROM commands WHERE outcome_type IS NULL)             AS undecided,
-       (SELECT count(*) FROM timers)                                          AS timers,
-       (SELECT count(*) FROM refunds WHERE state IN ('requested', 'submitted', 'unknown')) AS refunds_open,
-       (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')) AS attempts_open,
+       (SELECT count(*) FROM timers WHERE key NOT IN (SELECT id FROM own))    AS timers,
+       (SELECT count(*) FROM refunds WHERE state IN ('requested', 'submitted', 'unknown')
+                                       AND order_id NOT IN (SELECT id FROM own)) AS refunds_open,
+       (SELECT count(*) FROM payment_attempts WHERE state NOT IN ('captured', 'failed', 'closed')
+                                                AND order_id NOT IN (SELECT id FROM own)) AS attempts_open,
        (SELECT count(*) FROM buyer_notifications WHERE state = 'pending' AND wake_at = expires_at) AS mails_open
 """
+"""$1 is the pattern of the crowd's users. Nobody here moves a person's own orders, so nothing waits for them."""
 UNDER_WAY = ("outbox_pending", "undecided", "timers", "refunds_open", "attempts_open", "mails_open")
 FINAL = frozenset({"completed", "cancelled", "rejected", "split"})
 TIMEOUT_SECONDS = 10.0
@@ -35,6 +42,11 @@ class SystemStatus:
     dead: dict[str, int] = field(default_factory=dict)
     counts: dict[str, float] | None = None
     queues: dict[str, int] | None = None
+
+    @property
+    def own_orders(self) -> int:
+        """The number of orders that a person at a terminal has placed beside the crowd."""
+        return int((self.counts or {}).get("own_orders", 0))
 
     @property
     def is_idle(self) -> bool:
@@ -83,9 +95,9 @@ class StatusReader:
     async def _rows(self) -> tuple[dict[str, int], dict[str, int], dict[str, float]]:
         if self._session is None or self._session.is_closed():
             self._session = await asyncpg.connect(self._database_url, timeout=5)
-        states = {str(row[0]): int(row[1]) for row in await self._session.fetch(STATES_SQL)}
+        states = {str(row[0]): int(row[1]) for row in await self._session.fetch(STATES_SQL, f"{CROWD}%")}
         dead = {str(row[0]): int(row[1]) for row in await self._session.fetch(DEAD_SQL)}
-        counts = await self._session.fetchrow(COUNTS_SQL)
+        counts = await self._session.fetchrow(COUNTS_SQL, f"{CROWD}%")
         assert counts is not None
         return states, dead, {name: float(value) for name, value in counts.items()}
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scripts.demo.live_view import ViewData, status_line, tables
+from scripts.demo.demo_run import ending
+from scripts.demo.live_view import status_line, tables
 from scripts.demo.processes import ChildProcess, KeepsDyingError, python
+from scripts.demo.small_view import small
 from scripts.demo.system_status import SystemStatus
+from scripts.demo.view_data import STATES, ViewData
 
 STAYS = "import time; print('here', flush=True); time.sleep(60)"
 
@@ -64,3 +67,18 @@ def test_the_status_line_shows_a_server_that_does_not_answer(tmp_path: Path) -> 
     text = status_line(view_data)
     assert "paid=3" in text
     assert "outbox ?  queued ?  dead 2" in text
+
+
+def test_a_small_terminal_gets_a_view_that_fits(tmp_path: Path) -> None:
+    queues = {f"oms.queue-{number}": number for number in range(60)}
+    counts = {"outbox_pending": 1_000_000.0, "outbox_age": 12.5}
+    status = SystemStatus(dict.fromkeys(STATES, 1_000), {f"reason_{n}": n for n in range(30)}, counts, queues)
+    view_data = ViewData([child(tmp_path, STAYS)], status=status, note=ending(20), second_terminal="/tmp/oms-demo/env")
+    console = Console(width=80, height=24, record=True, file=io.StringIO())
+    console.print(small(view_data, 80))
+    lines = console.export_text().splitlines()
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    shown = "\n".join(lines)
+    for part in ("delivery_failed", "outbox pending", "queue-59 59", "reason_1 1", "/tmp/oms-demo/env", "about 60 s"):
+        assert part in shown, part
