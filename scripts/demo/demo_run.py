@@ -231,9 +231,9 @@ class DemoRun:
 def ending(window_seconds: int) -> str:
     """Return what a person who typed Ctrl-C must know: how long the end takes, why, and how to have it sooner."""
     return (
-        f"Ctrl-C: no more orders. The end takes about {window_seconds + ENDING_SECONDS} s, as whoever has not paid has "
-        f"{window_seconds} s to do so, and parcels, cases and refunds under way arrive. Then all is checked. Ctrl-C "
-        "again ends at once, unchecked."
+        f"Ctrl-C: no more orders. The end takes about {window_seconds + ENDING_SECONDS} s: whoever has not paid has "
+        f"{window_seconds} s to do so, and parcels and refunds under way arrive. Then all is checked. Ctrl-C again "
+        "ends at once."
     )
 
 

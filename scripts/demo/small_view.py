@@ -7,7 +7,9 @@ from rich.text import Text
 
 from scripts.demo.view_data import MIB, STATES, ViewData, flow
 
-NOTE_LINES = 2
+NOTE_LINES = 3
+WRAP_COLUMNS = 10
+"""A line ends at a word, so it can be so much shorter."""
 
 
 def small(view_data: ViewData, width: int) -> RenderableType:
@@ -22,7 +24,7 @@ def small(view_data: ViewData, width: int) -> RenderableType:
     ]
     lines += [_line("another terminal", f". {view_data.second_terminal}", inner)]
     note = Text(view_data.note, style="yellow")
-    note.truncate(inner * NOTE_LINES, overflow="ellipsis")
+    note.truncate((inner - WRAP_COLUMNS) * NOTE_LINES, overflow="ellipsis")
     return Panel(Group(grid, *lines, note), title=view_data.title, subtitle="Ctrl-C drains and ends", width=width)
 
 

@@ -80,5 +80,5 @@ def test_a_small_terminal_gets_a_view_that_fits(tmp_path: Path) -> None:
     assert len(lines) <= 23
     assert max(map(len, lines)) <= 80
     shown = "\n".join(lines)
-    for part in ("delivery_failed", "outbox pending", "queue-59 59", "reason_1 1", "/tmp/oms-demo/env", "about 60 s"):
+    for part in ("delivery_failed", "outbox pending", "queue-59 59", "reason_1 1", "oms-demo/env", "60 s", "at once"):
         assert part in shown, part
