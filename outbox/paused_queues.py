@@ -4,6 +4,7 @@ A pause is a row of the queue's database (`oms consumers pause`). Every worker r
 before it consumes anything. So all workers obey, and a new process does, too.
 """
 
+import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -12,16 +13,37 @@ from db.statements import SQL
 from outbox.shared_gauge import SharedGauge
 
 BY_HAND = SharedGauge("oms_consumer_paused_by_hand", "1 while a person has paused the queue", "queue")
-_read: dict[str, frozenset[str]] = {}
+
+
+class _Process:
+    """Holds what this process knows: the pauses of each database, all of them, and the event of their next change."""
+
+    read: dict[str, frozenset[str]] = {}
+    all: frozenset[str] = frozenset()
+    changed = asyncio.Event()
 
 
 def current() -> Collection[str]:
     """Return the paused queues, without the prefix."""
-    return frozenset().union(*_read.values())
+    return _Process.all
+
+
+async def changed(stop: asyncio.Event) -> None:
+    """Wait until other queues are paused, or until the process stops. Nothing is done meanwhile."""
+    waiting = [asyncio.create_task(event.wait()) for event in (_Process.changed, stop)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 async def read(name: str, pool: Pool) -> None:
     """Read the pauses of a database. If it does not answer, those that were read last go on."""
     with suppress(Exception):
-        _read[name] = frozenset(row["queue"] for row in await pool.fetch(SQL["consumer_pauses.queues"]))
-        BY_HAND.set_each(dict.fromkeys(current(), 1))
+        _Process.read[name] = frozenset(row["queue"] for row in await pool.fetch(SQL["consumer_pauses.queues"]))
+        known, _Process.all = _Process.all, frozenset().union(*_Process.read.values())
+        BY_HAND.set_each(dict.fromkeys(_Process.all, 1))
+        if known != _Process.all:
+            _Process.changed.set()
+            _Process.changed = asyncio.Event()

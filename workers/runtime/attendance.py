@@ -5,7 +5,6 @@ there: local dispatch passes the queue by. The queue's chores go on.
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -14,8 +13,6 @@ from outbox import paused_queues
 from workers.runtime.consumer import Consumer
 
 log = structlog.get_logger(__name__)
-
-LOOK_SECONDS = 1.0
 
 
 async def attend(consumer: Consumer) -> None:
@@ -34,6 +31,5 @@ async def attend(consumer: Consumer) -> None:
 async def _wait(queue: str, stop: asyncio.Event, then: asyncio.Event, *, paused: bool) -> None:
     """Wait until the queue is paused, or is so no more, or the process stops; then set `then`."""
     while not stop.is_set() and (queue in paused_queues.current()) is not paused:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        await paused_queues.changed(stop)
     then.set()
