@@ -24,9 +24,10 @@ from outbox.leases import Leases
 from outbox.outcome import Answer, PublishOutcome
 from outbox.packing import shard_of
 from outbox.publisher import Publisher
-from outbox.refusals import Refusals, address_of, was_final
+from outbox.refusals import Refusals, address_of, named, was_final
 from outbox.rendering import Renderer
 from outbox.settings import RelaySettings
+from outbox.tracebacks import own_place, traceback_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -198,7 +199,8 @@ class Lane:
         except CipherError as error:
             return Answer(PublishOutcome.UNREADABLE, f"{type(error).__name__}: {error}")
         except Exception as error:
-            log.exception("cannot render a message, its stream waits", message_id=row["message_id"])
+            where = {"error": type(error).__qualname__, "at": own_place(traceback_of(error))}
+            log.error("cannot render a message, its stream waits", **named(row), **where)  # noqa: TRY400 (without values)
             return Answer(PublishOutcome.UNREADABLE, f"{type(error).__name__}: {error}")
         crashpoint("relay.before_publish")
         answer = await self._publisher.send(one, suspect=was_final(row["held_reason"]))

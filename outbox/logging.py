@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from outbox.tracebacks import own_place, traceback_of
+
 MASK = "***"
 PERSONAL = re.compile(
     r"phone|mobile|address|addressee|recipient|consignee|receiver|street|detail|postal|zip|email|id_card|name_of_person",
@@ -25,7 +27,7 @@ def configure(level: str = "INFO") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        without_values,
         masked,
     ]
     structlog.configure(
@@ -44,6 +46,16 @@ def configure(level: str = "INFO") -> None:
     for noisy in ("aiormq", "aio_pika", "asyncio"):  # on a verbose level they log whole frames, and so bodies
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     log_closed_channels_once()
+
+
+def without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor that names an exception by its type and the steps to it: its text may quote a value."""
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        lines = traceback_of(error)
+        event.update({"error": type(error).__qualname__, "at": own_place(lines), "traceback": list(lines)})
+    return event
 
 
 def masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

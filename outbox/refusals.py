@@ -4,11 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 
 from messages.base import AlertRaised, MessageCode
+from messages.trace_context import TRACEPARENT, trace_id
 from outbox import metrics
 from outbox.announcement import Announcement, event
 from outbox.outcome import Answer, PublishOutcome
@@ -43,6 +45,15 @@ class Unpublished:
 def was_final(reason: str | None) -> bool:
     """True if a hold with this reason is about a message that fails whenever it is sent."""
     return reason is not None and reason.startswith(FINAL)
+
+
+def named(row: "Record") -> dict[str, Any]:
+    """Name the message of a row as lines of the log do. The stream of an event is the id of its root order."""
+    headers = orjson.loads(row["headers"])
+    fields = {name: row[name] for name in ("message_id", "type", "destination", "routing_key", "correlation_id")}
+    fields |= {"causation_id": headers.get("causation-id"), "trace_id": trace_id(headers.get(TRACEPARENT))}
+    fields["order_id"] = row["stream"] if row["stream"] != row["message_id"] else None
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def address_of(row: "Record") -> Address:
@@ -98,8 +109,7 @@ class Refusals:
             self._logged[address] = (logged_at, more + 1)
             return
         self._logged[address] = (now, 0)
-        fields = {"message_id": row["message_id"], "type": row["type"], "destination": row["destination"]}
-        log.warning("broker did not take a message, its stream waits", **fields, reason=reason, more_since=more)
+        log.warning("broker did not take a message, its stream waits", **named(row), reason=reason, more_since=more)
 
     def _alert(self, row: "Record", reason: str) -> Announcement | None:
         """Build the alert about a message that a person must look at, unless it is an alert itself."""

@@ -39,6 +39,12 @@ def traceback_of(error: BaseException) -> tuple[str, ...]:
     return tuple(lines[-LINES_MAX:])
 
 
+def own_place(lines: Sequence[str]) -> str | None:
+    """Return the last line of a traceback that is in our own code, as `workers/handlers/stock.py:42`."""
+    steps = (line.partition(" in ")[0] for line in reversed(lines) if " in " in line)
+    return next((step for step in steps if (Path(ROOT) / step.rpartition(":")[0]).is_file()), None)
+
+
 def _place(file: str) -> str:
     return file.rpartition("site-packages/")[2].removeprefix(f"{ROOT}/")
 

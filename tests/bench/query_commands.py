@@ -25,7 +25,7 @@ from tests.bench.questions import QuestionRun
 from tests.bench.sitting import about
 from workers.handlers import queries
 from workers.runtime.batch import Batch
-from workers.runtime.process import transaction
+from workers.runtime.transactions import transaction
 from workers.services import answer_cache
 
 OPERATOR = Actor(type="operator", id="bench")

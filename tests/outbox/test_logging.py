@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from outbox.logging import MASK, log_closed_channels_once, masked
+from outbox.logging import MASK, log_closed_channels_once, masked, without_values
 
 TABLE = [
     ({"phone": "13812345678"}, {"phone": MASK}),
@@ -43,3 +43,15 @@ def test_frames_for_a_closed_channel_make_one_line(caplog: pytest.LogCaptureFixt
         "Got frame for closed channel 8: 0",
         "another line",
     ]
+
+
+def test_an_exception_is_named_by_its_type_and_the_steps_to_it_and_not_by_its_text() -> None:
+    try:
+        int("Ada Lovelace")
+    except ValueError as caught:
+        for given in (True, caught, (ValueError, caught, caught.__traceback__)):
+            line = without_values(None, "", {"event": "x", "exc_info": given})
+            assert line["error"] == "ValueError"
+            assert line["at"].startswith("tests/outbox/test_logging.py:")
+            assert "Ada" not in str(line)
+    assert without_values(None, "", {"event": "x"}) == {"event": "x"}

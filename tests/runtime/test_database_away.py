@@ -19,8 +19,9 @@ from tests.tcp_proxy import TcpProxy
 from workers.runtime import inbox
 from workers.runtime.batch import Batch
 from workers.runtime.policy import Kind
-from workers.runtime.process import QueueContext, process, transaction
+from workers.runtime.process import QueueContext, process
 from workers.runtime.route import Handler, Route
+from workers.runtime.transactions import transaction
 
 ACKED, DUPLICATE, RETRIED = Kind.ACKED, Kind.DUPLICATE, Kind.RETRIED
 

@@ -13,9 +13,9 @@ from db.pool import Pool, open_pool
 from scripts.cli import main
 from tests.broker import Broker
 from tests.runtime.harness import WorkerHarness, write_effects
-from workers.runtime.process import transaction
 from workers.runtime.route import Route
 from workers.runtime.run import run_routes
+from workers.runtime.transactions import transaction
 
 ROUTES = [Route("order-changes", write_effects)]
 

@@ -101,6 +101,7 @@ from workers.store import free_texts, notifications, orders, payments, timers
 from workers.store import payment_authorizations as authorization_rows
 from workers.store import refunds as refund_rows
 from workers.store.attempts import Attempt, AttemptChange
+from workers.telemetry import lines
 
 PaymentMessage: TypeAlias = PaymentResult | PaymentCallback | PaymentObserved | ProgressMark
 Item: TypeAlias = Envelope[Any]
@@ -296,6 +297,7 @@ async def keep_notifications(
         if isinstance(rejected, RejectedNotification):
             about = (record.provider if record.provider in providers else "unknown", rejected.code)
             outbox.once_committed(REJECTED.labels(*about).inc)
+            outbox.once_committed(lines.rejected(ROUTE.queue, report.item, *about))
             rejections.append(outbox.event(callback_rejected(notification_id, record, rejected), because=report.item))
         else:
             outbox.once_committed(BELIEVED.labels(record.provider).inc)

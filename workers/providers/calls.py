@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Protocol, TypeVar
 
 import aiohttp
+import structlog
 from prometheus_client import Histogram
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -22,6 +23,8 @@ from workers.providers.port import (
     HttpResponse,
     UnknownOutcome,
 )
+
+log = structlog.get_logger(__name__)
 
 RESPONSE_BYTES_MAX = 1_048_576  # a list of certificates has 20 KiB; statements come as messages
 TRIES = 3  # tries to send one request, all within the timeout of the call
@@ -82,6 +85,7 @@ class Caller:
             raise ProviderAwayError(f"{self.provider.name} is not reached") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             outcome = "unknown"
+            log.warning("no answer to a call", provider=self.provider.name, error=type(error).__qualname__)
             return UnknownOutcome(type(error).__qualname__)
         finally:
             CALLS.labels(self.provider.name, outcome).observe(time.perf_counter() - began)

@@ -21,7 +21,7 @@ from workers.runtime.policy import Outcome
 from workers.runtime.process import QueueContext, process
 from workers.runtime.settle import Settler
 from workers.runtime.subscription import Link, Subscription
-from workers.telemetry import metrics
+from workers.telemetry import lines, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class Consumer:
         """Note the pause. The batch itself is the probe: it is tried again as a whole, and no attempt is counted."""
         self.health.paused(self.queue, True)
         error = state.outcome.exception() if state.outcome else None
-        log.warning("a server is away, paused until it answers", queue=self.queue, error=str(error))
+        lines.paused(self.queue, state.args[1], error)
 
     async def _wait_for_database(self) -> None:
         """Wait without holding messages, because another worker may reach the database."""

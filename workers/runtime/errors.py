@@ -97,7 +97,9 @@ def _safe_text(error: BaseException) -> str:
     """The text of an error. A database error may quote values of a row, so only its SQLSTATE and names are used."""
     if not isinstance(error, asyncpg.PostgresError):
         return str(error)
-    names = (getattr(error, key, None) for key in ("sqlstate", "table_name", "column_name", "constraint_name"))
+    keys = ["sqlstate", "table_name", "column_name", "constraint_name"]
+    keys += ["context"] if isinstance(error, asyncpg.LockNotAvailableError) else []  # it names the row by its place
+    names = (getattr(error, key, None) for key in keys)
     return " ".join(str(part) for part in names if part)
 
 

@@ -14,14 +14,10 @@ A lock on a whole table, as a migration takes it, needs no search: it concerns e
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from db.errors import UnavailableError
 from db.pool import Pool
 from db.statements import SQL
 from workers.runtime.decode import Work
-
-log = structlog.get_logger(__name__)
 
 BATCH_LOCK_TIMEOUT_MS = 300  # three workers with a batch each for one hot row; set on the connection: no round trip
 SEARCH_LOCK_TIMEOUT_MS = 20  # the row is known to be held; a neighbour's batch that ends within this time still counts
@@ -70,16 +66,3 @@ class Patience:
         if self.lock_timeout_ms is not None:
             self.left_seconds -= seconds
         self._searching, self.lock_timeout_ms = True, SEARCH_LOCK_TIMEOUT_MS
-
-
-def note(queue: str, work: Work, error: Exception) -> None:
-    """Write to the log which message waits for which row, and since when."""
-    log.warning(
-        "message set aside, because another session holds a row that it needs",
-        queue=queue,
-        message_id=work.message_id,
-        type=work.type,
-        row=getattr(error, "context", None) or "unknown",
-        waits=work.lock_waits + 1,
-        since=work.delivery.text("first-failed-at") if work.lock_waits else None,
-    )

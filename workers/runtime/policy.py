@@ -61,7 +61,7 @@ def reject_query(work: Work, failure: Failure) -> Outcome:
     if work.failure is not None:
         code, message = why_unread(work.failure.faults, MessageCode.QUERY_INVALID)
         reply = QueryRejected(code=code, message=message, path=failure.path)
-    return Outcome(work, Kind.REFUSED, reply=reply)
+    return Outcome(work, Kind.REFUSED, failure, reply)
 
 
 def delay_seconds(outcome: Outcome) -> int:

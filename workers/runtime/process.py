@@ -3,21 +3,18 @@
 When a handler raises, the batch is halved until the message that caused it is alone.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import asyncpg
 import structlog
 from tenacity import RetryCallState, retry, retry_if_exception, wait_random_exponential
 
 import outbox
 from db.errors import UnavailableError
-from db.pool import Pool, Transaction, explain
+from db.pool import Pool, Transaction
 from db.statements import SQL
 from messages.base import MessageKind
 from messages.cells import Cell
@@ -31,11 +28,12 @@ from workers.runtime.decode import Work
 from workers.runtime.delivery import RawDelivery
 from workers.runtime.errors import ErrorClass, Failure, LocalDispatchError, classify
 from workers.runtime.local_dispatch import Chain, LocalRoutes
-from workers.runtime.locks import Patience, note
+from workers.runtime.locks import Patience
 from workers.runtime.policy import Kind, Outcome, fail, reject_query
 from workers.runtime.republish import explode_pack, take_out
 from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
-from workers.telemetry import metrics
+from workers.runtime.transactions import transaction
+from workers.telemetry import lines, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +41,6 @@ ID_REUSE = Failure.invalid(
     Fault("properties.message_id", "id_reuse", "this message_id was used before with another body"),
     reason=Reason.ID_REUSE,
 )
-ROLLBACK_TIMEOUT_SECONDS = 1.0  # it is one round trip; without it the locks are kept until the connection ends
 TRIES = {  # of a whole batch, before it is halved
     ErrorClass.TRANSIENT: 5,  # a deadlock, or a lock that was not granted; the other transactions end within that time
     ErrorClass.SLOW: 2,  # the database answers a probe, so it was a short outage, or it is the statement itself
@@ -131,7 +128,8 @@ async def _call_outside(context: QueueContext, works: Sequence[Work]) -> Mapping
     async with transaction(context.pool, readonly=True) as tx:
         needed = await context.route.prepare(tx, [envelope for work in works for envelope in work.envelopes])
     try:
-        return await context.route.call(needed)
+        with lines.calling(context.route.queue, works):
+            return await context.route.call(needed)
     except OSError as error:
         raise UnavailableError(f"outside: {type(error).__qualname__}: {error}"[:200]) from error
 
@@ -154,7 +152,8 @@ async def _handle_halving(context: QueueContext, works: Sequence[Work], patience
                 return [await _set_aside(context, work, error) for work in works]
         if len(works) == 1:
             return [await _fail_alone(context, works[0], error)]
-        log.info("batch halved", queue=context.route.queue, messages=len(works), error=type(error).__qualname__)
+        fields = lines.of_failure(Failure.of_exception(error, b""))
+        log.info("batch halved", queue=context.route.queue, messages=len(works), error=fields["error"], at=fields["at"])
         middle = len(works) // 2
         first = await _handle_halving(context, works[:middle], patience)
         return first + await _handle_halving(context, works[middle:], patience)
@@ -218,10 +217,12 @@ async def _carry_out(tx: Transaction, context: QueueContext, works: Sequence[Wor
     judged = [(work, item) for work in works for item in work.envelopes if item.id in batch.verdicts]
     for work, item in judged:
         failure = Failure.of_verdict(batch.verdicts[item.id], work.delivery.body)
+        outcome = fail(work, failure, context.attempts_max)
         if len(work.envelopes) == 1:
-            undone.append(fail(work, failure, context.attempts_max))
+            undone.append(outcome)
         else:
-            announcements.append(take_out(context.route.queue, item.index, fail(work, failure, context.attempts_max)))
+            announcements.append(take_out(context.route.queue, item.index, outcome))
+            outbox.once_committed(partial(lines.left_pack, context.route.queue, item, outcome))
     await inbox.unclaim(tx, context.route.queue, [outcome.work for outcome in undone])
     await outbox.append(tx, announcements)
     return undone
@@ -256,10 +257,10 @@ async def _set_aside(context: QueueContext, work: Work, error: Exception) -> Out
     """Set a message aside that waited for a lock in vain. A pack is taken apart: most items need another row."""
     if isinstance(context.route, RawRoute | QueryRoute):
         return await _fail_alone(context, work, error)
-    note(context.route.queue, work, error)
+    failure = Failure.of_exception(error, work.delivery.body)
     if len(work.pieces) > 1:
-        return await _explode(context, work, aside=True)
-    return Outcome(work, Kind.SET_ASIDE, Failure.of_exception(error, work.delivery.body))
+        return await _explode(context, work, failure, aside=True)
+    return Outcome(work, Kind.SET_ASIDE, failure)
 
 
 async def _fail_alone(context: QueueContext, work: Work, error: Exception) -> Outcome:
@@ -269,8 +270,6 @@ async def _fail_alone(context: QueueContext, work: Work, error: Exception) -> Ou
         log.warning("raw message failed, requeued", queue=context.route.queue, error=type(error).__qualname__)
         return Outcome(work, Kind.REQUEUED)
     failure = Failure.of_exception(error, work.delivery.body)
-    fields = {"queue": context.route.queue, "message_id": work.message_id, "type": work.type, "attempt": work.attempt}
-    log.warning("message failed", **fields, error=failure.error_type, why=failure.message, print=failure.fingerprint)
     return await _give_up(context, work, failure)
 
 
@@ -280,71 +279,21 @@ async def _give_up(context: QueueContext, work: Work, failure: Failure) -> Outco
         return reject_query(work, failure)
     if len(work.pieces) > 1:
         try:
-            return await _explode(context, work)
+            return await _explode(context, work, failure)
         except UnavailableError:
             raise
         except Exception as error:
-            log.warning("cannot take a pack apart", message_id=work.message_id, error=type(error).__qualname__)
+            lines.stays(context.route.queue, Outcome(work, Kind.RETRIED), type(error).__qualname__)
     return fail(work, failure, context.attempts_max)
 
 
 @retry_transient
-async def _explode(context: QueueContext, work: Work, *, aside: bool = False) -> Outcome:
+async def _explode(context: QueueContext, work: Work, failure: Failure, *, aside: bool = False) -> Outcome:
     with outbox.noting_shards() as shards:
         async with transaction(context.pool) as tx:
             claim = await inbox.claim(tx, context.route.queue, [work])
             if claim.fresh:
                 await outbox.append(tx, explode_pack(context.route.queue, work, aside=aside))
     context.committed(shards)
+    lines.taken_apart(context.route.queue, work, failure)
     return _list_outcomes(claim, [])[0]
-
-
-@asynccontextmanager
-async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """Open a transaction. Raises UnavailableError when the database is away, wherever that shows.
-
-    If the answer to the commit is lost, it is not known whether the work is committed. Then the message is handled
-    again, and the inbox decides.
-    """
-    try:
-        connection = await pool.acquire()
-    except Exception as error:  # no message is the cause of a refused login or connection
-        raise UnavailableError(explain(error)) from error
-    try:
-        async with _begun(connection, readonly):
-            yield connection
-    except Exception as error:
-        forbidden = readonly and isinstance(error, asyncpg.ReadOnlySQLTransactionError)  # a mistake in the handler
-        if not forbidden and not isinstance(error, UnavailableError) and await _away(pool, classify(error)):
-            await pool.expire_connections()  # the others have lost the same server
-            raise UnavailableError(explain(error)) from error
-        raise
-    finally:
-        await pool.release(connection)
-
-
-@asynccontextmanager
-async def _begun(connection: Transaction, readonly: bool) -> AsyncIterator[None]:
-    """Begin, and commit or roll back. A connection that may never answer again is closed instead of rolled back."""
-    # All that one answer shows is of one moment.
-    block = connection.transaction(readonly=readonly, isolation="repeatable_read" if readonly else None)
-    try:
-        await block.start()
-        try:
-            yield
-        except Exception as error:
-            if classify(error) is not ErrorClass.UNAVAILABLE:
-                async with asyncio.timeout(ROLLBACK_TIMEOUT_SECONDS):  # a slow statement is cancelled first
-                    await block.rollback()
-            raise
-        await block.commit()
-    except BaseException as error:
-        if not isinstance(error, Exception) or classify(error) is ErrorClass.UNAVAILABLE:
-            with suppress(asyncpg.InterfaceError):  # it is closed already
-                connection.terminate()
-        raise
-
-
-async def _away(pool: Pool, kind: ErrorClass) -> bool:
-    """True if the database cannot be used. A probe shows whether it is only the statement that takes too long."""
-    return kind is ErrorClass.UNAVAILABLE or (kind is ErrorClass.SLOW and not await inbox.accepts_writes(pool))

@@ -26,11 +26,12 @@ from workers.runtime.delivery import Delivery
 from workers.runtime.health import Health
 from workers.runtime.local_dispatch import LocalRoutes, local_routes, sends_on
 from workers.runtime.locks import BATCH_LOCK_TIMEOUT_MS
-from workers.runtime.process import QueueContext, transaction
+from workers.runtime.process import QueueContext
 from workers.runtime.route import Every, RawRoute, Route
 from workers.runtime.settings import RuntimeSettings
 from workers.runtime.settle import Settler
 from workers.runtime.subscription import Link
+from workers.runtime.transactions import transaction
 from workers.telemetry import metrics
 
 log = structlog.get_logger(__name__)

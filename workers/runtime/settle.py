@@ -6,8 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from messages.base import Message
 from messages.topology import Names, tier
 from outbox import amqp
@@ -16,13 +14,10 @@ from outbox.crashpoint import crashpoint
 from outbox.outcome import PublishOutcome
 from outbox.publisher import Publisher
 from workers.runtime.decode import Work
-from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome, delay_seconds
 from workers.runtime.republish import aside_headers, dead_headers, handed_headers, properties, reply, retry_headers
 from workers.runtime.subscription import Subscription
-from workers.telemetry import metrics
-
-log = structlog.get_logger(__name__)
+from workers.telemetry import lines, metrics
 
 # A message that could not be sent on goes back to its queue, which counts towards the broker's delivery limit of 50.
 REQUEUE_WAIT_SECONDS = 5.0
@@ -82,6 +77,7 @@ class Settler:
         """
         work, failure, names = outcome.work, outcome.failure, self.names
         if outcome.reply is not None:
+            lines.left(queue, outcome)
             return await self._reply(work, outcome.reply)
         if failure is None:
             return False  # it is requeued
@@ -94,10 +90,12 @@ class Settler:
         mandatory = exchange != names.delay_plugin  # the plugin returns every mandatory message
         published = await self.publisher.publish(exchange, key, about, work.delivery.body, mandatory)
         if published is not PublishOutcome.CONFIRMED:
-            log.warning("publish not confirmed, message stays", queue=queue, outcome=outcome.kind, answer=published)
-        elif outcome.kind not in SENT_ON:
-            _count_dead_letter(queue, work, failure)
-        return published is PublishOutcome.CONFIRMED
+            lines.stays(queue, outcome, published)
+            return False
+        if outcome.kind not in SENT_ON:
+            metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
+        lines.left(queue, outcome)
+        return True
 
     async def _reply(self, work: Work, message: Message) -> bool:
         """Send a reply once. A reply queue that refuses it must not delay the queries of other clients."""
@@ -112,9 +110,3 @@ class Settler:
         if self.delay_plugin:
             return self.names.delay_plugin, f"{tier(seconds)}.{queue}", {**headers, "x-delay": seconds * 1000}
         return self.names.delay, f"{tier(seconds)}.{queue}", headers
-
-
-def _count_dead_letter(queue: str, work: Work, failure: Failure) -> None:
-    metrics.DEAD_LETTERS.labels(queue, failure.reason).inc()
-    fields = {"queue": queue, "message_id": work.message_id, "type": work.type, "reason": failure.reason}
-    log.warning("message dead-lettered", **fields, error=failure.error_type, path=failure.path)

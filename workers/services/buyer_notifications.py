@@ -27,6 +27,7 @@ from workers.providers.port import UnknownOutcome
 from workers.store import buyer_notifications, contacts
 from workers.store.buyer_notifications import NotificationState, OwnedOrder, TrackedParcel, WaitingNotification
 from workers.store.contacts import StoredContact
+from workers.telemetry import lines
 
 Item: TypeAlias = Envelope[BuyerNotificationSend]
 NotificationAnswer: TypeAlias = LetterAnswer | SkipReason | TemplateFault | datetime
@@ -147,6 +148,7 @@ async def send_one(sender: LetterSender, request: LetterRequest) -> Notification
         return SkipReason.ERASED
     about = {"idempotency_key": idempotency_key(one), "kind": one.kind, "order_id": str(one.order_id)}
     try:
-        return await sender.send(BuyerLetter(**about, address=address, **vars(texts)))
+        with lines.about(request.item_id):
+            return await sender.send(BuyerLetter(**about, address=address, **vars(texts)))
     except ProviderAwayError as error:
         return error

@@ -30,6 +30,7 @@ from workers.services.parcel_plans import order_ids_of
 from workers.store import fulfilments, waybills
 from workers.store.fulfilments import Papers
 from workers.store.waybills import Waybill, WaybillState
+from workers.telemetry import lines
 
 Item: TypeAlias = Envelope[Any]
 CarrierAnswer: TypeAlias = ConsignmentBooked | ParcelHistory | ConsignmentCancelled | CarrierRefusal | UnknownOutcome
@@ -111,6 +112,7 @@ async def send(batch: CarrierRequests) -> Mapping[str, CarrierAnswer]:
 
 async def send_one(caller: Caller, request: CarrierRequest) -> CarrierAnswer:
     """Send one request. Raises ProviderAwayError."""
-    answer = await caller.call(lambda _at: request.build(), lambda response, _at: request.read(response))
+    with lines.about(request.item_id):
+        answer = await caller.call(lambda _at: request.build(), lambda response, _at: request.read(response))
     assert answer is not None, "every request is built"
     return answer

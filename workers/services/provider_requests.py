@@ -60,6 +60,7 @@ from workers.providers.port import (
 from workers.services.attempts import capture_number, payment_order, refunds_of_attempts
 from workers.store import attempts, notifications, payment_authorizations
 from workers.store.attempts import DONE, LIVE, Attempt
+from workers.telemetry import lines
 
 Item: TypeAlias = Envelope[Any]
 ProviderAnswer: TypeAlias = (
@@ -281,7 +282,8 @@ async def send(batch: RequestBatch) -> Mapping[str, ProviderAnswer]:
 async def send_one(provider: Caller, request: ProviderRequest) -> ProviderAnswer:
     """Send one request. Raises ProviderAwayError."""
     try:
-        answer = await provider.call(request.build, request.read)
+        with lines.about(request.item_id):
+            answer = await provider.call(request.build, request.read)
     except ProviderAwayError as error:
         if not request.tolerates_absence:
             raise
