@@ -18,6 +18,7 @@ COMMANDS = {
     "migrate": "Bring the database to the newest schema.",
     "console": "Show queues, dead letters, orders and replays in a browser on this machine.",
     "doctor": "Look at a deployment, and say what is wrong, why it matters and what to type next.",
+    "top": "Show a running system, again and again: queues, outbox, timers, dead letters, orders per minute.",
     "audit": "Check on the live database that all invariants hold.",
     "repair": "Find messages and timers that were lost for good, and announce them again.",
     "publish": "Check a message, publish it, wait until the broker confirms.",

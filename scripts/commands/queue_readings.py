@@ -19,18 +19,20 @@ from scripts.commands.connections import BrokerSettings, broker_url
 from scripts.commands.problems import Code, CommandError
 from scripts.servers.management import Management
 
-COLUMNS = "name,messages,messages_unacknowledged,consumers,message_stats.publish,message_stats.ack"
+COLUMNS = (
+    "name,messages,messages_unacknowledged,consumers,message_stats.publish_details.rate,message_stats.ack_details.rate"
+)
 
 
 @dataclass(frozen=True)
 class QueueReading:
-    """One queue. `in_total` and `out_total` count since the broker knows it; None over AMQP, which does not say."""
+    """One queue. What comes and goes in a second is measured by the broker over its last seconds; AMQP does not say."""
 
     messages: int
     consumers: int
     unacknowledged: int | None = None
-    in_total: int | None = None
-    out_total: int | None = None
+    in_per_second: float | None = None
+    out_per_second: float | None = None
 
 
 async def read_queues(settings: BrokerSettings, names: Iterable[str]) -> dict[str, QueueReading]:
@@ -69,10 +71,11 @@ def _listed(management: str, vhost: str) -> list[dict[str, Any]]:
 def _reading(row: Mapping[str, Any]) -> QueueReading:
     """A queue that the broker has not measured yet has no numbers of messages."""
     stats = row.get("message_stats") or {}
+    rates = {name: float((stats.get(f"{name}_details") or {}).get("rate", 0)) for name in ("publish", "ack")}
     return QueueReading(
         messages=row.get("messages") or 0,
         consumers=row.get("consumers") or 0,
         unacknowledged=row.get("messages_unacknowledged") or 0,
-        in_total=stats.get("publish", 0),
-        out_total=stats.get("ack", 0),
+        in_per_second=rates["publish"],
+        out_per_second=rates["ack"],
     )
