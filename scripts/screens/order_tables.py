@@ -50,14 +50,21 @@ def _lines(page: OrderPage, width: int) -> TitledTable:
         Column("units", right=True),
         Column("each", right=True, extra=True),
         Column(f"payable {currency}", right=True),
+        Column("cost each", right=True, extra=True),
+        Column("margin", right=True, extra=True),
         Column("gone", least=12),
     ]
     rows = [
         (page.names.get(line.order_id, ""), line.line_no, line.sku_id, line.name, line.warehouse, line.qty,
-         render(line.unit_price, currency), render(line.payable, currency), _gone(line, currency))
+         render(line.unit_price, currency), render(line.payable, currency), _amount(line.purchase_price, currency),
+         _amount(line.margin, currency), _gone(line, currency))
         for line in page.order.lines
     ]  # fmt: skip
     return TitledTable("lines", columns, rows)
+
+
+def _amount(amount: int | None, currency: str) -> str:
+    return "" if amount is None else render(amount, currency)
 
 
 def _gone(line: LineShown, currency: str) -> str:

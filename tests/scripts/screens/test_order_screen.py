@@ -111,6 +111,15 @@ def test_what_the_buyer_does_not_get_stands_beside_its_line() -> None:
     assert "1 short, 2 refunded, 15.00" in text_of(page_of(lines=(line,)), "show")
 
 
+def test_cost_and_margin_stand_beside_a_line_of_which_they_are_known() -> None:
+    line = ORDER.lines[0].model_copy(update={"purchase_price": 321, "margin": -45})
+    known = text_of(page_of(lines=(line,)), "show")
+    unknown = text_of(page_of(lines=(line.model_copy(update={"purchase_price": None, "margin": None}),)), "show")
+    words = ("cost each", "margin", "3.21", "-0.45")
+    assert [word in known for word in words] == [True] * 4
+    assert [word in unknown for word in words] == [False] * 4
+
+
 def test_the_price_says_how_it_came_about() -> None:
     assert "price" not in text_of(page_of(), "show")
     amounts = ORDER.amounts.model_copy(update={"coupon": 300, "shipping": 501})
