@@ -33,29 +33,29 @@ class Fault:
 
 @dataclass(frozen=True)
 class Reading(Generic[M]):
-    """A message with the canonical form of its body; or why there is no message: at most FAULTS_MAX faults."""
+    """A message with the canonical form of its body; or why there is no message."""
 
     message: M | None
     canonical_body: bytes = b""
     faults: tuple[Fault, ...] = ()
 
 
-def read(model: type[M], body: bytes) -> Reading[M]:
-    """Read a body by its model. A name that occurs twice is a fault as well."""
+def read(model: type[M], body: bytes, faults_max: int = FAULTS_MAX) -> Reading[M]:
+    """Read a body by its model. A name that occurs twice is a fault as well. There are at most `faults_max` faults."""
     try:
         message = model.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         faults = [
-            Fault(_path(fault["loc"]), fault["type"], fault["msg"][:MESSAGE_CHARS_MAX]) for fault in found[:FAULTS_MAX]
+            Fault(_path(fault["loc"]), fault["type"], fault["msg"][:MESSAGE_CHARS_MAX]) for fault in found[:faults_max]
         ]
         twice = [] if found[0]["type"] == _JSON_INVALID else repeated_names(body)
-        return Reading(None, faults=(*twice, *faults)[:FAULTS_MAX])
+        return Reading(None, faults=(*twice, *faults)[:faults_max])
     form = _canonical(body)
     # A name that is lost on the way takes its colon along; only an escaped colon could come in its place.
     equal = form is not None and b"\\u003" not in body and body.count(b":") == form.count(b":")
     if not equal and (twice := repeated_names(body)):
-        return Reading(None, faults=tuple(twice[:FAULTS_MAX]))
+        return Reading(None, faults=tuple(twice[:faults_max]))
     return Reading(message, form or body)
 
 

@@ -1,5 +1,6 @@
 """The fields of a message as rows for a person, from its schema: path, type with unit and limits, default, meaning."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,24 @@ def _of_object(schema: Schema, parts: Schema, at: str, depth: int) -> Iterator[F
         if depth < DEPTH_MAX:
             for one in (inner, *(_resolved(part, parts) for part in inner.get("oneOf", ()))):
                 yield from _of_object(one, parts, f"{path}{brackets}.", depth + 1)
+
+
+def allowed_at(schema: Schema, path: str) -> str:
+    """Say what is allowed at a JSON path; of a field that does not exist, which fields there are."""
+    parts, at = schema.get("$defs", {}), schema
+    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path):
+        at, _ = _without_null(_resolved(at, parts), parts)
+        fields = at.get("properties", {})
+        if index:
+            at = at.get("items", {})
+        elif name in fields:
+            at = fields[name]
+        elif isinstance(at.get("additionalProperties"), Mapping):
+            at = at["additionalProperties"]
+        else:
+            return f"one of {', '.join(fields)}" if fields else ""
+    found, can_be_null = _without_null(_resolved(at, parts), parts)
+    return described(found, parts, path.rpartition(".")[2]) + (" or null" if can_be_null else "")
 
 
 def meaning(field: Schema, by_name: str | None, inner: Schema) -> str:

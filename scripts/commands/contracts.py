@@ -9,8 +9,8 @@ import typer
 import messages
 from messages.base import Message
 from messages.registry import MODELS
-from messages.strict_json import FAULTS_MAX, read
 from scripts.commands import command_app
+from scripts.commands.body_faults import faults
 from scripts.commands.body_files import read_body
 from scripts.commands.contract_breaks import breaks
 from scripts.commands.contract_documents import documents
@@ -114,7 +114,8 @@ def validate(
 ) -> None:
     """Check the body of a message of any kind, and name all its faults; exit with 3 if there are any.
 
-    It needs no server. It shows no value of the body, as that may be personal.
+    Each has its JSON path and what is allowed there. It needs no server, and shows no value of the body, as that may be
+    personal.
 
     \b
     Examples:
@@ -124,11 +125,10 @@ def validate(
     """
     model = _model(type or Path(file).name.removesuffix(".json"))
     body = read_body(file, "oms contracts validate FILE, or - as FILE for stdin")
-    faults = [vars(fault) for fault in read(model, body).faults]
-    write_json(faults) if output is Format.JSON else write_table(faults)
-    if faults:
-        why = f"these are the first {FAULTS_MAX}" if len(faults) == FAULTS_MAX else ""
-        raise CommandError(Code.DIFFERENT, f"the body is not a valid {model.TYPE}", why=why, hint="correct these paths")
+    found = faults(model, body)
+    write_json(found) if output is Format.JSON else write_table(found)
+    if found:
+        raise CommandError(Code.DIFFERENT, f"the body is not a valid {model.TYPE}", hint="correct these paths")
     say(f"the body is a valid {model.TYPE}")
 
 

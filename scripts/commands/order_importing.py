@@ -16,10 +16,11 @@ from messages.base import CommandRejected
 from messages.cells import Cell
 from messages.order_imports import OrderImport
 from messages.user_shards import shard_of_user
+from scripts.commands.body_faults import faults as faults_of
 from scripts.commands.connections import CellSettings, connected, run
+from scripts.commands.message_sending import send_many
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.publish import check, send_many
 from workers.handlers.order_imports import decide
 from workers.store import subjects
 
@@ -57,7 +58,7 @@ def _line(number: int, line: bytes, operator: str) -> ImportLine:
     if not isinstance(found, dict):
         return ImportLine(number, None, "it is no JSON object")
     body = orjson.dumps({"actor": {"type": "operator", "id": operator}} | found)
-    if faults := check(OrderImport, body):
+    if faults := faults_of(OrderImport, body):
         return ImportLine(number, None, "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:3]))
     order = OrderImport.model_validate_json(body)
     refusal = decide(order, set(), datetime.now(UTC))

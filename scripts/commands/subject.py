@@ -16,12 +16,13 @@ from db import cipher
 from messages.base import Actor, CommandRejected
 from messages.subjects import SubjectErase, SubjectExported
 from scripts.commands import command_app
+from scripts.commands.body_faults import faults as faults_of
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import confirm
+from scripts.commands.message_sending import send
 from scripts.commands.outcomes import outcome
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.publish import check, send
 from workers.domain.refusal import Refusal
 from workers.handlers.subjects import decide
 from workers.services import subject_exports
@@ -130,7 +131,7 @@ def erase(
 def _command(user: str, reason: str) -> SubjectErase:
     actor = Actor(type="operator", id=person()[:64])
     given = {"request_id": f"cli-{uuid7()}", "actor": actor.model_dump(), "user_id": user, "reason_code": reason}
-    if faults := check(SubjectErase, orjson.dumps(given)):
+    if faults := faults_of(SubjectErase, orjson.dumps(given)):
         raise CommandError(
             Code.FAILED,
             "the command is not valid; nothing was done",

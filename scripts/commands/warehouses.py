@@ -8,12 +8,13 @@ import typer
 from messages.base import CommandRejected
 from messages.catalogue import WarehousesSet, WarehousesUnchanged
 from scripts.commands import command_app
+from scripts.commands.body_faults import faults as faults_of
 from scripts.commands.connections import connected, run
 from scripts.commands.decisions import confirm
+from scripts.commands.message_sending import send
 from scripts.commands.outcomes import outcome
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.publish import check, send
 from workers.domain.sourcing import Region
 from workers.store import account_queries, warehouse_lists
 
@@ -142,7 +143,7 @@ def _region(country: str, province: str) -> Region:
 def _command(warehouses: list[str], sku: str, region: Region) -> WarehousesSet:
     fields = {"sku_id": sku, "country": region[0], "province": region[1], "warehouses": warehouses}
     given = orjson.dumps(fields | {"revision": REVISION_BEGIN})
-    if faults := check(WarehousesSet, given):
+    if faults := faults_of(WarehousesSet, given):
         raise CommandError(
             Code.FAILED,
             "the list is not valid; nothing was done",

@@ -18,7 +18,13 @@ from tests.house.imports import (
 )
 from tests.house.sources import PRODUCT, ROOT, python, tracked
 
-EXTRA_GROUPS = {"scripts/servers/": "servers", "scripts/demo/": "demo", "scripts/gateways/": "demo", "tests/": "dev"}
+EXTRA_GROUPS = {
+    "scripts/servers/": "servers",
+    "scripts/demo/": "demo",
+    "scripts/gateways/": "demo",
+    "scripts/stub/pytest_plugin.py": "dev",
+    "tests/": "dev",
+}
 """Folder -> the dependency group that its files may use beside the runtime's packages."""
 USED_WITHOUT_IMPORT = {
     "psycopg",  # SQLAlchemy's driver for migrations

@@ -60,8 +60,8 @@ def test_the_version_is_printed_and_nothing_else(oms: Oms) -> None:
     assert (result.code, result.out, result.err) == (0, "oms 2.7.1\n", "")
 
 
-PROCESSES = {("worker",), ("relay",)}
-"""Commands that run until they are stopped. They write JSON logs in place of a result."""
+PROCESSES = {("worker",), ("relay",), ("stub",)}
+"""Commands that run until they are stopped. They write logs in place of a result."""
 
 
 @pytest.mark.parametrize("words", [path for path, _ in commands() if path not in PROCESSES], ids=" ".join)
@@ -230,6 +230,13 @@ def test_a_dry_run_needs_no_server(oms: Oms, tmp_path: Path) -> None:
     result = oms("publish", "sku.upsert", write(tmp_path, SKU), "--dry-run")
     assert (result.code, result.out) == (0, "")
     assert "sku.upsert.v1 is valid" in result.err
+    many = {"items": [{"sku_id": "tea", "qty": "1", "colour": "red"}] * 15, "currency": "EUR"}
+    found = oms("publish", "order.create", write(tmp_path, many), "--dry-run", "-o", "json")
+    assert (found.code, len(found.json)) == (1, 15 * 2 + 5)
+    allowed = {fault["path"]: fault["allowed"] for fault in found.json}
+    assert allowed["$.items[14].qty"] == "integer (units)"
+    assert allowed["$.items[14].colour"] == "one of sku_id, qty, warehouse, expected_unit_price"
+    assert (allowed["$.user_id"], allowed["$.actor"]) == ("text, 1 to 64 characters", "object")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""`oms stub` answers in place of oms on a RabbitMQ of its own, for the tests of other teams."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.commands import command_app
+from scripts.commands.connections import BrokerSettings, broker_url, run
+from scripts.commands.contract_files import examples
+from scripts.commands.contracts import FOLDER
+from scripts.commands.output import say
+from scripts.commands.problems import Code, CommandError
+from scripts.stub.broker import StubBroker, StubMessage
+from scripts.stub.scenario import Scenario, scenario_of
+
+app = command_app()
+
+
+@app.command()
+def stub(
+    scenario: Annotated[Path | None, typer.Option(metavar="FILE", help="A scenario in TOML, as below.")] = None,
+    *,
+    latency_ms: Annotated[int | None, typer.Option(help="Wait so long before each answer, in milliseconds.")] = None,
+    refuse: Annotated[
+        list[str] | None, typer.Option(metavar="TYPE=CODE", help="Refuse what has this type. Can be repeated.")
+    ] = None,
+    refuse_share: Annotated[str | None, typer.Option(help="Refuse only this share, such as 0.25.")] = None,
+    silent: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Never answer what has this type.")] = None,
+) -> None:
+    """Answer as oms does, on a RabbitMQ without oms, for the tests of teams that publish to it.
+
+    It runs until SIGTERM. It declares the exchanges of OMS_PREFIX in the virtual host of OMS_AMQP_URL, checks each
+    message as a worker does, and answers from the contract's examples with the ids and amounts that were sent. It keeps
+    orders in memory and has no database. An order is paid after payment.result, shipped and delivered after
+    shipment.update with its order_id, or by the scenario:
+
+    \b
+      latency_ms = 20
+      silent = ["refund.request"]
+      [[refuse]]
+      type = "order.create"
+      code = "ORDER_PRICE_MISMATCH"
+      share = "0.5"
+      times = 3
+      [[emit]]
+      after = "order.created"
+      type = "order.paid"
+      delay_ms = 200
+
+    \b
+    Examples:
+      OMS_AMQP_URL=amqp://guest:guest@localhost/test oms stub
+      oms stub --refuse order.create=ORDER_PRICE_MISMATCH --refuse-share 0.2 --latency-ms 50
+      oms stub --silent order.cancel --scenario checkout.toml
+    """
+    rules = [dict(zip(("type", "code"), _pair(one), strict=True)) for one in refuse or ()]
+    wanted = scenario_of(
+        scenario, latency_ms=latency_ms, refuse=rules, refuse_share=refuse_share, silent=list(silent or ())
+    )
+    run(_serve(wanted))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    type_, equals, code = text.partition("=")
+    if not equals:
+        raise CommandError(Code.FAILED, f"{text} is not TYPE=CODE", hint="--refuse order.create=ORDER_PRICE_MISMATCH")
+    return type_, code
+
+
+async def _serve(scenario: Scenario) -> None:
+    settings = BrokerSettings()
+    broker = StubBroker(broker_url(settings), settings.names, examples(FOLDER), scenario, on_message=_report)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await broker.start()
+    say(f"the stub answers what is published to {broker.names.commands} and {broker.names.queries}; Ctrl-C ends it")
+    waits = [asyncio.create_task(event.wait()) for event in (stopping, broker.lost)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for one in waits:
+        one.cancel()
+    await broker.stop()
+    if broker.lost.is_set() and not stopping.is_set():
+        raise CommandError(Code.UNREACHABLE, "the broker closed the connection", hint="oms stub")
+
+
+def _report(message: StubMessage) -> None:
+    """Write one line for each message, without its body, which may be personal."""
+    faults = "".join(f"; {fault.path}: {fault.message}" for fault in message.faults)
+    say(f"{message.type or 'a message without type'} {message.message_id} -> {message.answer or 'no answer'}{faults}")

@@ -1,0 +1,207 @@
+"""The stub on a RabbitMQ: it declares the exchanges of oms, takes what is published, and sends what it decides."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import orjson
+from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.exceptions import ChannelNotFoundEntity
+from yarl import URL
+
+from messages.base import Event, Instruction, Message
+from messages.orders import OrderEvent
+from messages.queue_rules import instructions
+from messages.registry import MODELS
+from messages.roles import EVERY_ROLE, Role
+from messages.strict_json import Fault
+from messages.topology import Names, topology, warehouse_queue
+from messages.user_roles import ANONYMOUS, Trust
+from outbox import amqp, declare, wire
+from scripts.commands.problems import Code, CommandError
+from scripts.stub.decisions import StubDecisions
+from scripts.stub.scenario import Scenario
+from workers.runtime.delivery import Delivery
+
+CONSUME_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class StubMessage:
+    """One message that the stub received. `faults` says why it was not valid; `answer` is the type that it sent."""
+
+    type: str
+    body: Any
+    message_id: str
+    user: str | None
+    reply_to: str | None
+    faults: tuple[Fault, ...]
+    answer: str | None
+
+
+@dataclass(frozen=True)
+class Thread:
+    """What a message of the stub carries on: correlation id, and the id of the message that caused it."""
+
+    correlation_id: str
+    causation_id: str | None = None
+
+
+@dataclass
+class StubBroker:
+    """Answers the messages of one prefix in one virtual host, from `start` to `stop`.
+
+    A broker user named after a role, such as `oms-carrier`, has that role. The stub's own user has every role, and so
+    have messages without `user_id`. `on_message` is called with each message once it is answered.
+    """
+
+    url: str
+    names: Names
+    examples: Mapping[str, Any]
+    scenario: Scenario = field(default_factory=Scenario)
+    on_message: Callable[[StubMessage], None] = lambda message: None
+
+    def __post_init__(self) -> None:
+        self._user = URL(self.url).user or "guest"
+        roles = {f"{self.names.prefix}-{role}": frozenset({role}) for role in Role}
+        trust = Trust(frozenset(), {**roles, self._user: EVERY_ROLE, ANONYMOUS: EVERY_ROLE})
+        self.lost = asyncio.Event()
+        self._decisions = StubDecisions(self.names, trust, self.examples, self.scenario)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connection: AbstractConnection | None = None
+
+    async def start(self) -> None:
+        """Connect, declare, subscribe. Raises CommandError where a real oms has its queues."""
+        self._connection = await wire.connect(self.url, name="oms stub")
+        try:
+            await self._open(self._connection)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _open(self, connection: AbstractConnection) -> None:
+        await self._refuse_beside_oms(connection)
+        self._channel = await connection.channel(publisher_confirms=True)
+        for exchange in topology(self.names, ()).exchanges:
+            await declare.declare_part(self._channel, exchange)
+        self._events = await self._channel.get_exchange(self.names.events, ensure=False)
+        queue = await self._channel.declare_queue(self.names.queue("stub"), exclusive=True)
+        for name in (self.names.commands, self.names.queries):
+            await queue.bind(name, "#")
+        await amqp.consume(
+            self._channel, queue.name, self._take, self.lost.set, tag="stub", timeout_seconds=CONSUME_TIMEOUT_SECONDS
+        )
+        connection.close_callbacks.add(lambda *_: self.lost.set())
+
+    async def stop(self) -> None:
+        """Drop the answers that are still to come, and disconnect. The queue goes with the connection."""
+        for task in self._tasks:
+            task.cancel()
+        if self._connection is not None:
+            await wire.close(self._connection)
+
+    def behave(self, scenario: Scenario) -> None:
+        """Follow another scenario from now on; the orders stay known."""
+        self.scenario = scenario
+        self._decisions.follow(scenario)
+
+    async def emit(self, type_: str, given: Mapping[str, Any], thread: Thread | None = None) -> Message:
+        """Publish an event with these fields; or put an instruction into the queue of its warehouse."""
+        thread = thread or Thread(uuid4().hex)
+        if issubclass(MODELS[type_], Instruction):
+            made = self._decisions.orders.instruction(type_, given)
+            queue = self.names.queue(warehouse_queue(str(getattr(made, "warehouse", "main"))))
+            await self._channel.declare_queue(queue, durable=True, arguments=instructions())
+            await self._publish(self._channel.default_exchange, queue, made, thread)
+            return made
+        event = self._decisions.orders.event(type_, given, cause="stub")
+        await self._announce(event, thread)
+        return event
+
+    async def _refuse_beside_oms(self, connection: AbstractConnection) -> None:
+        probe = await connection.channel()
+        queue = self.names.queue("order-creation")
+        try:
+            await probe.declare_queue(queue, passive=True)
+        except ChannelNotFoundEntity:
+            return
+        hint = "another virtual host in OMS_AMQP_URL, or OMS_PREFIX=stub"
+        why = f"the queue {queue} exists, so each message would be handled there too"
+        raise CommandError(Code.REFUSED, "a stub does not run beside oms", why=why, hint=hint)
+
+    async def _take(self, message: amqp.DeliveredMessage) -> None:
+        delivery = Delivery.of(message)
+        await amqp.acknowledge(self._channel, delivery.tag, multiple=False)
+        self._start(self._handle(delivery))
+
+    async def _handle(self, delivery: Delivery) -> None:
+        """Decide at once, in order of arrival; answer after the latency."""
+        work = self._decisions.read(delivery)
+        decision = self._decisions.decide(work)
+        message_id = delivery.message_id or ""
+        thread = Thread(delivery.properties.correlation_id or message_id, message_id)
+        await asyncio.sleep(self.scenario.latency_ms / 1000)
+        if decision.reply is not None and work.reply_to:
+            exchange = self._channel.default_exchange
+            await self._publish(exchange, work.reply_to, decision.reply, thread, body=decision.body)
+        for event in decision.events:
+            await self._announce(event, thread)
+        faults = work.failure.faults if work.failure else ()
+        user, reply_to = delivery.user_id, delivery.reply_to
+        content = _content(delivery.body)
+        self.on_message(StubMessage(delivery.type or "", content, message_id, user, reply_to, faults, decision.answer))
+
+    async def _announce(self, event: Event, thread: Thread) -> None:
+        about: dict[str, Any] = {}
+        if isinstance(event, OrderEvent):
+            about = {"stream": str(event.parent_id or event.order_id), "seq": event.version - 1}
+        await self._publish(self._events, event.routing_key(), event, thread, about)
+        order_id = getattr(event, "order_id", None)
+        for rule in self.scenario.emit if order_id is not None else ():
+            if rule.after == event.TYPE:
+                self._start(self._follow(rule.type, str(order_id), rule.delay_ms, thread))
+
+    async def _follow(self, type_: str, order_id: str, delay_ms: int, thread: Thread) -> None:
+        await asyncio.sleep(delay_ms / 1000)
+        await self.emit(type_, {"order_id": order_id}, thread)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _publish(
+        self,
+        exchange: AbstractExchange,
+        routing_key: str,
+        message: Message,
+        thread: Thread,
+        about: Mapping[str, Any] | None = None,
+        *,
+        body: bytes | None = None,
+    ) -> None:
+        headers = {"occurred-at": datetime.now(UTC).isoformat(), **(about or {})}
+        made = aio_pika.Message(
+            body or message.json_bytes,
+            headers=headers | ({"causation-id": thread.causation_id} if thread.causation_id else {}),
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=uuid4().hex,
+            correlation_id=thread.correlation_id,
+            type=message.TYPE,
+            timestamp=datetime.now(UTC),
+            app_id="oms",
+            user_id=self._user,
+        )
+        await exchange.publish(made, routing_key, mandatory=False)
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return body
