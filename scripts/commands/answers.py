@@ -16,6 +16,8 @@ ANY_COMMAND = (
 ANY_QUESTION = ("AUTH_REQUIRED", "AUTH_FORBIDDEN", "QUERY_INVALID", "SYSTEM_ERROR")
 
 QUESTIONS: dict[str, Answers] = {
+    "archived_order.get.v1": Answers(("archived_order.shown.v1",), ("ORDER_NOT_FOUND",)),
+    "archived_order.list.v1": Answers(("archived_order.listed.v1",), ("ORDER_PARAM_INVALID",)),
     "after_sale.get.v1": Answers(
         ("after_sale.described.v1",), ("AFTERSALE_NOT_FOUND", "ORDER_NOT_FOUND", "ORDER_PARAM_INVALID")
     ),
@@ -26,17 +28,19 @@ QUESTIONS: dict[str, Answers] = {
     "dashboard.get.v1": Answers(("dashboard.shown.v1",)),
     "dispute.get.v1": Answers(("dispute.described.v1",), ("PAY_DISPUTE_NOT_FOUND",)),
     "dispute.list.v1": Answers(("dispute.listed.v1",), ("ORDER_PARAM_INVALID",)),
-    "order.as_of.v1": Answers(("order.shown_as_of.v1",), ("ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.as_of.v1": Answers(("order.shown_as_of.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
     "order.draft.get.v1": Answers(("order_draft.shown.v1",), ("ORDER_DRAFT_NOT_FOUND",)),
     "order.draft.list.v1": Answers(("order_draft.listed.v1",)),
-    "order.explain.v1": Answers(("order.explained.v1",), ("ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
-    "order.get.v1": Answers(("order.described.v1",), ("ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
-    "order.history.v1": Answers(("order.history_listed.v1",), ("ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.explain.v1": Answers(("order.explained.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.get.v1": Answers(("order.described.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.history.v1": Answers(
+        ("order.history_listed.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")
+    ),
     "order.list.v1": Answers(("order.listed.v1",), ("ORDER_PARAM_INVALID",)),
     "order.preview.v1": Answers(("order.previewed.v1",)),
     "order.stuck.v1": Answers(("order.stuck_listed.v1",), ("ORDER_PARAM_INVALID",)),
-    "order.track.v1": Answers(("order.tracked.v1",), ("ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
-    "payment.get.v1": Answers(("payment.described.v1",), ("ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.track.v1": Answers(("order.tracked.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "payment.get.v1": Answers(("payment.described.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
     "plan.forecast.v1": Answers(
         ("plan.forecast_shown.v1",),
         (

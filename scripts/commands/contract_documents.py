@@ -17,6 +17,7 @@ from messages.roles import ANYONE, Role
 from messages.topology import Names, warehouse_queue
 from scripts.commands.answers import ANSWERS
 from scripts.commands.code_meanings import numbered_codes
+from scripts.commands.problems import Code, CommandError
 
 ASYNCAPI = "asyncapi.json"
 CODES = "codes.json"
@@ -215,7 +216,10 @@ def _message(model: type[Message]) -> dict[str, Any]:
 def _answers(model: type[Message]) -> dict[str, Any]:
     """What ends a command or a question, the codes that may refuse it, and the fields by which a repeat is known."""
     found: dict[str, Any] = {}
-    if (answers := ANSWERS.get(model.TYPE)) is not None:
+    if model.KIND in (MessageKind.COMMAND, MessageKind.QUERY):
+        if (answers := ANSWERS.get(model.TYPE)) is None:
+            hint = "add it to scripts/commands/command_answers.py, or a question to answers.py beside it"
+            raise CommandError(Code.FAILED, f"nothing says what ends {model.TYPE}", hint=hint)
         found = {"x-answers": list(answers.types), "x-codes": list(answers.codes)}
     if issubclass(model, Command):
         named = (name for _, name, _, _ in Formatter().parse(model.SCOPE) if name not in (None, "command"))

@@ -16,6 +16,13 @@ from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
 app = command_app()
+MessageId = Annotated[str | None, typer.Option(help="A message of the same id is handled once. Default: a fresh id.")]
+CorrelationId = Annotated[
+    str | None, typer.Option(help="The id that the messages of one conversation share. Default: the message id.")
+]
+CellName = Annotated[
+    str | None, typer.Option(help="The cell of a shop with cells, for what names no user and no order.")
+]
 FROM_UPSTREAM = (MessageKind.COMMAND, MessageKind.FACT)
 
 
@@ -27,16 +34,10 @@ def publish(
     ],
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file with the body in JSON; - reads stdin.")],
     *,
-    message_id: Annotated[
-        str | None, typer.Option(help="A message of the same id is handled once. Default: a fresh id.")
-    ] = None,
-    correlation_id: Annotated[
-        str | None, typer.Option(help="The id that the messages of one conversation share. Default: the message id.")
-    ] = None,
+    message_id: MessageId = None,
+    correlation_id: CorrelationId = None,
     reply_to: Annotated[str | None, typer.Option(help="Your queue, which receives the outcome.")] = None,
-    cell: Annotated[
-        str | None, typer.Option(help="The cell of a shop with cells, for what names no user and no order.")
-    ] = None,
+    cell: CellName = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome of a command, or the reply.")] = False,
     wait_seconds: Annotated[float, typer.Option(help="How long --wait waits.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the body and publish nothing.")] = False,
@@ -60,25 +61,24 @@ def publish(
       oms publish order.cancel cancel.json --reply-to client.storefront.me
     """
     model = _model(type, wait=wait)
-    if wait and reply_to is not None:
-        hint = "leave one of them out"
-        raise CommandError(
-            Code.FAILED, "--wait reads the answer from a queue of its own, not from --reply-to", hint=hint
-        )
     body = read_body(file, "oms publish TYPE FILE, or - as FILE for stdin")
     _refuse_faults(model, faults(model, body), output)
-    if dry_run:
-        if output is Format.JSON:
-            write_json([])
-        say(f"{model.TYPE} is valid; dry run: nothing was published")
-        return
+    if wait and reply_to is not None:
+        why = "--wait reads the answer from a queue of its own"
+        raise CommandError(Code.FAILED, "--wait and --reply-to exclude each other", why=why, hint="leave one out")
     about = {"message_id": message_id, "correlation_id": correlation_id, "cell": cell}
-    if wait:
+    if dry_run:
+        _show([], f"{model.TYPE} is valid; dry run: nothing was published", output)
+    elif wait:
         _show_answer(*request(model, body, wait_seconds, **about), output)
-        return
-    sent = send(model, body, reply_to=reply_to, **about)
-    write_json(sent) if output is Format.JSON else write_table([sent])
-    say("the broker confirmed the message")
+    else:
+        _show([send(model, body, reply_to=reply_to, **about)], "the broker confirmed the message", output)
+
+
+def _show(sent: Sequence[Mapping[str, str | None]], words: str, output: Format) -> None:
+    """Show what was sent: in JSON one object, or an empty list if nothing was."""
+    write_json(next(iter(sent), [])) if output is Format.JSON else write_table(sent)
+    say(words)
 
 
 def _refuse_faults(model: type[Message], found: Sequence[Mapping[str, str]], output: Format) -> None:
