@@ -7,7 +7,7 @@
     goes to a queue that a person has paused              leaves by the outbox, and waits at the broker
     makes its handler raise                               LocalDispatchError: the batch is done again by the broker
     an event, a reply, a delay, a call of a provider,     leaves by the outbox, once the whole chain is handled
-    or for another database
+    for another database or a route that is `by_broker`
 
 Handlers do not know of it. Without inbox row, outbox row and broker, such a message takes effect exactly once, because
 all of the chain commits or rolls back together. A chain takes its locks in the order that holds for one handler too:
@@ -43,11 +43,11 @@ STEPS_MAX = 8
 
 
 def sends_on(route: Route) -> bool:
-    """True if what the route's handler announces may be handled in its transaction.
+    """True if what the route's handler announces may be handled in its transaction, and it in that of others.
 
-    A CallRoute locks what the call was about before the order, against the order of locks.
+    A CallRoute locks what the call was about before the order, against the order of locks; others say that they do so.
     """
-    return type(route) is Route
+    return type(route) is Route and not route.by_broker
 
 
 def local_routes(routes: Sequence[Route], database: str) -> LocalRoutes:

@@ -31,6 +31,9 @@ class Route:
     `batch_max_items` counts items of packed messages. `prefetch_messages` defaults to two batches, or to PREFETCH_PACKS
     if the queue takes packs.
 
+    `by_broker`: what the handler takes and announces goes by the broker, because it does not lock in the order that
+    holds for a chain of handlers in one transaction.
+
     `database` names the database the handler's transactions run on. The routes below differ in what happens around the
     handler; on a plain route the inbox claims messages, and what the handler announces leaves by the outbox.
     """
@@ -40,6 +43,7 @@ class Route:
     batch_max_items: int = 200
     prefetch_messages: int | None = None
     every: tuple[Every, ...] = ()
+    by_broker: bool = False
     database: str = "default"
 
     @property
