@@ -131,7 +131,7 @@ FROM outbox_held r JOIN outbox_holds h USING (stream);
 
 CREATE TABLE timers (
     kind     text        NOT NULL CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt', 'refund', 'shortage', 'cancelling', 'waybill', 'authorization',
-             'after_sale', 'dispute', 'cancellation')),
+             'after_sale', 'dispute', 'cancellation', 'group')),
     key      bigint      NOT NULL,
     due_at   timestamptz NOT NULL,
     wake_at  timestamptz NOT NULL,
@@ -771,7 +771,7 @@ COMMENT ON COLUMN order_adjustments.amount IS 'what came off, less than 0 if it 
 CREATE TABLE order_holds (
     id                  bigint      PRIMARY KEY,
     order_id            bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
-    kind                text        NOT NULL CHECK (kind IN ('operator', 'risk', 'shortage', 'payment')),
+    kind                text        NOT NULL CHECK (kind IN ('operator', 'risk', 'shortage', 'payment', 'group')),
     reason_code         text        NOT NULL,
     message_id          text        NOT NULL,
     held_since          timestamptz NOT NULL,
@@ -874,6 +874,32 @@ CREATE TABLE imported_orders (
     CONSTRAINT imported_orders_once UNIQUE (source, external_no)
 );
 COMMENT ON TABLE imported_orders IS 'what orders that were taken from other systems are called there';
+
+CREATE TABLE buying_groups (
+    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    group_id  text        NOT NULL UNIQUE,
+    spu_id    text,
+    size      integer     NOT NULL CHECK (size > 1),
+    deadline  timestamptz NOT NULL,
+    state     text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'formed', 'failed')),
+    opened_at timestamptz NOT NULL,
+    ended_at  timestamptz,
+    CONSTRAINT buying_groups_ended CHECK ((state = 'open') = (ended_at IS NULL))
+);
+CREATE INDEX buying_groups_ended_at ON buying_groups (ended_at) WHERE ended_at IS NOT NULL;
+
+COMMENT ON TABLE buying_groups IS 'groups of orders of which all go on or none: formed once size of them are paid, failed at the deadline';
+COMMENT ON COLUMN buying_groups.group_id IS 'chosen by who sent the first order of the group; size and deadline are from the policy of that order';
+COMMENT ON COLUMN buying_groups.spu_id IS 'the SPU of all its goods; null only inside the transaction that opens it';
+
+CREATE TABLE buying_group_orders (
+    order_id  bigint PRIMARY KEY REFERENCES orders (id) ON DELETE CASCADE,
+    group_key bigint NOT NULL REFERENCES buying_groups (id) ON DELETE CASCADE
+);
+CREATE INDEX buying_group_orders_group ON buying_group_orders (group_key, order_id);
+
+COMMENT ON TABLE buying_group_orders IS 'the orders that joined a group; one that is neither cancelled nor rejected has a seat';
+COMMENT ON COLUMN buying_group_orders.group_key IS 'buying_groups.id, which orders.policy has as buying_group';
 
 CREATE TABLE order_snapshots (
     order_id   bigint      NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
@@ -1638,6 +1664,8 @@ SELECT o.id AS order_id, o.root_id, o.user_id, to_jsonb(o) || jsonb_build_object
     'holds', (SELECT jsonb_agg(to_jsonb(h)) FROM order_holds h WHERE h.order_id = o.id),
     'captcha', (SELECT to_jsonb(h) FROM captcha_challenges h WHERE h.order_id = o.id),
     'scheduled_cancellation', (SELECT to_jsonb(x) FROM scheduled_cancellations x WHERE x.order_id = o.id),
+    'buying_group', (SELECT to_jsonb(g) FROM buying_groups g
+        WHERE g.id = (SELECT b.group_key FROM buying_group_orders b WHERE b.order_id = o.id)),
     'adjustments', (SELECT jsonb_agg(to_jsonb(j) ORDER BY j.version, j.line_no) FROM order_adjustments j WHERE j.order_id = o.id),
     'dropped_units', (SELECT jsonb_agg(to_jsonb(d)) FROM dropped_units d WHERE d.order_id = o.id),
     'hand_overs', (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('steps',

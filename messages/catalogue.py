@@ -128,6 +128,7 @@ class AfterSaleSettings(Part):
     exchange_ships: Literal["after_inspection", "at_approval"] | None = None
 
 
+GROUP_SIZE_MAX = 1000
 CUTOFF_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$"
 """A time of the day in the shop's time zone, such as 16:00. Empty: there is none."""
 
@@ -136,6 +137,8 @@ class SettingsSet(Command):
     """Set the rules of new orders of one business type (S1-50, S4-21). Existing orders keep their rules.
 
     Fields that are not given follow the shop's own settings. A later revision replaces all of an earlier one.
+    With a `group_size` orders are bought in groups of so many paid orders (`group_id` of order.create): a group that
+    is not full `group_window_seconds` after its first order fails, a day if these are not given.
     """
 
     TYPE: ClassVar[str] = "settings.set.v1"
@@ -160,6 +163,8 @@ class SettingsSet(Command):
     rate_limit_window_seconds: Annotated[int, Field(ge=1, le=DAY_SECONDS)] | None = None
     allow_coupon: bool | None = None
     allow_points: bool | None = None
+    group_size: Annotated[int, Field(ge=2, le=GROUP_SIZE_MAX)] | None = None
+    group_window_seconds: Annotated[int, Field(ge=1, le=30 * DAY_SECONDS)] | None = None
     after_sale: AfterSaleSettings | None = None
 
     def policy(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class HoldEvent(OrderEvent):
 
 
 class OrderHeld(HoldEvent):
-    """The order is held once more. `kind` is operator, risk, shortage or payment."""
+    """The order is held once more. `kind` is operator, risk, shortage, payment or group."""
 
     TYPE: ClassVar[str] = "order.held.v1"
 

@@ -75,6 +75,7 @@ class OrderCreate(Command):
 
     The coupon and the points must be the buyer's, and `order_no` a number that order.number.issue gave to the buyer.
     The draft has the lines, the address and the remark that are left out. Once the order is created, it is used up.
+    Orders with one `group_id` buy together, if their business type forms groups: all of them go on, or none.
     """
 
     TYPE: ClassVar[str] = "order.create.v1"
@@ -100,6 +101,7 @@ class OrderCreate(Command):
     order_no: ExternalId | None = None
     order_type: ExternalId = "normal"
     business_order_id: ExternalId | None = None
+    group_id: ExternalId | None = None
     draft_id: OrderId | None = None
     draft_revision: AnyInt | None = None
     client: ClientFacts | None = None
@@ -262,10 +264,7 @@ class OrderRejected(OrderEvent):
 
 
 class OrderPaid(OrderEvent):
-    """Its whole payable amount is captured, or it costs nothing. It is promised to leave until `ship_by`.
-
-    An order that was split promises nothing: its children do.
-    """
+    """Its whole amount is captured, or it costs nothing. It is to leave until `ship_by`; split ones promise nothing."""
 
     TYPE: ClassVar[str] = "order.paid.v1"
     ship_by: Moment | None = None
@@ -315,7 +314,7 @@ class OrderDeliveryFailed(OrderEvent):
 
 class OrderCancelled(OrderEvent):
     """It ends without goods. `cancel_type` is user, operator, timeout, payment_failed, delivery_failed, merchant (the
-    warehouse had none of its goods) or aftersale. `reason_code` is that of order.cancel or the failed payment, or ours.
+    warehouse had none of its goods), aftersale or system (its group failed). `reason_code` is the sender's, or ours.
     """
 
     TYPE: ClassVar[str] = "order.cancelled.v1"

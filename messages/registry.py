@@ -14,6 +14,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     base,
     benefits,
     buyer_notifications,
+    buying_groups,
     cancellations,
     captchas,
     carriers,

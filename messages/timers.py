@@ -16,7 +16,7 @@ class TimerDue(Internal):
         str,
         StringConstraints(
             pattern=r"^(saga|payment|receipt|attempt|refund|shortage|cancelling|waybill|authorization|after_sale|dispute|"
-            r"cancellation)$"
+            r"cancellation|group)$"
         ),
     ]
     key: OrderId

@@ -82,3 +82,6 @@ class RetentionSettings(NotificationSettings):
     revision_resets_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of revision.reset are kept this long; five years"
     )
+    buying_groups_retention_days: int = Field(
+        default=400, ge=30, le=DAYS_MAX, description="Groups of buyers that have formed or failed are kept this long"
+    )

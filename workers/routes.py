@@ -9,6 +9,7 @@ import outbox
 from workers.handlers import (
     after_sales,
     buyer_notifications,
+    buying_groups,
     carrier_calls,
     carts,
     catalogue,
@@ -53,6 +54,7 @@ ROUTES = (
     order_imports.ROUTE,
     order_numbers.ROUTE,
     order_holds.ROUTE,
+    buying_groups.ROUTE,
     order_adjustments.ROUTE,
     partial_orders.ROUTE,
     carts.ROUTE,

@@ -571,7 +571,7 @@ FROM (
 
 -- name: audit.timers
 -- INV-14. $1 seconds of grace. A timer that its order does not need any more is dropped at the latest when it is next woken; the timer
--- of an attempt, a refund, a waybill, a case, a dispute or a scheduled cancellation is dropped as soon as its end is known, and that of a
+-- of an attempt, a refund, a waybill, a case, a dispute, a group or a scheduled cancellation is dropped as soon as its end is known, and that of a
 -- cancellation has the time of its row. A child never has a timer that its parent has for it.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -585,6 +585,7 @@ FROM (
     LEFT JOIN after_sales c ON t.kind = 'after_sale' AND c.id = t.key
     LEFT JOIN payment_disputes d ON t.kind = 'dispute' AND d.id = t.key
     LEFT JOIN scheduled_cancellations s ON t.kind = 'cancellation' AND s.order_id = t.key
+    LEFT JOIN buying_groups g ON t.kind = 'group' AND g.id = t.key
     WHERE CASE t.kind
         WHEN 'attempt' THEN coalesce(a.state, 'none') IN ('authorized', 'captured', 'failed', 'closed', 'none')
         WHEN 'authorization' THEN coalesce(z.state, 'none') IN ('captured', 'voided', 'none')
@@ -593,6 +594,7 @@ FROM (
         WHEN 'after_sale' THEN c.id IS NULL OR (c.completed_at IS NOT NULL
             AND NOT EXISTS (SELECT FROM after_sale_send_backs b WHERE b.case_id = c.id AND b.sent_at IS NULL))
         WHEN 'dispute' THEN d.state IS DISTINCT FROM 'opened' OR d.due_at IS NULL
+        WHEN 'group' THEN g.state IS DISTINCT FROM 'open'
         WHEN 'cancellation' THEN s.at IS DISTINCT FROM t.due_at OR t.due_at < now() - make_interval(secs => $1::float8)
         WHEN 'shortage' THEN t.due_at < now() - make_interval(secs => $1::float8)
             OR o.state IN ('cancelled', 'completed', 'rejected', 'split')

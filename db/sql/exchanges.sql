@@ -33,7 +33,7 @@ WHERE e.order_id = n.order_id;
 -- purchase prices (null: not known).
 WITH new AS MATERIALIZED (
     SELECT n.*, f.business_type, f.order_type, f.channel, f.seller_id, f.user_id, f.currency,
-        (f.policy - '{other_warehouses,captcha_window_seconds}'::text[]) || n.rules::jsonb AS policy
+        (f.policy - '{other_warehouses,captcha_window_seconds,buying_group}'::text[]) || n.rules::jsonb AS policy
     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[],
         $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bytea[])
         AS n (id, first_order_id, case_id, price, value, origin, reduction, tax, rules, conversation_id, cause_type, cause_id, country, key_id,

@@ -15,7 +15,8 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     coalesce((policy ->> 'ship_within_seconds')::integer, 0) AS ship_within_seconds, policy ->> 'ship_cutoff' AS ship_cutoff,
     policy ->> 'ship_time_zone' AS ship_time_zone, (policy -> 'ship_hours')::text AS ship_hours,
     kind, parent_id, source, coupon_id, use_points, gift_points, gift_growth, quota_units, cancel_type, reason_code,
-    deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, adjustment_amount
+    deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, adjustment_amount,
+    (policy ->> 'buying_group')::bigint AS group_key
 FROM orders
 WHERE id = ANY(ARRAY(
     SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])

@@ -169,3 +169,12 @@ WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM buyer_notifications WHERE created_at < now() - make_interval(days => $1::integer)
     ORDER BY created_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
 ));
+
+-- name: retention.buying_groups
+-- $1 days, $2 groups at most. Deletes the groups that ended before that, and which orders they had; the orders stay. Locks: the groups; it
+-- skips those that others hold.
+DELETE FROM buying_groups
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM buying_groups WHERE ended_at < now() - make_interval(days => $1::integer)
+    ORDER BY ended_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+));

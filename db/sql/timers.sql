@@ -53,7 +53,7 @@ FROM (SELECT kind, key FROM timers JOIN unnest($1::text[], $2::bigint[]) AS k (k
 WHERE t.kind = k.kind AND t.key = k.key;
 
 -- name: timers.payment_due
--- $1 how many seconds to look back. Whether a payment timer is due and waits for payment results to catch up, and the database's
+-- $1 how many seconds to look back. Whether a payment timer, or that of a group, is due and waits for payment results to catch up, and the database's
 -- time. Such a timer is woken within seconds (the broker's grace or a postponement), so the index finds it among all timers; one that
 -- was overdue for longer is in the range again once the sweeper has woken it.
 WITH recent AS MATERIALIZED ( -- by wake_at, not by kind: most timers are payment timers
@@ -61,7 +61,7 @@ WITH recent AS MATERIALIZED ( -- by wake_at, not by kind: most timers are paymen
 )
 SELECT clock_timestamp() AS now, EXISTS (
     SELECT FROM recent r, progress p
-    WHERE r.kind = 'payment' AND r.due_at <= now() AND p.queue = 'payment-results' AND r.due_at > p.at) AS waiting;
+    WHERE r.kind IN ('payment', 'group') AND r.due_at <= now() AND p.queue = 'payment-results' AND r.due_at > p.at) AS waiting;
 
 -- name: timers.backlog
 -- The number of timers, counted up to 100,000, and by how many seconds the sweeper is late for the next one. Locks: none.

@@ -121,6 +121,11 @@ COMMANDS: dict[str, Answers] = {
             "COUPON_ALREADY_LOCKED",
             "COUPON_NOT_FOUND",
             "COUPON_NOT_USABLE",
+            "GROUP_ALREADY_JOINED",
+            "GROUP_CLOSED",
+            "GROUP_FULL",
+            "GROUP_GOODS_DIFFER",
+            "GROUP_REQUIRED",
             "INVENTORY_INSUFFICIENT",
             "ORDER_ADDRESS_INVALID",
             "ORDER_ADDRESS_MISSING",
@@ -174,7 +179,8 @@ COMMANDS: dict[str, Answers] = {
     "order.merge.v1": Answers(("order.merged.v1",), ("ORDER_NOT_FOUND", "ORDER_NOT_MERGEABLE")),
     "order.number.issue.v1": Answers(("order_number.issued.v1",), ("ORDER_CHANNEL_INVALID", "PAY_METHOD_INVALID")),
     "order.release.v1": Answers(
-        ("order.released.v1", "orders.changed.v1"), ("ORDER_HOLD_AMBIGUOUS", "ORDER_NOT_FOUND", "ORDER_NOT_HELD")
+        ("order.released.v1", "orders.changed.v1"),
+        ("GROUP_NOT_FORMED", "ORDER_HOLD_AMBIGUOUS", "ORDER_NOT_FOUND", "ORDER_NOT_HELD"),
     ),
     "order.shortage.decide.v1": Answers(
         ("order.rest_cancelled.v1", "order.released.v1"), ("ORDER_NOT_FOUND", "ORDER_SHORTAGE_INVALID")

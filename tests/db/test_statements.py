@@ -50,7 +50,7 @@ async def explained(pool: Pool, name: str, *arguments: object) -> str:
 
 BIG = (
     *("timers", "inbox", "commands", "cart_lines", "issued_order_numbers", "payment_notifications"),
-    "buyer_notifications",
+    *("buyer_notifications", "buying_groups"),
     *("dead_letters", "dead_letter_actions"),
 )
 
@@ -74,6 +74,10 @@ async def years_of_rows(pool: Pool) -> Pool:
         "INSERT INTO buyer_notifications (cause, user_id, medium, kind, order_id, content, state, wake_at, expires_at)"
         " SELECT n::text, 'u', 'email', 'order_paid', n, '{}', 'pending', now() + n * interval '1 s', now()"
         " FROM generate_series(1, 20000) n"
+    )
+    await pool.execute(
+        "INSERT INTO buying_groups (group_id, size, deadline, state, opened_at, ended_at)"
+        " SELECT n::text, 2, now(), 'formed', now(), now() FROM generate_series(1, 20000) n"
     )
     await pool.execute(
         "INSERT INTO cart_lines (user_id, sku_id, qty) SELECT 'u', n::text, 1 FROM generate_series(1, 20000) n",
@@ -102,6 +106,7 @@ CHORES: list[tuple[str, tuple[object, ...], str]] = [
     ("retention.dead_letters", (400, 1000), "dead_letter_actions_at"),
     ("retention.cart_lines", (400, 1000), "cart_lines_updated"),
     ("retention.buyer_notifications", (400, 1000), "buyer_notifications_created"),
+    ("retention.buying_groups", (400, 1000), "buying_groups_ended_at"),
     ("buyer_notifications.wake", (500,), "buyer_notifications_waiting"),
     ("retention.issued_order_numbers", (400, 1000), "issued_order_numbers_unused"),
     ("retention.believed_notifications", (400, 1000), "payment_notifications_recorded"),

@@ -108,6 +108,7 @@ IDS = {
     "dead_letter_id",
     "run_id",
     "line_no",
+    "group_key",
     "key",
 }
 LINKS = {"user_id": "u1", "provider": "p", "trade_no": "t", "coupon_id": "c", "warehouse": "w"}

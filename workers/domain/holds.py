@@ -15,12 +15,17 @@ from workers.domain.refusal import Refusal
 
 
 class HoldKind(StrEnum):
-    """Who placed a hold. One of kind payment stops goods whose authorised money could not be taken."""
+    """Who placed a hold.
+
+    One of kind payment stops goods whose authorised money could not be taken, one of kind group those of a paid order
+    whose group has not formed yet.
+    """
 
     OPERATOR = "operator"
     RISK = "risk"
     SHORTAGE = "shortage"
     PAYMENT = "payment"
+    GROUP = "group"
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,14 @@ def pick(
 ) -> list[OpenHold] | Refusal:
     """Return the holds of these orders that a release means: the one with this id, else the only one of each order.
 
-    `order_id` is the order that the release names.
+    `order_id` is the order that the release names. A hold for a group of buyers is not meant: the group ends it.
     """
-    found = [holds.get(order.id, ()) for order in orders]
+    everything = [hold for order in orders for hold in holds.get(order.id, ())]
+    grouped = [hold.id for hold in everything if hold.kind is HoldKind.GROUP]
+    if hold_id in grouped or (hold_id is None and len(grouped) == len(everything) > 0):
+        details = {"order_id": str(order_id), "holds": [str(hold) for hold in grouped]}
+        return Refusal(Code.GROUP_NOT_FORMED, "it waits for its group, which releases or cancels it", details)
+    found = [[hold for hold in holds.get(order.id, ()) if hold.kind is not HoldKind.GROUP] for order in orders]
     meant = [hold for of_one in found for hold in of_one if hold_id in (None, hold.id)]
     details = {"order_id": str(order_id), "holds": [str(hold.id) for of_one in found for hold in of_one]}
     if not meant:

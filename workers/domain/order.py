@@ -230,6 +230,7 @@ class Order:
 
     `conversation_id` is the correlation id of the order.create that placed it; all events of the order carry it.
     `held` is True while the order has an open hold: then nothing of it may be handed over, booked or completed by time.
+    `group_key` is that of the group of buyers which it is bought in, None if it is bought by itself.
     """
 
     id: int
@@ -277,6 +278,7 @@ class Order:
     reason_code: str | None = None
     deleted: bool = False
     held: bool = False
+    group_key: int | None = None
     paid_at: datetime | None = None
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None

@@ -132,6 +132,7 @@ def may_reinstate(order: Order) -> bool:
     untouched = order.reason_code == PAYMENT_TIMEOUT and not order.deleted and not order.is_child
     possible = order.deduct_on != DeductOn.CREATE and not order.quota_units
     possible = possible and order.kind is not OrderKind.EXCHANGE  # its case has given the money back instead
+    possible = possible and order.group_key is None  # another buyer may have its seat
     return timed_out and untouched and possible and order.on_late_payment == OnLatePayment.REINSTATE_IF_STOCK
 
 

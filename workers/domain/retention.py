@@ -32,6 +32,8 @@ class Retention:
     revision_resets: int = 1825
     buyer_notifications: int = 90
     """Within it an event that comes again sends nothing, and the shop can answer a buyer who got no message."""
+    buying_groups: int = 400
+    """From the end of the group on, as complaints about its orders are looked into within a year."""
 
     def rules(self) -> dict[str, int]:
         """The name of each rule, and its days."""

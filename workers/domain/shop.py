@@ -73,7 +73,7 @@ class Policy:
     """The rules of one business type. An order keeps the rules under which it was placed (S1-50).
 
     0 in `rate_limit_orders` means no limit, 0 in `ship_within_seconds` no promise. `ship_cutoff` is a time of the day
-    in the shop's time zone, or empty.
+    in the shop's time zone, or empty. Orders are bought in groups of `group_size` paid orders; 0: each by itself.
     """
 
     deduct_on: DeductOn = DeductOn.PAY
@@ -92,6 +92,8 @@ class Policy:
     rate_limit_window_seconds: int = 300
     allow_coupon: bool = True
     allow_points: bool = True
+    group_size: int = 0
+    group_window_seconds: int = 86_400
     after_sale: AfterSaleRules = DEFAULT_RULES
 
 

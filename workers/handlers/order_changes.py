@@ -21,6 +21,9 @@
 order.cancel_scheduled: the time of a cancellation has come that order_cancellations.py keeps. It does what order.cancel
 of the same actor would do; where that would be rejected, or the order was paid meanwhile, order_cancellation.dropped.
 
+order.group_failed: the group of buyers of the order has failed. It does what order.cancel of the system would do; while
+the order is being placed it is tried again, and an order that has ended stays as it is.
+
 order.merge: several orders of one user that all await payment get one more intent, which pays all of them or none
 (order.merged for each); otherwise ORDER_NOT_MERGEABLE, with the order that cannot be merged.
 A child of an unpaid split order goes with its parent. Coupons, points and limited prices come back with a cancellation;
@@ -38,6 +41,7 @@ from typing import Any, TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import CommandRejected, Event
+from messages.buying_groups import OrderGroupFailed
 from messages.cancellations import OrderCancellationDropped, OrderCancelScheduled
 from messages.envelope import Envelope
 from messages.orders import (
@@ -52,10 +56,12 @@ from messages.orders import (
     OrdersCommand,
     OrdersDeleted,
 )
+from messages.reasons import Reason
 from workers import shop
 from workers.domain.address_rules import FIELDS as ADDRESS_FIELDS
 from workers.domain.address_rules import wrong_address
 from workers.domain.book import Book
+from workers.domain.buying_groups import REASON_FAILED
 from workers.domain.order import IN_WAREHOUSE, CancelType, Effect, Order, State, Trigger
 from workers.domain.order_change_rules import is_done, refuse, refuse_child_alone, refuse_paid, unmergeable
 from workers.domain.refusal import Refusal
@@ -80,7 +86,9 @@ from workers.store.timers import TimerKind
 OrderChange: TypeAlias = (
     OrderCancel | OrderChangeAddress | OrderConfirmReceipt | OrderDelete | OrderMerge | OrderCancelScheduled
 )
-Item: TypeAlias = Envelope[OrderChange]
+Item: TypeAlias = Envelope[Any]
+OURS = (OrderCancelScheduled, OrderGroupFailed)
+"""The messages that are no commands."""
 TIMERS = (
     (TimerKind.SAGA, Effect.SAGA_TIMER_ENDS),
     (TimerKind.PAYMENT, Effect.PAYMENT_TIMER_ENDS),
@@ -164,18 +172,21 @@ def targets(item: Item, order_id: int, context: ChangeContext) -> list[int]:
     return [each.id for each in left or family]
 
 
-async def change_orders(tx: Transaction, batch: Batch[OrderChange]) -> None:
+async def change_orders(tx: Transaction, batch: Batch[OrderChange | OrderGroupFailed]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    due = batch.of(OrderCancelScheduled)
-    claims = await commands.claim(tx, [item for item in batch if not isinstance(item.body, OrderCancelScheduled)])
+    due, failed = batch.of(OrderCancelScheduled), batch.of(OrderGroupFailed)
+    claims = await commands.claim(tx, [item for item in batch if not isinstance(item.body, OURS)])
     items = (*claims.fresh, *due)
-    book = Book[Item](await orders.lock(tx, {key for item in items for key in order_ids(item.body)}))
+    named = {key for item in items for key in order_ids(item.body)} | {item.body.order_id for item in failed}
+    book = Book[Item](await orders.lock(tx, named))
     context = await read(tx, book, items)
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
         outcomes[commands.key_of(item)] = change(context, item, batch.now), item
     dropped = [event for item in due for event in dropped_of(item, book, change(context, item, batch.now))]
+    for item in failed:
+        cancel_with_group(context, batch, item)
 
     given = await cancellations.give_back(tx, book, context.parcels)
     await orders.save(tx, book)
@@ -212,6 +223,16 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Chan
     for parcel in await shipments.of_orders(tx, paid):
         booked.setdefault(parcel.order_id, []).append(parcel)
     return ChangeContext(book, booked, known, await ids.reserve(tx, len(mergers)))
+
+
+def cancel_with_group(context: ChangeContext, batch: Batch[Any], item: Envelope[OrderGroupFailed]) -> None:
+    """Cancel the order of a group that has failed; one that is being placed, once that is decided."""
+    order = context.book.get(item.body.order_id)
+    if order is not None and order.state is State.PLACING:
+        batch.retry(item, Reason.ORDER_PLACING, "its order is still being placed")
+    elif order is not None and order.allows(Trigger.CANCEL):
+        why: dict[str, Any] = {"cancel_type": CancelType.SYSTEM, "reason_code": REASON_FAILED}
+        context.book.move(order.id, Trigger.CANCEL, because=item, at=batch.now, **why)
 
 
 def order_ids(body: OrderChange) -> tuple[int, ...]:

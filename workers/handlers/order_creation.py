@@ -9,7 +9,9 @@
     new, with lines that name no warehouse           the same; the stock chooses from the lists of warehouses.set
     new, with the id of a draft                      the same with its lines, address and remark; it is used up
                                                      once the order is created
-    new, refused (user, rate, SKU, coupon, price)    command.rejected with a code; nothing else is written
+    new, with a group_id                             the same with a seat of that group, which its first order opens
+    new, refused (user, rate, SKU, coupon, price,    command.rejected with a code; nothing else is written
+    group)
     a repeat of the same request                     the stored outcome again, to the repeat's own reply_to
     the same request id with another payload         IDEMPOTENCY_CONFLICT
 
@@ -32,6 +34,7 @@ from workers import shop
 from workers.domain.address_rules import FIELDS as ADDRESS_FIELDS
 from workers.domain.address_rules import wrong_address
 from workers.domain.benefits import Benefits
+from workers.domain.buying_groups import Seats, unjoinable, wrong_group
 from workers.domain.codes import Code
 from workers.domain.order_validation import (
     against_policy,
@@ -50,7 +53,7 @@ from workers.runtime.batch import Batch
 from workers.runtime.route import Route
 from workers.services import benefits, commands, order_counts, order_drafts
 from workers.store import benefits as benefit_rows
-from workers.store import buyers, catalogue_entries, ids, new_orders, promotions, skus
+from workers.store import buyers, buying_groups, catalogue_entries, ids, new_orders, promotions, skus
 from workers.store import order_drafts as draft_rows
 from workers.store.new_orders import Placed
 from workers.store.order_drafts import Drafts
@@ -71,6 +74,7 @@ class CreationContext:
     lists: WarehouseLists
     hours: Mapping[str, Any]
     drafts: Drafts
+    groups: Mapping[str, Seats]
 
     def warehouses_of(self, body: OrderCreate) -> dict[str, tuple[str, ...]]:
         """SKU -> the warehouses for its lines that name none, the best first. SKUs without a list are missing."""
@@ -100,6 +104,7 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
         or wrong_user(user.level, user.blocked, context.shop)
         or too_many_orders(user.accepted_at, policy, now)
         or against_policy(wanted, coupon, body.use_points, policy)
+        or wrong_group(body.group_id, policy)
         or wrong_order_number(body.order_no, context.numbers, body.user_id)
     )
     if refusal is not None:
@@ -108,7 +113,16 @@ def decide(body: OrderCreate, context: CreationContext, now: datetime) -> Quote 
     price = quote(request_of(body, context), context.rules, buyer, context.shop, now)
     if isinstance(price, Refusal):
         return price
-    return unexpected_amounts(amounts or (), price) or price
+    return unexpected_amounts(amounts or (), price) or without_seat(body, price, context, now) or price
+
+
+def without_seat(body: OrderCreate, price: Quote, context: CreationContext, now: datetime) -> Refusal | None:
+    """Return why the order gets no seat of its group, or None. No I/O."""
+    if body.group_id is None:
+        return None
+    parts = len(split(price, context.shop.split_by))
+    spu_ids = {line.sku.spu_id for line in price.lines}
+    return unjoinable(context.groups[body.group_id], body.user_id, spu_ids, parts, now)
 
 
 def request_of(body: OrderCreate, context: CreationContext) -> PriceRequest:
@@ -153,6 +167,7 @@ async def place_orders(tx: Transaction, batch: Batch[OrderCreate]) -> None:
     await new_orders.insert_with_saga_timers(tx, placed, batch.now, deadline)
     await benefit_rows.save(tx, context.benefits)
     await buyers.use_numbers(tx, [(p.item.body.order_no, p.id) for p in placed if p.item.body.order_no])
+    await buying_groups.join(tx, context.groups.values())
     await draft_rows.hold(tx, [(p.item.body.draft_id, p.id) for p in placed if p.item.body.draft_id is not None])
     answers = await commands.conclude(tx, rejections)
     rejected = [outbox.event(event, because=item) for event, item in rejections.values()]
@@ -178,9 +193,23 @@ async def read(tx: Transaction, items: Sequence[Item], drafts: Drafts, now: date
     valid = await promotions.for_skus(tx, catalogue.values(), now)
     held = await buyers.benefits_for(tx, items, valid)
     numbers = await buyers.issued_numbers(tx, items)
+    groups = await lock_groups(tx, items, known, now)
     return CreationContext(
-        rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists, hours, drafts
+        rules, known, Rules(catalogue, valid, held.quota_left), users, held, numbers, lists, hours, drafts, groups
     )
+
+
+async def lock_groups(
+    tx: Transaction, items: Sequence[Item], policies: Mapping[str, Policy], now: datetime
+) -> dict[str, Seats]:
+    """Lock the groups that the orders name, and open new ones by the policy of the first order that names each."""
+    wanted: dict[str, tuple[int, datetime]] = {}
+    for item in items:
+        policy = policies.get(item.body.business_type)
+        if item.body.group_id is not None and policy is not None and policy.group_size:
+            deadline = now + timedelta(seconds=policy.group_window_seconds)
+            wanted.setdefault(item.body.group_id, (policy.group_size, deadline))
+    return await buying_groups.open_and_lock(tx, wanted, now)
 
 
 def region_of(body: OrderCreate) -> Region:
@@ -207,8 +236,12 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
     groups = split(price, context.shop.split_by)
     policy, user = context.policies[body.business_type], context.users[body.user_id]
     others = other_warehouses(body, context)
+    group = context.groups[body.group_id] if body.group_id is not None else None
+    if group is not None:
+        group.join(order_id, body.user_id, price.lines[0].sku.spu_id)
+    key, hours = None if group is None else group.group.key, context.hours
     return Placed(
-        order_id, item, price, context.shop, policy, groups, user.key, coupon, others=others, hours=context.hours
+        order_id, item, price, context.shop, policy, groups, user.key, coupon, others=others, hours=hours, group_key=key
     )
 
 

@@ -14,6 +14,8 @@ the receipt timer waits: the time until the last release is added to its window.
 gets fulfilment.held with the reason, and fulfilment.released after the last hold. Payment, cancellation and receipt go
 on as always, and the payment window does not stop. Cancelling or completing the order ends its holds. The verdict
 `held` of the risk check places a hold, too (risk_results.py). Only operators hold and release.
+A paid order whose group of buyers has not formed is held for it: no operator releases that hold (GROUP_NOT_FORMED),
+order.group_formed does (buying_groups.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +26,13 @@ from typing import TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import CommandRejected, Event
+from messages.buying_groups import OrderGroupFormed
 from messages.envelope import Envelope
 from messages.holds import HoldEvent, OrderHeld, OrderHold, OrderRelease, OrderReleased
 from messages.orders import OrdersChanged
 from outbox.shared_gauge import SharedGauge
-from workers.domain.book import Book
+from workers.domain.book import SYSTEM, Book, Who
+from workers.domain.buying_groups import REASON_FORMED
 from workers.domain.holds import HoldKind, OpenHold, pick, resumed, unholdable
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
@@ -41,7 +45,8 @@ from workers.store.holds import HoldEnd, PlacedHold
 from workers.store.ids import NewIds
 from workers.store.timers import Timer, TimerKind
 
-Item: TypeAlias = Envelope[OrderHold | OrderRelease]
+Item: TypeAlias = Envelope[OrderHold | OrderRelease | OrderGroupFormed]
+HoldCommand: TypeAlias = Envelope[OrderHold | OrderRelease]
 HELD = SharedGauge("oms_orders_holds", "Open holds by reason code, the 20 most frequent and `other`", "reason_code")
 REASONS_SHOWN = 20  # senders choose the codes, so their number has to be limited here
 OTHER = "other"
@@ -64,7 +69,9 @@ class HoldContext:
         return self.open.get(order_id, [])
 
 
-def decide(item: Item, targets: Sequence[Order], holds: Mapping[int, Sequence[OpenHold]]) -> list[OpenHold] | Refusal:
+def decide(
+    item: HoldCommand, targets: Sequence[Order], holds: Mapping[int, Sequence[OpenHold]]
+) -> list[OpenHold] | Refusal:
     """Return the holds that a release ends (none for order.hold), or why the command is rejected. No I/O."""
     body = item.body
     if body.actor.type == "user":
@@ -74,15 +81,19 @@ def decide(item: Item, targets: Sequence[Order], holds: Mapping[int, Sequence[Op
     return pick(body.order_id, targets, holds, body.hold_id)
 
 
-async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease]) -> None:
+async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease | OrderGroupFormed]) -> None:
     """Lock every order once, decide in order of arrival, write each table once."""
-    claims = await commands.claim(tx, batch)
-    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in claims.fresh}))
+    formed = batch.of(OrderGroupFormed)
+    claims = await commands.claim(tx, [item for item in batch if not isinstance(item.body, OrderGroupFormed)])
+    book = Book[Item](await orders.lock(tx, {item.body.order_id for item in (*claims.fresh, *formed)}))
     context = await read(tx, book, claims.fresh)
     outcomes: commands.Outcomes = {}
 
     for item in claims.fresh:
         outcomes[commands.key_of(item)] = change(context, item, batch.now), item
+    for item in formed:
+        for hold in [one for one in context.of(item.body.order_id) if one.kind is HoldKind.GROUP]:
+            release(context, item, hold, who=SYSTEM, reason_code=REASON_FORMED, now=batch.now)
 
     taken = [item for event, item in outcomes.values() if not isinstance(event, CommandRejected)]
     await orders.save(tx, book)
@@ -109,7 +120,7 @@ async def hold_orders(tx: Transaction, batch: Batch[OrderHold | OrderRelease]) -
     )
 
 
-async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> HoldContext:
+async def read(tx: Transaction, book: Book[Item], items: Sequence[HoldCommand]) -> HoldContext:
     """Read what the decisions depend on besides the orders."""
     held = [order.id for order in book.before.values() if order.held]
     delivered = [order.id for order in book.before.values() if order.held and order.state is State.DELIVERED]
@@ -123,7 +134,7 @@ async def read(tx: Transaction, book: Book[Item], items: Sequence[Item]) -> Hold
     )
 
 
-def change(context: HoldContext, item: Item, now: datetime) -> Event:
+def change(context: HoldContext, item: HoldCommand, now: datetime) -> Event:
     """Apply one command to the book, and return its outcome."""
     body = item.body
     denial = authorization.denied(body.actor, body.order_id, context.book.get(body.order_id))
@@ -137,14 +148,16 @@ def change(context: HoldContext, item: Item, now: datetime) -> Event:
     if isinstance(body, OrderHold):
         events = [place(context, item, body, order, now) for order in targets]
     else:
-        events = [release(context, item, body, hold, now) for hold in decision]
+        who = authorization.who(body.actor)
+        reason_code = body.reason_code
+        events = [release(context, item, hold, who=who, reason_code=reason_code, now=now) for hold in decision]
     changed = [event.order_id for event in events]
     if changed[0] == body.order_id:
         return events[0]
     return OrdersChanged(command=body.routing_key(), order_ids=tuple(changed))
 
 
-def place(context: HoldContext, item: Item, body: OrderHold, order: Order, now: datetime) -> OrderHeld:
+def place(context: HoldContext, item: HoldCommand, body: OrderHold, order: Order, now: datetime) -> OrderHeld:
     """Place one hold of one order, and return its event."""
     why = hold_steps.Why(HoldKind.OPERATOR, body.reason_code, authorization.who(body.actor))
     placed, event = hold_steps.place(
@@ -155,13 +168,14 @@ def place(context: HoldContext, item: Item, body: OrderHold, order: Order, now: 
     return event
 
 
-def release(context: HoldContext, item: Item, body: OrderRelease, hold: OpenHold, now: datetime) -> OrderReleased:
+def release(
+    context: HoldContext, item: Item, hold: OpenHold, *, who: Who, reason_code: str | None, now: datetime
+) -> OrderReleased:
     """Release one hold, let the receipt window go on after the last one, and return the event."""
     left = [one for one in context.of(hold.order_id) if one is not hold]
     context.open[hold.order_id] = left
-    who = authorization.who(body.actor)
-    context.ends.append(HoldEnd(hold.id, now, who, body.reason_code))
-    event = hold_steps.release(context.book, hold, len(left), body.reason_code, who, because=item, now=now)
+    context.ends.append(HoldEnd(hold.id, now, who, reason_code))
+    event = hold_steps.release(context.book, hold, len(left), reason_code, who, because=item, now=now)
     due_at = context.due.get((TimerKind.RECEIPT, hold.order_id))
     if not left and due_at is not None:
         delivered_at = context.book[hold.order_id].delivered_at

@@ -42,6 +42,7 @@ that the payment pays; with another amount, or an order that it does not pay, it
 operator to look at. So is an intent that does not pay the order (intent_unknown).
 The order's row lock serialises a capture and a cancellation: the second sees what the first did. Once an order no
 longer waits for money, provider.close closes its other attempts.
+A paid order of a group of buyers is held, and group.paid has the group counted (services/buying_groups.py).
 progress.mark: everything published before it is handled, so payment timers that were due by then may act.
 """
 
@@ -70,6 +71,7 @@ from workers.services import (
     attempts,
     benefits,
     business_counts,
+    buying_groups,
     certificate_fetches,
     order_events,
     payment_authorizations,
@@ -117,12 +119,12 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     reports = await payment_notifications.read(tx, batch, providers)
     results = results_in_order(batch, reports)
     context = await payment_context.read(tx, results, batch.now)
-
     retry_undecidable(batch, reports)
     accepted, facts = decide_results(batch, context, results)
 
     book = context.book
     rejections = await keep_notifications(tx, reports, providers)
+    joined = await buying_groups.hold_paid(tx, book, batch.now)
     await orders.save(tx, book)
     await payments.record(tx, [fact for _, fact in facts])
     business_counts.note_payments(fact for _, fact in facts)
@@ -144,13 +146,8 @@ async def handle_payment_results(tx: Transaction, batch: Batch[PaymentMessage]) 
     events = [outbox.event(payment_event(fact), because=item, stream=root_id) for item, fact, root_id in about]
     wrong = [(item, fact) for item, fact in facts if fact.verdict is PaymentVerdict.MISMATCH]
     alerts = [outbox.event(wrong_amount(fact), because=item) for item, fact in wrong]
-    owed = [
-        *order_events.stock_orders(book),
-        *reserves,
-        *order_events.hand_overs(book),
-        *refunds.announcements(opened),
-        *benefits.announcements(applied),
-    ]
+    owed = [*order_events.stock_orders(book), *reserves, *order_events.hand_overs(book), *joined]
+    owed += [*refunds.announcements(opened), *benefits.announcements(applied)]
     closes = attempts.close_calls(closings)
     await outbox.append(tx, [*notified, *reserved, *events, *order_events.steps(book), *alerts, *owed, *closes])
 

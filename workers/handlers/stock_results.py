@@ -5,7 +5,8 @@
     placing     awaiting payment: number, intent, payment timer,      rejected: order.rejected; coupon, points
                 order.created, its lines leave the cart and take      and limited prices are free again
                 the warehouses that the stock chose;
-                nothing to pay: at once paid as well
+                nothing to pay: at once paid as well, and held
+                for its group if it has one
     reinstating  order.reinstated, and paid at once with the payment   cancelled again, the payment is refunded as
                  that waits                                           late (services/reinstatements.py)
     otherwise   nothing (the saga timer came first and released it)   nothing
@@ -36,7 +37,7 @@ from workers.domain.codes import Code
 from workers.domain.order import Effect, Order, OrderKind, State, Trigger
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import benefits, commands, created_orders, order_events, refunds, reinstatements
+from workers.services import benefits, buying_groups, commands, created_orders, order_events, refunds, reinstatements
 from workers.services.created_orders import SoldLines
 from workers.store import carts, ids, order_drafts, orders, timers
 from workers.store.timers import TimerKind
@@ -120,10 +121,10 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
 
     for item in late:
         reinstate(book, item, batch.now)
-
     await orders.move_lines(tx, moved_lines([*answers, *late, *waiting]))
     roots = [book[order.id] for order in reserved]
     payable = [order for order in roots if order.state is State.AWAITING_PAYMENT]
+    joined = await buying_groups.hold_paid(tx, book, batch.now)
     await orders.save(tx, book, payable=roots)
     opened = await reinstatements.end(tx, book)
     applied = await benefits.apply(tx, book, batch.now)
@@ -135,6 +136,7 @@ async def handle_stock_results(tx: Transaction, batch: Batch[StockAnswer]) -> No
     owed = [
         *order_events.hand_overs(book),
         *order_events.stock_orders(book),
+        *joined,
         *wake(payable, book, tiers_seconds),
         *refunds.announcements(opened),
         *benefits.announcements(applied),

@@ -18,6 +18,7 @@
     after_sale  any              after_sales.py decides about the case (after_sale.due)
     dispute  any                 disputes.py raises an alert before it has to be answered (dispute.due)
     cancellation  any            order_cancellations.py ends it (order_cancellation.due)
+    group    -                   buying_groups.py decides about all its orders (group.due)
     receipt   delivered, held    woken again within the hour; a release sets a new time (order_holds.py)
     receipt   with an open case  woken again within the hour
     cancelling  cancelling       an alert, and again after OMS_FULFILMENT_CANCEL_SECONDS: a warehouse has not answered
@@ -27,8 +28,8 @@
 A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
 the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait. Every
 ten minutes the waybills of polled carriers get timers that were booked when their carrier was not polled.
-Beside that the queue's workers purge and archive what is old and make the partitions of the months to come
-(db/README.md), and raise alerts of what waits too long and of dead letters (workers/services/standing_alerts.py).
+Beside that the queue's workers purge and archive what is old, make the partitions of months to come (db/README.md) and
+raise alerts of what waits too long and of dead letters (workers/services/standing_alerts.py).
 """
 
 import math
@@ -43,6 +44,7 @@ from db.pool import Transaction
 from messages.after_sales import AfterSaleDue
 from messages.authorizations import AuthorizationDue
 from messages.base import AlertRaised, Internal
+from messages.buying_groups import GroupDue
 from messages.cancellations import OrderCancellationDue
 from messages.carrier_modes import PUSH, polled
 from messages.carriers import CarrierBook, CarrierCall, CarrierCancel, CarrierTrack
@@ -96,6 +98,7 @@ PASSED_ON: Mapping[TimerKind, Callable[[int], Internal]] = {
     TimerKind.AFTER_SALE: lambda key: AfterSaleDue(case_id=key),
     TimerKind.DISPUTE: lambda key: DisputeDue(dispute_id=key),
     TimerKind.CANCELLATION: lambda key: OrderCancellationDue(order_id=key),
+    TimerKind.GROUP: lambda key: GroupDue(key=key),
 }
 """The timers that another handler decides, and the message that passes them on."""
 OF_ORDERS = frozenset({*TRIGGERS, TimerKind.CANCELLING})
@@ -271,12 +274,9 @@ def move(book: Book[Item], item: Item, trigger: Trigger, why: Refusal, now: date
 
 def fields(trigger: Trigger, why: Refusal = NOT_RESERVED) -> dict[str, Any]:
     """Return the fields that the step sets besides the state."""
-    match trigger:
-        case Trigger.PLACING_EXPIRED | Trigger.NOT_REINSTATED:
-            return {"reason_code": why.code}
-        case Trigger.PAYMENT_EXPIRED:
-            return {"cancel_type": CancelType.TIMEOUT, "reason_code": PAYMENT_TIMEOUT}
-    return {}
+    if trigger is Trigger.PAYMENT_EXPIRED:
+        return {"cancel_type": CancelType.TIMEOUT, "reason_code": PAYMENT_TIMEOUT}
+    return {} if trigger is Trigger.RECEIPT_EXPIRED else {"reason_code": why.code}
 
 
 def rejected(step: Step[Item], why: Refusal) -> OrderRejected:

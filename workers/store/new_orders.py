@@ -48,6 +48,7 @@ class Placed:
     `groups` are the lines of each order that carries goods; with more than one the order is split, and `children` has
     the ids of its parts. `key` encrypts what belongs to its user. `others` maps a SKU whose lines name no warehouse to
     those that the stock may choose in place of the lines' own. `hours` are those of warehouses, as they are stored.
+    `group_key` is that of the group of buyers that the order joins.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Placed:
     children: tuple[int, ...] = ()
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hours: Mapping[str, Any] = field(default_factory=dict)
+    group_key: int | None = None
 
     @property
     def parts(self) -> list["OrderPart"]:
@@ -182,6 +184,8 @@ def _frozen(order: Placed) -> str:
         written["ship_hours"] = hours
     if after_sale := order.policy.after_sale.written():
         written["after_sale"] = after_sale
+    if order.group_key is not None:
+        written["buying_group"] = order.group_key
     if order.others:
         # A risk verdict, requested or not, reserves by them as well, and a late payment does so once more. The best one
         # is among them, because the stock may have moved the lines from it.

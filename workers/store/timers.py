@@ -24,10 +24,11 @@ class TimerKind(StrEnum):
     AFTER_SALE = "after_sale"
     DISPUTE = "dispute"
     CANCELLATION = "cancellation"
+    GROUP = "group"
 
 
 Key = tuple[TimerKind, int]
-"""(kind, id of the order, attempt, refund, waybill, case or dispute)"""
+"""(kind, id of the order, attempt, refund, waybill, case, dispute or group)"""
 BROKER_GRACE = timedelta(seconds=5)
 """How long after `due_at` the sweeper leaves a timer to the delay exchange before it sends timer.due itself."""
 RECENT_SECONDS = 90.0
@@ -109,7 +110,7 @@ async def back_off(tx: Transaction, keys: Iterable[Key]) -> None:
 
 
 async def payment_waiting(tx: Transaction) -> datetime | None:
-    """Return the database's time if a payment timer is due and waits for payment results to catch up; else None."""
+    """Return the database's time if the timer of a payment or a group waits for payment results; else None."""
     row = await tx.fetchrow(SQL["timers.payment_due"], RECENT_SECONDS)
     assert row is not None
     now: datetime = row["now"]

@@ -1,0 +1,189 @@
+"""All orders of a group of buyers go on once it is full of paid ones, or none does (S1-50)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from messages.buying_groups import GroupDue, GroupPaid, OrderGroupFailed, OrderGroupFormed
+from tests.handlers.builders import book, cancel, captured, user
+from tests.handlers.catalogue_builders import coupon, settings, template
+from tests.handlers.group_builders import TEAM, group_state, joining, let_end, ready
+from tests.handlers.harness import HandlerHarness
+from tests.handlers.hold_builders import hold, release
+
+STOCK = 100
+
+
+@pytest.fixture
+async def harness(harness: HandlerHarness) -> HandlerHarness:
+    return await ready(harness)
+
+
+async def join(harness: HandlerHarness, *users: str, group_id: str = TEAM) -> list[int]:
+    return [await harness.create_order(joining(one, group_id)) for one in users]
+
+
+async def pay(harness: HandlerHarness, *order_ids: int) -> None:
+    for order_id in order_ids:
+        await harness.pay(order_id)
+
+
+async def held(harness: HandlerHarness) -> list[bool]:
+    return [row[0] for row in await harness.rows("SELECT held FROM orders ORDER BY id")]
+
+
+async def test_a_group_forms_with_its_last_payment_and_its_orders_leave_only_then(harness: HandlerHarness) -> None:
+    first, second, third = await join(harness, "a", "b", "c")
+    await pay(harness, first, second)
+    [one, _] = harness.events_of("order.held")
+    assert (one["state"], one["kind"], one["reason_code"]) == ("paid", "group", "group_forming")
+    await harness.handle(book(first, "T1"))
+    assert harness.events_of("shipment.booking_failed")[0]["code"] == "ORDER_HELD"
+    assert harness.events_of("group.formed") == []
+
+    await pay(harness, third)
+    [formed] = harness.events_of("group.formed")
+    assert (formed["group_id"], formed["spu_id"], formed["size"], formed["paid"]) == (TEAM, "spu-s1", 3, 3)
+    assert formed["order_ids"] == [str(first), str(second), str(third)]
+    assert await held(harness) == [False, False, False]
+    assert {event["release_reason_code"] for event in harness.events_of("order.released")} == {"group_formed"}
+    assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'group'") == [(0,)]
+    await harness.deliver(second)
+    assert await harness.states() == ["paid", "delivered", "paid"]
+
+
+async def test_a_group_that_is_not_full_in_time_fails_and_all_money_goes_back(harness: HandlerHarness) -> None:
+    await harness.handle(template("t1"), trusted=True)
+    await harness.handle(coupon("c1", "a"), trusted=True)
+    first = await harness.create_order(joining("a", coupon_id="c1", expected_pay_amount=900))
+    second, third = await join(harness, "b", "c")
+    await pay(harness, first, second)
+    await let_end(harness)
+    [failed] = harness.events_of("group.failed")
+    assert (failed["paid"], failed["order_ids"]) == (2, [str(first), str(second), str(third)])
+    assert await harness.states() == ["cancelled"] * 3
+    assert {(e["cancel_type"], e["reason_code"]) for e in harness.events_of("order.cancelled")} == {
+        ("system", "group_failed")
+    }
+    assert await harness.rows("SELECT order_id, amount FROM refunds ORDER BY 1") == [(first, 900), (second, 1000)]
+    assert await harness.stock() == (STOCK, 0)
+    assert await harness.rows("SELECT state FROM coupons") == [("issued",)]
+    assert await harness.rows("SELECT count(*) FROM order_holds WHERE released_at IS NULL") == [(0,)]
+    await harness.handle(captured(third, 1000, "late"), trusted=True)
+    assert await harness.rows("SELECT amount FROM refunds WHERE order_id = $1", third) == [(1000,)]
+
+
+async def test_who_may_not_join_gets_a_code_and_takes_no_seat(harness: HandlerHarness) -> None:
+    await harness.handle(settings("seckill", group_size=2), trusted=True)
+    await harness.handle(joining("a", None))
+    await harness.handle(joining("a", request_id="alone", business_type="normal"))
+    await harness.handle(joining("a", "mixed", ("s1", 1), ("s2", 1)))
+    await harness.handle(joining("a", "dear", expected_pay_amount=1))
+    assert await harness.rows("SELECT count(*) FROM buying_groups") == [(0,)], "a refused order opens no group"
+    await harness.handle(joining("a"), joining("b"), joining("a", request_id="again"))
+    await harness.handle(joining("d", TEAM, ("s2", 1)))
+    await harness.handle(joining("c"), joining("e"))
+    await harness.handle(joining("x", "pair", business_type="seckill"))
+    await harness.pool.execute("UPDATE buying_groups SET deadline = now() WHERE group_id = 'pair'")
+    await harness.handle(joining("y", "pair", business_type="seckill"))
+    assert [code for code, _ in harness.rejections()] == [
+        "GROUP_REQUIRED",
+        "ORDER_PARAM_INVALID",
+        "GROUP_GOODS_DIFFER",
+        "ORDER_PRICE_MISMATCH",
+        "GROUP_ALREADY_JOINED",
+        "GROUP_GOODS_DIFFER",
+        "GROUP_FULL",
+        "GROUP_CLOSED",
+    ]
+    assert await harness.rows("SELECT size, spu_id FROM buying_groups ORDER BY id") == [(3, "spu-s1"), (2, "spu-s1")]
+
+
+async def test_a_cancelled_order_gives_its_seat_back_until_the_group_has_formed(harness: HandlerHarness) -> None:
+    first, second, third = await join(harness, "a", "b", "c")
+    await pay(harness, first, second)
+    await harness.handle(cancel(second, actor=user("b")))
+    assert await harness.rows("SELECT order_id, amount FROM refunds") == [(second, 1000)]
+    [fourth] = await join(harness, "d")
+    await pay(harness, third, fourth)
+    assert await group_state(harness) == "formed"
+    await harness.handle(cancel(first, actor=user("a")))
+    await harness.handle(joining("e"))
+    assert (await harness.state(first), await group_state(harness)) == ("cancelled", "formed")
+    assert harness.rejections()[-1][0] == "GROUP_CLOSED"
+
+
+async def test_no_operator_releases_an_order_from_its_group(harness: HandlerHarness) -> None:
+    [first] = await join(harness, "a")
+    await pay(harness, first)
+    await harness.handle(release(first), trusted=True)
+    await harness.handle(hold(first), trusted=True)
+    await harness.handle(release(first, "f2"), trusted=True)
+    assert [code for code, _ in harness.rejections()] == ["GROUP_NOT_FORMED"]
+    assert [event["kind"] for event in harness.events_of("order.released")] == ["operator"]
+    assert await held(harness) == [True]
+
+
+async def test_a_free_order_is_held_too_and_a_size_is_frozen_when_the_group_opens(harness: HandlerHarness) -> None:
+    await harness.handle(template("t1", amount=5000), coupon("c1", "a"), trusted=True)
+    first = await harness.create_order(joining("a", coupon_id="c1", expected_pay_amount=0))
+    assert (await harness.state(first), await held(harness)) == ("paid", [True])
+    await harness.handle(settings("group_buy", revision=2, group_size=2), trusted=True)
+    [second] = await join(harness, "b")
+    await pay(harness, second)
+    assert await group_state(harness) == "open"
+
+
+async def test_a_full_group_waits_at_its_deadline_for_payments_that_were_reported_before(
+    harness: HandlerHarness,
+) -> None:
+    order_ids = await join(harness, "a", "b", "c")
+    await pay(harness, *order_ids[:2])
+    await harness.pool.execute("UPDATE buying_groups SET deadline = now() - interval '1 ms'")
+    await harness.pool.execute("UPDATE progress SET at = now() - interval '1 min'")
+    await harness.pool.execute(
+        "UPDATE timers SET due_at = now() - interval '1 s', wake_at = now() WHERE kind = 'group'"
+    )
+    [key] = (await harness.rows("SELECT id FROM buying_groups"))[0]
+    await harness.handle(GroupDue(key=key))
+    assert await group_state(harness) == "open"
+    assert await harness.pool.fetchval("SELECT wake_at < now() + interval '5 s' FROM timers WHERE kind = 'group'")
+    await pay(harness, order_ids[2])
+    assert await group_state(harness) == "formed"
+
+
+async def test_an_order_that_is_still_placing_is_cancelled_once_it_is_placed(harness: HandlerHarness) -> None:
+    await harness.handle_batch([harness.envelope(joining("a"))])
+    [order_id] = (await harness.rows("SELECT id FROM orders"))[0]
+    batch = await harness.handle_batch([harness.envelope(OrderGroupFailed(order_id=order_id))])
+    assert [verdict.reason for verdict in batch.verdicts.values()] == ["order_placing"]
+    await harness.relay()
+    for _ in range(2):
+        await harness.handle(OrderGroupFailed(order_id=order_id))
+    assert await harness.states() == ["cancelled"]
+    await harness.handle(OrderGroupFormed(order_id=order_id))
+    assert harness.events_of("order.released") == []
+
+
+async def test_a_payment_that_comes_while_its_group_fails_is_refunded(harness: HandlerHarness) -> None:
+    """The order was paid after the group had failed and before it was cancelled."""
+    [order_id] = await join(harness, "a")
+    [key] = (await harness.rows("SELECT id FROM buying_groups"))[0]
+    await harness.pool.execute("UPDATE buying_groups SET state = 'failed', ended_at = now()")
+    await pay(harness, order_id)
+    assert await harness.states() == ["cancelled"]
+    assert await harness.rows("SELECT amount FROM refunds") == [(1000,)]
+    await harness.handle(GroupPaid(key=key), GroupDue(key=key), GroupPaid(key=7_000))
+    assert len(harness.events_of("order.cancelled")) == 1
+
+
+async def test_workers_that_fill_the_last_seat_at_once_fill_it_once(harness: HandlerHarness) -> None:
+    """Three workers take the last seat, then three report the last payments; the group is opened by two at once."""
+    await harness.handle_overlapping([joining("a")], [joining("b")])
+    await harness.handle_overlapping([joining("c")], [joining("d")], [joining("e")])
+    assert sorted(code for code, _ in harness.rejections()) == ["GROUP_FULL", "GROUP_FULL"]
+    order_ids = [row[0] for row in await harness.rows("SELECT id FROM orders ORDER BY id")]
+    await harness.handle_overlapping(*([captured(key, 1000, f"t-{key}")] for key in order_ids), trusted=True)
+    assert len(harness.events_of("group.formed")) == 1
+    assert await held(harness) == [False, False, False]
+    assert datetime.now(UTC) >= (await harness.rows("SELECT ended_at FROM buying_groups"))[0][0]
