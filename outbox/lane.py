@@ -177,6 +177,7 @@ class Lane:
 
     def _note_done(self, row: "Record", epoch: int, *, is_taken: bool) -> None:
         is_held = row["held_reason"] is not None
+        metrics.WAIT_SECONDS.observe(row["age_seconds"])
         if is_held:
             self.holds.confirm(row, epoch)
         else:

@@ -1,11 +1,16 @@
 """The Prometheus metrics of publishing. Labels are few and bounded."""
 
+import platform
+
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from outbox.announcement import MUST_ROUTE
 from outbox.outcome import PublishOutcome
 from outbox.shared_gauge import SharedGauge
+from outbox.version import version
 
+BUILD = Gauge("oms_build_info", "Always 1; the labels name what this process runs", ["version", "python"])
+BUILD.labels(version(), platform.python_version()).set(1)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series of each counter, and no query of ours uses them
 
 PENDING = SharedGauge("oms_outbox_pending", "Rows that wait in the outbox, counted up to 100,000")
@@ -22,6 +27,11 @@ PUBLISH_SECONDS = Histogram(
     "oms_outbox_publish_seconds",
     "Time from a publish to the broker's answer",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+WAIT_SECONDS = Histogram(
+    "oms_outbox_wait_seconds",
+    "Time from the insert of a row until a relay read it and published it, on the clock of the database",
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60),
 )
 PUBLISHED = Counter("oms_outbox_publish_total", "Publishes by outcome", ["outcome"])
 REFUSED = Counter(

@@ -1,14 +1,21 @@
 """Serves /live, /ready and /metrics of a process on one port."""
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 from db.errors import OmsError
 
+LOOP_SECONDS = 0.25  # four wakes a second cost nothing that can be measured
+LOOP_LAG = Histogram(
+    "oms_event_loop_lag_seconds",
+    "How late the event loop woke a task, tried four times a second",
+    buckets=(0.002, 0.01, 0.05, 0.25, 1),
+)
 Checks = Callable[[], Mapping[str, bool]]
 """Maps the name of each check to its result. It is called at every request, so it must be quick and never wait."""
 
@@ -33,10 +40,12 @@ async def ops_server(port: int, *, live: Checks, ready: Checks, host: str = "0.0
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
+    watching = asyncio.create_task(_watch_loop(), name="event loop lag")
     try:
         await _listen(runner, host, port)
         yield
     finally:
+        watching.cancel()
         await runner.cleanup()
 
 
@@ -47,6 +56,15 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         if error.errno != errno.EADDRINUSE:
             raise
         raise PortTakenError(f"another process listens on port {port} (OMS_OPS_PORT)") from error
+
+
+async def _watch_loop() -> None:
+    """Measure how late the event loop wakes a task, as it wakes all others."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LOOP_SECONDS
+        await asyncio.sleep(LOOP_SECONDS)
+        LOOP_LAG.observe(max(0.0, loop.time() - due))
 
 
 def _answers(checks: Checks) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
@@ -26,6 +27,7 @@ BARRED_SECONDS = 1.0  # between tries of an exchange that is missing or closed t
 CHANNEL_AGE_MIN_SECONDS = 1.0  # of a channel that is replaced because a queue refuses; doubles while it still refuses
 CHANNEL_AGE_MAX_SECONDS = 5.0  # a queue that is full for hours costs a round trip each 5 seconds
 REFUSING_ADDRESSES_MAX = 1_000
+PUBLISHED_AT = "published-at"  # this header tells how long a message waited in its queue
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ class Publisher:
         broker has refused before. It is sent over a connection of its own, since it might take other messages with it.
         """
         assert message.properties.message_id, "a message without an id cannot be matched to its return"
+        if message.properties.headers is not None:
+            message.properties.headers[PUBLISHED_AT] = datetime.now(UTC).isoformat(timespec="microseconds")
         started = time.perf_counter()
         answer = await self._answer(message, suspect=suspect)
         metrics.published(answer.outcome, time.perf_counter() - started)

@@ -3,7 +3,7 @@
 from functools import cache
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from db.statements import SQL
 from db.watching import StatementWatch
@@ -16,6 +16,12 @@ SLOW = Counter(
     "Statements that took OMS_SLOW_STATEMENT_SECONDS or longer, by name; a wait for a lock counts, and so do failures",
     ["statement"],
 )
+LOCK_SECONDS = Histogram(
+    "oms_db_lock_seconds",
+    "Duration of each statement that locks rows: a millisecond, and the wait for who holds them",
+    buckets=(0.002, 0.01, 0.05, 0.25, 1, 5),
+)
+LOCKING = frozenset(text for name, text in SQL.items() if ".lock" in name or name == "inbox.claim")
 COMMIT = "commit"
 SLOW.labels(COMMIT)
 _NAMES = BoundedLabel(40)  # a bad hour makes a few statements slow; one with hundreds needs no list
@@ -25,6 +31,8 @@ def slower_than(seconds: float) -> StatementWatch:
     """Return a function that is given each statement and its duration in seconds, and counts those that took long."""
 
     def note(statement: str, duration_seconds: float) -> None:
+        if statement in LOCKING:
+            LOCK_SECONDS.observe(duration_seconds)
         if duration_seconds >= seconds:
             name = name_of(statement)
             SLOW.labels(name if name == OTHER else _NAMES.of(name)).inc()

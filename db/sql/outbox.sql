@@ -15,6 +15,7 @@ ORDER BY place;
 -- many, so the hold is looked up by its key for each row that is read, and no join can turn this into a scan of all holds.
 SELECT o.shard, o.id, o.stream, o.message_id, o.type, o.destination, o.routing_key, o.correlation_id, o.headers, o.body,
        o.key_id, o.must_route, o.created_at, NULL::text AS held_reason,
+       extract(epoch FROM clock_timestamp() - o.created_at)::float8 AS age_seconds,
        coalesce((SELECT true FROM outbox_holds h WHERE h.stream = o.stream), false) AS is_held
 FROM unnest($1::smallint[]) AS s (shard)
 CROSS JOIN LATERAL (

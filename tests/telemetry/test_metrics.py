@@ -1,12 +1,14 @@
 """The metrics of the runtime."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from prometheus_client import REGISTRY
 
 from tests.runtime.builders import DELETE, TIMER, delete, delivery, pack, read, timers
 from workers.runtime.decode import Work
-from workers.runtime.policy import Kind, Outcome
+from workers.runtime.policy import Kind, Outcome, deliberate_seconds
+from workers.runtime.republish import retry_headers
 from workers.telemetry import metrics
 
 
@@ -45,11 +47,26 @@ def test_critical_time_counts_from_the_cause_of_the_message() -> None:
 def test_critical_time_leaves_out_the_time_in_the_delay_exchange() -> None:
     one = delivery(TIMER, pack(1), exchange="oms.delayed", routing_key="1800s.oms.timeouts", user_id="relay")
     work = read("timeouts", one)
-    assert metrics._delayed_seconds(work) == 1800
-    assert metrics._delayed_seconds(happened(1)) == 0
+    assert deliberate_seconds(work) == 1800
+    assert deliberate_seconds(happened(1)) == 0
+    again = delivery(TIMER, pack(1), routing_key="5s.oms.timeouts", user_id="relay", headers=retry_headers(work))
+    assert deliberate_seconds(read("timeouts", again)) == 1800, "what it waits after a failure is not meant"
 
 
-def test_a_retried_message_has_no_critical_time() -> None:
+def test_the_critical_time_of_a_retried_message_counts_from_its_cause_and_that_of_a_replay_does_not_count() -> None:
     again = happened(100, exchange="oms.delayed", user_id="relay", headers={"attempt": "1", "origin-user": ""})
-    settled("m3", Outcome(again, Kind.ACKED), Outcome(happened(100), Kind.DUPLICATE))
-    assert value("oms_message_critical_time_seconds_count", queue="m3") == 0
+    replayed = happened(100, exchange="", user_id="relay", headers={"replay-of": "7", "origin-user": ""})
+    before = value("oms_replays_total", outcome="acked")
+    settled("m3", Outcome(again, Kind.ACKED), Outcome(happened(100), Kind.DUPLICATE), Outcome(replayed, Kind.ACKED))
+    assert value("oms_message_critical_time_seconds_count", queue="m3") == 1
+    assert 100 <= value("oms_message_critical_time_seconds_sum", queue="m3") < 110
+    assert value("oms_replays_total", outcome="acked") == before + 1
+
+
+def test_the_wait_in_a_queue_counts_from_the_publish_and_leaves_out_the_delay() -> None:
+    at = (datetime.now(UTC) - timedelta(seconds=31)).isoformat()
+    late: dict[str, Any] = {"routing_key": "30s.oms.timeouts", "user_id": "relay", "headers": {"published-at": at}}
+    metrics.received("m4", read("timeouts", delivery(TIMER, pack(1), exchange="oms.delayed", **late)))
+    metrics.received("m4", happened(100))
+    assert value("oms_queue_wait_seconds_count", queue="m4") == 1
+    assert 1 <= value("oms_queue_wait_seconds_sum", queue="m4") < 10

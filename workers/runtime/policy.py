@@ -9,6 +9,8 @@ from messages.topology import RETRY_TIERS_SECONDS
 from workers.runtime.decode import Work
 from workers.runtime.errors import Failure
 
+DELAYED_SECONDS = "delayed-seconds"
+"""The header of a retried message with the seconds that it was meant to wait before its first try."""
 LOCK_TIER_MAX = 2
 """The last tier of a message that waits for a lock, 30 s: it is handled this soon after the lock is released."""
 
@@ -62,6 +64,20 @@ def reject_query(work: Work, failure: Failure) -> Outcome:
         code, message = why_unread(work.failure.faults, MessageCode.QUERY_INVALID)
         reply = QueryRejected(code=code, message=message, path=failure.path)
     return Outcome(work, Kind.REFUSED, failure, reply)
+
+
+def deliberate_seconds(work: Work) -> int:
+    """The seconds that a message was meant to wait before its first try. Later tiers are pauses after failures."""
+    if work.attempt or work.lock_waits:
+        return work.delivery.number(DELAYED_SECONDS)
+    return tier_seconds(work)
+
+
+def tier_seconds(work: Work) -> int:
+    """The tier of the delay exchange that a message came by: the first word of the routing key, `30s.oms.timeouts`."""
+    word = work.delivery.routing_key.partition(".")[0]
+    ours = word.endswith("s") and word[:-1].isdecimal() and work.delivery.exchange
+    return int(word[:-1]) if ours else 0
 
 
 def delay_seconds(outcome: Outcome) -> int:

@@ -17,7 +17,7 @@ from outbox.wire import TIME_OUT_OF_RANGE
 from workers.runtime.decode import HANDED_ON, Work
 from workers.runtime.delivery import clean
 from workers.runtime.errors import Failure
-from workers.runtime.policy import Kind, Outcome, wait_seconds
+from workers.runtime.policy import DELAYED_SECONDS, Kind, Outcome, deliberate_seconds, wait_seconds
 
 CARRIED = ("causation-id", "occurred-at")
 CAME_BY = ("original-exchange", "original-routing-key")
@@ -33,6 +33,8 @@ def retry_headers(work: Work) -> dict[str, Any]:
     failed_at = clean(known or datetime.now(UTC).isoformat())
     about = {"attempt": str(work.attempt + 1), "origin-user": work.user or "", "first-failed-at": failed_at}
     replayed = {"replay-of": clean(work.replay_of)} if work.replay_of else {}
+    if seconds := deliberate_seconds(work):
+        about[DELAYED_SECONDS] = str(seconds)
     return about | replayed | work.sent_by.carried
 
 

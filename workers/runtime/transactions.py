@@ -1,6 +1,7 @@
 """A transaction of the runtime: it tells whether the database is away, and never waits for an answer without end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -10,6 +11,7 @@ from db.errors import UnavailableError
 from db.pool import Pool, Transaction, explain
 from workers.runtime import inbox
 from workers.runtime.errors import ErrorClass, classify
+from workers.telemetry import metrics
 
 ROLLBACK_TIMEOUT_SECONDS = 1.0  # it is one round trip; without it the locks are kept until the connection ends
 
@@ -21,10 +23,12 @@ async def transaction(pool: Pool, *, readonly: bool = False) -> AsyncIterator[Tr
     If the answer to the commit is lost, it is not known whether the work is committed. Then the message is handled
     again, and the inbox decides.
     """
+    began = time.perf_counter()
     try:
         connection = await pool.acquire()
     except Exception as error:  # no message is the cause of a refused login or connection
         raise UnavailableError(explain(error)) from error
+    metrics.POOL_WAIT.observe(time.perf_counter() - began)
     try:
         async with _begun(connection, readonly):
             yield connection

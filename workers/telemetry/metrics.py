@@ -3,16 +3,20 @@
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from time import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
+from messages.base import moment_of
 from messages.topology import messages_of
+from outbox.publisher import PUBLISHED_AT
 from workers.runtime.decode import Work
-from workers.runtime.policy import Kind, Outcome
+from workers.runtime.policy import Kind, Outcome, deliberate_seconds, tier_seconds
 
 SECONDS = (0.01, 0.05, 0.25, 1, 5)  # few: each is a series for every queue of the process
 LONG_SECONDS = (*SECONDS, 30, 300, 1800)
+WAITS = (0.01, 0.1, 1, 10, 60)
 ITEMS = (1, 10, 50, 200)
 BY_TYPE = ("queue", "message_type")
 
@@ -25,10 +29,18 @@ BATCH_SECONDS = Histogram(
 BATCH_ITEMS = Histogram("oms_batch_items", "Messages handled in one transaction", ["queue"], buckets=ITEMS)
 CRITICAL_SECONDS = Histogram(
     "oms_message_critical_time_seconds",
-    "Time from the cause of a message until it was handled, without deliberate delay; retried ones do not count",
+    "Time from the cause of a message until it was handled, with all its retries and without deliberate delay",
     ["queue"],
     buckets=LONG_SECONDS,
 )
+QUEUE_WAIT = Histogram(
+    "oms_queue_wait_seconds",
+    "Time from the publish of a message until its delivery, without the time in a delay tier; of clients that say when",
+    ["queue"],
+    buckets=WAITS,
+)
+POOL_WAIT = Histogram("oms_db_pool_wait_seconds", "Wait of a batch for a database connection", buckets=WAITS)
+REPLAYS = Counter("oms_replays_total", "Replayed dead letters by outcome", ["outcome"])
 IN_FLIGHT = Gauge("oms_messages_in_flight", "Messages delivered and not yet settled", ["queue"])
 CONSUMERS = Gauge("oms_consumers", "1 while this process consumes the queue", ["queue"])
 PAUSED = Gauge("oms_consumer_paused", "1 while consuming waits for the database or another system", ["queue"])
@@ -53,6 +65,8 @@ def received(queue: str, work: Work) -> None:
     """Count one delivery."""
     RECEIVED.labels(queue, work.type).inc(work.items)
     IN_FLIGHT.labels(queue).inc()
+    if (since := work.delivery.text(PUBLISHED_AT)) and (published := moment_of(since)):
+        QUEUE_WAIT.labels(queue).observe(max(0.0, time() - published.timestamp() - tier_seconds(work)))
 
 
 def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
@@ -62,6 +76,8 @@ def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
     tally: Tally[tuple[str, Kind]] = Tally()
     for outcome in outcomes:
         tally[outcome.work.type, outcome.kind] += outcome.work.items
+        if outcome.work.replay_of:
+            REPLAYS.labels(outcome.kind).inc()
     for (message_type, kind), items in tally.items():
         PROCESSED.labels(queue, message_type, kind).inc(items)
     _observe_critical_time(queue, outcomes)
@@ -70,21 +86,10 @@ def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
 def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
     now = datetime.now(UTC).timestamp()
     observe = CRITICAL_SECONDS.labels(queue).observe
-    for work in (outcome.work for outcome in outcomes if _at_first_try(outcome)):
-        done = now - _delayed_seconds(work)
+    for work in (outcome.work for outcome in outcomes if outcome.kind is Kind.ACKED and not outcome.work.replay_of):
+        done = now - deliberate_seconds(work)
         for item in work.envelopes:
             observe(max(0.0, done - item.occurred_at.timestamp()))
-
-
-def _at_first_try(outcome: Outcome) -> bool:
-    return outcome.kind is Kind.ACKED and not (outcome.work.attempt or outcome.work.lock_waits)
-
-
-def _delayed_seconds(work: Work) -> int:
-    """The seconds in the delay exchange: the tier is the first word of the routing key, `30s.oms.timeouts`."""
-    word = work.delivery.routing_key.partition(".")[0]
-    ours = word.endswith("s") and word[:-1].isdecimal() and work.delivery.exchange
-    return int(word[:-1]) if ours else 0
 
 
 def pools(opened: Iterable[Pool]) -> None:
