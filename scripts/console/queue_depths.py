@@ -57,8 +57,8 @@ class QueueDepth:
 
     @property
     def in_use(self) -> bool:
-        """True if something is there."""
-        return bool(self.ready or self.under_way or self.dead)
+        """True if something waits there, other than for its time to pass."""
+        return bool(self.ready or self.under_way or self.dead) and not self.name.startswith("delay.")
 
     @property
     def oldest(self) -> tuple[float, str]:

@@ -1,6 +1,5 @@
 """Fills the templates. Every value is escaped, and no page holds a script or a style of its own."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from markupsafe import Markup, escape
 from scripts.commands.connections import person
 from scripts.commands.output import cell, plain
 from scripts.console.state import STATE
-from scripts.screens.layout import Column, TitledTable
+from scripts.screens.layout import TitledTable
 from scripts.screens.timeline import duration, moment
 
 FOLDER = Path(__file__).parent
@@ -135,14 +134,6 @@ def shown(value: Any) -> Markup | str:
     if value is None or value == "":
         return Markup('<span class="none">-</span>')
     return escape(cell(value))
-
-
-def table(rows: Sequence[Mapping[str, Any]], title: str = "", *, links: Mapping[str, str] | None = None) -> TitledTable:
-    """Return rows as a table with a column for each key; `links` are templates of addresses by column."""
-    names = list(rows[0]) if rows else []
-    columns = [Column(name.replace("_", " "), right=all(is_number(row[name]) for row in rows)) for name in names]
-    cells = [[linked(row[name], (links or {}).get(name, "")) for name in names] for row in rows]
-    return trimmed(TitledTable(title, columns, cells))
 
 
 def linked(value: Any, template: str) -> Any:

@@ -113,10 +113,7 @@ async def _listen(site: web.TCPSite, port: int) -> None:
 
 async def serve_until_interrupted(port: int, guard: Guard, *, open_browser: bool) -> None:
     """Print the address, perhaps open it, and serve until Ctrl-C or SIGTERM."""
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    async with serving(port, guard) as console:
+    async with serving(port, guard) as console, interrupted() as ended:
         print(console.url, flush=True)
         mode = "replays can be started in it" if guard.operate else "read-only; --operate allows replays"
         say(f"the console is on this machine's loopback, {mode}; Ctrl-C ends it")
@@ -124,6 +121,19 @@ async def serve_until_interrupted(port: int, guard: Guard, *, open_browser: bool
             await _open(console.first_url)
         await ended.wait()
     say("the console has ended")
+
+
+@asynccontextmanager
+async def interrupted() -> AsyncIterator[asyncio.Event]:
+    """Yield what Ctrl-C and SIGTERM set while the block runs, in place of ending the process."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        yield ended
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
 
 async def _open(url: str) -> None:
