@@ -13,6 +13,7 @@ from scripts.commands import command_app
 from scripts.commands.body_faults import faults
 from scripts.commands.body_files import read_body
 from scripts.commands.contract_breaks import breaks
+from scripts.commands.contract_clients import client_files
 from scripts.commands.contract_documents import documents
 from scripts.commands.contract_files import contract_at, differences, examples, write
 from scripts.commands.contract_page import PAGE
@@ -23,6 +24,8 @@ from scripts.commands.problems import Code, CommandError
 app = command_app("Write the contract for other teams, find changes that break them, check bodies against it.")
 FOLDER = Path(messages.__file__).parent / "contracts"
 """Where the contract is, in a checkout and in an image."""
+CLIENTS = FOLDER.parent / "clients"
+"""Where the clients for other teams are, in a checkout."""
 
 
 @app.command()
@@ -36,7 +39,8 @@ def export(
 ) -> None:
     """Write the contract: index.html for people, asyncapi.json, codes.json, and schemas/TYPE.json with an example each.
 
-    A file of a type that is gone is deleted from the folder if its asyncapi.json names it.
+    A file of a type that is gone is deleted from the folder if its asyncapi.json names it. In a checkout it also writes
+    the types of the clients in messages/clients.
 
     \b
     Examples:
@@ -44,13 +48,17 @@ def export(
       oms contracts export --check
       oms contracts export /tmp/contract
     """
-    wanted = documents(examples(FOLDER))
-    wanted[PAGE] = page_of(wanted)
-    changes = differences(folder, wanted)
+    contract = documents(examples(FOLDER))
+    made = {folder: contract | {PAGE: page_of(contract)}}
+    if folder == FOLDER and CLIENTS.is_dir():
+        made[CLIENTS] = client_files(contract)
+    found = {place: differences(place, wanted) for place, wanted in made.items()}
+    changes = [row for rows in found.values() for row in rows]
     write_json(changes) if output is Format.JSON else write_table(changes)
     if not check:
-        write(folder, wanted, changes)
-        say(f"{counted(len(changes), 'file')} of {len(wanted)} changed in {folder}")
+        for place, rows in found.items():
+            write(place, made[place], rows)
+        say(f"{counted(len(changes), 'file')} of {sum(map(len, made.values()))} changed in {folder}")
     elif changes:
         what = f"{counted(len(changes), 'file')} of the contract in {folder} differ from the messages"
         raise CommandError(Code.DIFFERENT, what, hint="oms contracts export, then read the difference")

@@ -1,4 +1,4 @@
-"""A whole shop around the order system, which knows the wire alone: it imports pika and the standard library.
+"""A whole shop around the order system, which knows the wire alone: it imports the client for other teams, and pika.
 
 It is a program of its own, run in isolation by test_foreign_life.py. Standard input is one line of JSON with `prefix`,
 `urls` (broker user -> URL) and `trusted`: whether each role has a user of its own. Standard output is one line of JSON:
@@ -10,9 +10,18 @@ import sys
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pika
+
+CLIENT = Path(__file__).parents[2] / "messages/clients/python"
+sys.path.insert(0, str(CLIENT))  # in isolation Python looks for nothing beside the program
+
+from oms_client import Client, RefusedError  # noqa: E402
+
+if TYPE_CHECKING:
+    from oms_client.messages import PaymentResult
 
 Answer = tuple[str, dict[str, Any]]
 """The type and the body of an answer or an instruction."""
@@ -35,40 +44,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-class PikaClient:
+class ForeignSystem:
     """One system of the shop: the connection of its broker user."""
 
     def __init__(self, job: dict[str, Any], role: str) -> None:
-        parameters = pika.URLParameters(job["urls"][role])
-        self.user = parameters.credentials.username if job["trusted"] else None
-        self.prefix = job["prefix"]
-        self.connection = pika.BlockingConnection(parameters)
-        self.channel = self.connection.channel()
-        self.inbox = self.channel.queue_declare("", exclusive=True).method.queue
-        self.answers = self.channel.consume(self.inbox, auto_ack=True, inactivity_timeout=WAIT_SECONDS)
-
-    def send(self, kind: str, body: dict[str, Any], exchange: str = "commands", **more: str) -> str:
-        """Publish a message; return its id."""
-        message_id = uuid.uuid4().hex
-        about = pika.BasicProperties(
-            type=f"{kind}.v1",
-            message_id=message_id,
-            correlation_id=message_id,
-            content_type="application/json",
-            delivery_mode=2,
-            user_id=self.user,
-            **more,
-        )
-        self.channel.basic_publish(f"{self.prefix}.{exchange}", kind, json.dumps(body).encode(), about)
-        return message_id
+        self.client = Client(job["urls"][role], prefix=job["prefix"], sign=job["trusted"])
 
     def request(self, kind: str, body: dict[str, Any], exchange: str = "commands") -> Answer:
-        """Publish a command or a query, and return the type and body of its answer."""
-        sent = self.send(kind, body, exchange, reply_to=self.inbox)
-        method, about, answer = next(self.answers)
-        if method is None or about.correlation_id != sent:
-            raise SystemExit(f"no answer to {kind} within {WAIT_SECONDS} s")
-        return about.type, json.loads(answer)
+        """Send a command or a query, and return the type and body of its answer."""
+        try:
+            ask = self.client.question if exchange == "queries" else self.client.command
+            answer = ask(kind, body, seconds=WAIT_SECONDS)
+        except RefusedError as refused:
+            answer = refused.answer
+        return answer.type, answer.body
 
     def command(self, kind: str, **body: Any) -> Answer:
         """Send a command with a request id, and return its outcome."""
@@ -102,12 +91,12 @@ class PikaClient:
         raise SystemExit(f"the parcel has not {count} facts after {WAIT_SECONDS} s: {tracked}")
 
 
-class PikaWarehouse:
+class ForeignWarehouse:
     """It reads the queue of its instructions and nothing else, and says what it did."""
 
     def __init__(self, job: dict[str, Any], name: str) -> None:
         self.name = name
-        self.reports = PikaClient(job, "warehouse")
+        self.reports = ForeignSystem(job, "warehouse")
         subscriber = pika.BlockingConnection(pika.URLParameters(job["urls"]["warehouse-events"]))
         self.instructions = subscriber.channel().consume(
             f"{job['prefix']}.warehouse.{name}", auto_ack=True, inactivity_timeout=WAIT_SECONDS
@@ -120,7 +109,7 @@ class PikaWarehouse:
         return about.type, json.loads(body)
 
     def report(self, step: str, request: dict[str, Any]) -> None:
-        self.reports.send(
+        self.reports.client.fact(
             f"fulfilment.{step}",
             {
                 "order_id": request["order_id"],
@@ -131,7 +120,7 @@ class PikaWarehouse:
         )
 
     def book(self, request: dict[str, Any], tracking_no: str) -> None:
-        self.reports.send(
+        self.reports.client.fact(
             "shipment.book",
             {
                 "order_id": request["order_id"],
@@ -145,7 +134,7 @@ class PikaWarehouse:
 
 def stock_up(job: dict[str, Any]) -> list[str]:
     """Put two products on sale, and their units into the warehouse."""
-    catalogue, warehouse = PikaClient(job, "catalogue"), PikaClient(job, "warehouse")
+    catalogue, warehouse = ForeignSystem(job, "catalogue"), ForeignSystem(job, "warehouse")
     kinds = []
     for sku_id, price in (("mug", 1250), ("tea", 499)):
         about = {"sku_id": sku_id, "spu_id": sku_id, "name": sku_id.title(), "status": "on_sale", "currency": "GBP"}
@@ -168,7 +157,7 @@ def try_to_read(job: dict[str, Any], user: str) -> int:
     return 0
 
 
-def place_and_read(buyer: PikaClient) -> dict[str, Any]:
+def place_and_read(buyer: ForeignSystem) -> dict[str, Any]:
     """The buyer places an order and reads it in every way; another user tries to."""
     _, created = buyer.command(
         "order.create",
@@ -189,17 +178,23 @@ def place_and_read(buyer: PikaClient) -> dict[str, Any]:
     return {"created": created, "placed": placed, "stranger": stranger}
 
 
-def pay(payments: PikaClient, created: dict[str, Any]) -> None:
+def pay(payments: ForeignSystem, created: dict[str, Any]) -> None:
     """Report that the provider has the buyer's money."""
-    about = {"order_id": created["order_id"], "provider": "paypal", "trade_no": "P-1", "kind": "captured"}
-    amounts = created["amounts"]
-    money = {"amount": amounts["payable"], "currency": amounts["currency"]}
-    payments.send("payment.result", about | money | {"occurred_at": now()})
+    result: PaymentResult = {
+        "order_id": created["order_id"],
+        "provider": "paypal",
+        "trade_no": "P-1",
+        "kind": "captured",
+        "amount": created["amounts"]["payable"],
+        "currency": created["amounts"]["currency"],
+        "occurred_at": now(),
+    }
+    payments.client.fact("payment.result", result)
 
 
-def ship(job: dict[str, Any], buyer: PikaClient, order_id: str) -> dict[str, Any]:
+def ship(job: dict[str, Any], buyer: ForeignSystem, order_id: str) -> dict[str, Any]:
     """The warehouse works through its queue, then the carrier reports until the parcel has arrived."""
-    warehouse, carrier = PikaWarehouse(job, "main"), PikaClient(job, "carrier")
+    warehouse, carrier = ForeignWarehouse(job, "main"), ForeignSystem(job, "carrier")
     instruction = warehouse.next_instruction()
     refused = {user: try_to_read(job, user) for user in job["strangers"]}
     for step in ("accept", "pick", "pack"):
@@ -209,17 +204,17 @@ def ship(job: dict[str, Any], buyer: PikaClient, order_id: str) -> dict[str, Any
     warehouse.report("hand_over", instruction[1])
     for number, status in enumerate(STATUSES):
         fact = {"carrier": CARRIER, "tracking_no": TRACKING_NO, "event_id": f"scan-{number}"}
-        carrier.send("shipment.update", fact | {"status": status, "occurred_at": now(), "place": "London"})
+        carrier.client.fact("shipment.update", fact | {"status": status, "occurred_at": now(), "place": "London"})
     return {"request": instruction, "refused_readers": refused, "fulfilling": fulfilling}
 
 
 def live(job: dict[str, Any]) -> dict[str, Any]:
     """Play every role; return what each of them read."""
     seen: dict[str, Any] = {"stocked": stock_up(job)}
-    buyer = PikaClient(job, "storefront")
+    buyer = ForeignSystem(job, "storefront")
     seen |= place_and_read(buyer)
     order_id = seen["created"]["order_id"]
-    pay(PikaClient(job, "payments"), seen["created"])
+    pay(ForeignSystem(job, "payments"), seen["created"])
     seen |= ship(job, buyer, order_id)
     delivered = buyer.wait_for(order_id, "delivered")
     about = {"actor": ACTOR, "order": order_id}
@@ -227,7 +222,7 @@ def live(job: dict[str, Any]) -> dict[str, Any]:
     seen["received"] = buyer.command("order.confirm_receipt", actor=ACTOR, order_id=order_id)
     about["min_version"] = seen["received"][1]["version"]
     seen["ended"] = {kind: buyer.query(f"order.{kind}", **about) for kind in ("get", "track", "history")}
-    support, person = PikaClient(job, "operator"), {"type": "operator", "id": "sam"}
+    support, person = ForeignSystem(job, "operator"), {"type": "operator", "id": "sam"}
     seen["found"] = support.query("order.list", actor=person, tracking_no=TRACKING_NO)
     seen["explained"] = support.query("order.explain", actor=person, order=order_id)
     return seen

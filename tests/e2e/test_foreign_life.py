@@ -1,5 +1,5 @@
-"""The life of an order from an empty system, by clients that import nothing of ours, each with the user of its
-role (S0-48, S3-07).
+"""The life of an order from an empty system, by the Python client for other teams, each with the user of its role
+(S0-48, S3-07).
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def strangers(broker: Broker) -> list[str]:
 
 
 def run_shop(broker: Broker) -> dict[str, Any]:
-    """Run the program where it can import nothing of ours (`-I`); return what it read."""
+    """Run the program where it can import nothing of ours but the client (`-I`); return what it read."""
     job = {"prefix": broker.names.prefix, "urls": broker.urls, "trusted": broker.has_roles}
     line = orjson.dumps(job | {"strangers": strangers(broker)}) + b"\n"
     program = [sys.executable, "-I", str(PROGRAM)]

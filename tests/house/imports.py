@@ -11,6 +11,7 @@ from tests.house.sources import PRODUCT, ROOT, nodes
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 OURS = (*PRODUCT, "scripts", "tests")
+CLIENT = "oms_client"  # in messages/clients, for other teams
 OPTIONAL = {"celery", "dramatiq", "faststream", "kombu", "matplotlib"}
 """tests.bench compares with frameworks and draws plots where these are installed."""
 DISTRIBUTIONS = packages_distributions()
@@ -47,7 +48,7 @@ def imported_modules(node: ast.AST) -> list[str]:
 def third_party(file: str) -> frozenset[str]:
     """The top-level packages a file imports that are neither ours nor Python's."""
     packages = frozenset(name.partition(".")[0] for node in nodes(file) for name in imported_modules(node))
-    return packages - {*OURS, *sys.stdlib_module_names, *OPTIONAL}
+    return packages - {*OURS, CLIENT, *sys.stdlib_module_names, *OPTIONAL}
 
 
 def distributions(package: str) -> set[str]:

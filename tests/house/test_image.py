@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.house.imports import EXTRAS, OURS, RUNTIME, distributions, imported_modules, third_party
-from tests.house.sources import ROOT, nodes, text, tracked
+from tests.house.sources import CLIENTS, ROOT, nodes, text, tracked
 
 TAKEN = [line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")]
-CARRIED = [file for file in tracked() if any(file == taken or file.startswith(f"{taken}/") for taken in TAKEN)]
+CARRIED = [
+    file
+    for file in tracked()
+    if any(file == taken or file.startswith(f"{taken}/") for taken in TAKEN) and not file.startswith(CLIENTS)
+]
 MODULES = [file for file in CARRIED if file.endswith(".py")]
 FOLDERS = {str(parent) for file in CARRIED for parent in Path(file).parents}
 
@@ -51,6 +55,11 @@ def own_modules(file: str) -> set[str]:
 def test_neither_the_demo_nor_the_test_gateways_nor_tests_are_carried() -> None:
     absent = ("scripts/demo", "scripts/gateways", "tests")
     assert [file for file in CARRIED if file.startswith(absent)] == []
+
+
+def test_the_clients_of_other_teams_stay_outside() -> None:
+    lines = text(".dockerignore").splitlines()
+    assert lines.index(CLIENTS.rstrip("/")) > lines.index("!messages"), "a later line counts"
 
 
 def test_everything_that_is_named_exists() -> None:

@@ -23,7 +23,7 @@ FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PATH = re.compile(r"`((?:\.\./)*(?:[\w.-]+/)+(?:[\w.-]+)?|[\w-]+\.(?:py|sql|md|toml|yml)|requirements[\w-]*\.lock)`")
-METRIC = re.compile(r"\boms_(?!stub\b)[a-z_]+")  # oms_stub is a fixture of pytest
+METRIC = re.compile(r"\boms_(?!(?:stub|client)\b)[a-z_]+")  # oms_stub is a fixture, oms_client a package
 VARIABLE = re.compile(r"\bOMS_[A-Z_]+\b")
 EXAMPLE = re.compile(r"^### Worked example.*?(?=^## )|`[^`]*NNNN[^`]*`", re.MULTILINE | re.DOTALL)
 """Files that a reader is to make."""

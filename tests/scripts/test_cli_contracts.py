@@ -16,6 +16,7 @@ from messages.registry import FROM_OUTSIDE, MODELS
 from scripts.commands import contract_fields
 from scripts.commands.code_meanings import CODES as CODE_MEANINGS
 from scripts.commands.contract_breaks import breaks, schema_breaks
+from scripts.commands.contract_clients import PYTHON, TYPESCRIPT, class_name, client_files
 from scripts.commands.contract_documents import ASYNCAPI, CODES, PUBLISHED, documents, schema_of, schema_path
 from scripts.commands.contract_files import contract_at, examples, text
 from scripts.commands.contract_page import PAGE
@@ -68,6 +69,21 @@ def test_the_page_has_each_message_each_code_and_no_link_that_leads_nowhere(oms:
     create = html.partition(f'id="{CREATE}"')[2].partition("</details>")[0]
     for part in (CREATED, "storefront", "ORDER_PRICE_MISMATCH", "items[].sku_id", "ISO 4217", "default buy_now"):
         assert part in create, part
+
+
+def test_the_clients_have_a_type_of_its_own_for_each_message_and_each_part(contract: Document) -> None:
+    files = client_files(contract)
+    names = {PYTHON: re.findall(r"^class (\w+)", files[PYTHON], re.M)}
+    names[TYPESCRIPT] = re.findall(r"^export interface (\w+)", files[TYPESCRIPT], re.M)
+    types = {class_name(type_) for type_ in contract[ASYNCAPI]["components"]["messages"]}
+    for language, found in names.items():
+        assert types <= set(found), language
+        assert len(found) == len(set(found)), language
+    create = files[PYTHON].partition("class OrderCreate(TypedDict)")[2].partition("\nclass ")[0]
+    assert "    seller_id: NotRequired[str | None]\n" in create
+    assert "    items: NotRequired[list[OrderCreateCreateLine]]\n" in create
+    assert '  "order.create": { type: "order.created.v1"; body: OrderCreated } |' in files[TYPESCRIPT]
+    assert class_name("order.create.v2") == "OrderCreateV2"
 
 
 def test_the_fields_of_a_message_are_rows_with_unit_limits_default_and_meaning() -> None:

@@ -1,0 +1,163 @@
+"""Sends commands, facts and questions to oms, and reads what comes back. It needs pika, and nothing of oms."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+
+from oms_client.messages import ANSWERS
+
+ANSWER_SECONDS = 30.0
+REJECTED = ("command.rejected.v1", "query.rejected.v1")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: an outcome or a reply."""
+
+    type: str
+    body: dict[str, Any]
+    duplicate: bool = False
+
+
+@dataclass(frozen=True)
+class ReceivedEvent:
+    """One event. Drop a `message_id` that you have seen: events come at least once."""
+
+    type: str
+    body: dict[str, Any]
+    message_id: str
+    correlation_id: str
+
+
+class RefusedError(Exception):
+    """oms refuses a command or a question. Decide by the code; the message is for people."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{answer.body['code']}: {answer.body.get('message', '')}")
+        self.answer, self.code = answer, str(answer.body["code"])
+        self.details: dict[str, Any] = answer.body.get("details", {})
+
+
+class NoAnswerError(Exception):
+    """No answer came in time. The message is with oms: send it again with the same message id and request id."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"no answer to {message_id}")
+        self.message_id = message_id
+
+
+class Client:
+    """One connection of a broker user such as `oms-storefront`. It is used by one thread.
+
+    Every publish is confirmed: when a method returns, the broker keeps the message. If it raises another exception than
+    RefusedError, connect again and send the same message with the same `message_id`.
+    """
+
+    def __init__(self, url: str, *, prefix: str = "oms", sign: bool = True) -> None:
+        """Connect. Without `sign` messages do not name the broker user, so they have no role."""
+        parameters = pika.URLParameters(url)
+        self._user = parameters.credentials.username if sign else None
+        self._prefix = prefix
+        self._connection = pika.BlockingConnection(parameters)
+        self._channel = self._connection.channel()
+        self._channel.confirm_delivery()
+        self._replies = self._channel.queue_declare("", exclusive=True).method.queue
+        self._arrived: dict[str, Answer] = {}
+        self._channel.basic_consume(self._replies, self._keep, auto_ack=True)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def command(
+        self, kind: str, body: Mapping[str, Any], *, message_id: str | None = None, seconds: float = ANSWER_SECONDS
+    ) -> Answer:
+        """Send a command such as `order.create`, and return its outcome. Raises RefusedError or NoAnswerError.
+
+        Its request id makes it happen once: keep it with what you want, and send it again whenever you are in doubt.
+        """
+        return self._ask("commands", kind, body, message_id, seconds)
+
+    def question(self, kind: str, body: Mapping[str, Any], *, seconds: float = ANSWER_SECONDS) -> Answer:
+        """Ask a question such as `order.get`, and return the reply.
+
+        Raises RefusedError, or NoAnswerError: then ask again.
+        """
+        return self._ask("queries", kind, body, None, seconds)
+
+    def fact(self, kind: str, body: Mapping[str, Any], *, message_id: str | None = None) -> str:
+        """Report a fact such as `payment.result`; return its message id. A fact has no outcome."""
+        return self._publish("commands", kind, body, message_id, None)
+
+    def _ask(self, exchange: str, kind: str, body: Mapping[str, Any], message_id: str | None, seconds: float) -> Answer:
+        sent = self._publish(exchange, kind, body, message_id, self._replies)
+        deadline = time.monotonic() + seconds
+        while sent not in self._arrived:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise NoAnswerError(sent)
+            self._connection.process_data_events(time_limit=left)
+        answer = self._arrived.pop(sent)
+        if answer.type in REJECTED or ("code" in answer.body and answer.type not in ANSWERS.get(f"{kind}.v1", ())[:1]):
+            raise RefusedError(answer)
+        return answer
+
+    def _publish(
+        self, exchange: str, kind: str, body: Mapping[str, Any], message_id: str | None, reply_to: str | None
+    ) -> str:
+        message_id = message_id or str(uuid.uuid4())
+        about = pika.BasicProperties(
+            type=f"{kind}.v1",
+            message_id=message_id,
+            correlation_id=message_id,
+            content_type="application/json",
+            delivery_mode=2,
+            user_id=self._user,
+            reply_to=reply_to,
+        )
+        self._channel.basic_publish(f"{self._prefix}.{exchange}", kind, json.dumps(body).encode(), about)
+        return message_id
+
+    def _keep(self, _channel: Any, _method: Any, about: Any, content: bytes) -> None:
+        body = json.loads(content)
+        self._arrived[about.correlation_id] = Answer(about.type, body, bool(body.get("duplicate")))
+
+
+def new_request_id() -> str:
+    """Return a request id for a command. Store it before you send the command."""
+    return str(uuid.uuid4())
+
+
+def events(
+    url: str, queue: str, *keys: str, prefix: str = "oms", seconds: float | None = None
+) -> Iterator[ReceivedEvent]:
+    """Yield events as the user `oms-<role>-events`, from a durable queue `client.<role>.*` that is bound to the keys.
+
+    An event is acknowledged when the next one is wanted, so one whose handling raises comes again. Without an event
+    for `seconds` it ends.
+    """
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+    for key in keys:
+        channel.queue_bind(queue, f"{prefix}.events", key)
+    channel.basic_qos(prefetch_count=100)
+    try:
+        for method, about, content in channel.consume(queue, inactivity_timeout=seconds):
+            if method is None:
+                return
+            yield ReceivedEvent(about.type, json.loads(content), about.message_id, about.correlation_id)
+            channel.basic_ack(method.delivery_tag)
+    finally:
+        connection.close()
