@@ -2,8 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +9,10 @@ import typer
 
 from scripts.cli import COMMANDS, load
 from tests.scripts.alerts import alerts
-from tests.scripts.promql import DEPLOY, registered
+from tests.scripts.promql import registered
+from tests.scripts.runbook_pages import FENCED, PAGES, commands
 
-PAGES = sorted((DEPLOY / "runbooks").glob("*.md"))
 CHAPTERS = ["What it means", "How to see it", "What to do", "When it is over"]
-FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`(oms [^`]+)`")
-
-
-def commands(page: Path) -> Iterator[str]:
-    """Every command of `oms` that a page has someone type, in its blocks and in its sentences."""
-    text = page.read_text(encoding="utf-8")
-    for block in FENCED.findall(text):
-        yield from (line for line in block.splitlines() if line.startswith("oms "))
-    yield from (" ".join(one.split()) for one in INLINE.findall(FENCED.sub("", text)))
 
 
 def parse(line: str) -> None:
