@@ -69,9 +69,9 @@ WHERE ($1::text IS NULL OR state = $1)
     AND ($16::bigint[] IS NULL OR id = ANY ($16));
 
 -- name: dead_letter_lists.groups
--- Locks: none. How many letters failed alike, and when. Without filters on what the index does not have it reads no letter.
+-- Locks: none. How many letters failed alike, and when. Without filters on what the index does not have it reads no letter. The hour is computed once, not for each.
 SELECT fingerprint, queue, type, reason, error_type, worker_version, count(*) AS count,
-    count(*) FILTER (WHERE died_at > now() - interval '1 hour') AS last_hour, min(died_at) AS oldest, max(died_at) AS newest
+    count(*) FILTER (WHERE died_at > (SELECT now() - interval '1 hour')) AS last_hour, min(died_at) AS oldest, max(died_at) AS newest
 FROM dead_letters
 WHERE ($1::text IS NULL OR state = $1)
     AND ($2::text[] IS NULL OR queue = ANY ($2))

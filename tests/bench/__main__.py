@@ -23,6 +23,7 @@ from tests.bench import (
     flash,
     growth_commands,
     latency_commands,
+    letters,
     list_commands,
     measure,
     page_commands,
@@ -43,6 +44,7 @@ console = Console(width=130)
 cost_commands.add(app)
 growth_commands.add(app)
 latency_commands.add(app)
+letters.add(app)
 page_commands.add(app)
 list_commands.add(app)
 query_commands.add(app)
