@@ -86,12 +86,18 @@ class Guard:
 
 def check_host(request: web.Request) -> None:
     """Raise CommandError if the request names another host than this machine's loopback, by whatever port."""
-    host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-    if host not in LOOPBACK_NAMES:
+    if _host_of(request) not in LOOPBACK_NAMES:
         why = "it answers to 127.0.0.1 and localhost alone, so that no other site leads a browser here"
         raise CommandError(Code.REFUSED, "the console has another name", why=why, hint="oms console")
 
 
+def _host_of(request: web.Request) -> str | None:
+    try:
+        return urlsplit(f"//{request.headers.get('Host', '')}").hostname
+    except ValueError:  # such as an open bracket
+        return None
+
+
 def same(given: str, wanted: str) -> bool:
     """Compare secrets in a time that says nothing about where they differ."""
-    return compare_digest(given.encode(), wanted.encode())
+    return compare_digest(given.encode("utf-8", "backslashreplace"), wanted.encode())

@@ -63,7 +63,7 @@ def stretches_of(page: OrderPage) -> list[StateStretch]:
     lasts = page.order.state not in ENDED
     ends = [at for at, _ in changes[1:]] + [page.now if lasts else changes[-1][0]]
     seconds = [max((end - at).total_seconds(), 0.0) for (at, _), end in zip(changes, ends, strict=True)]
-    widths = _widths(seconds)
+    widths = widths_of(seconds)
     places = [sum(widths[:number]) for number in range(len(widths))]
     return [
         StateStretch(state, at, took, lasts and number == len(changes) - 1, x, width)
@@ -71,7 +71,8 @@ def stretches_of(page: OrderPage) -> list[StateStretch]:
     ]
 
 
-def _widths(seconds: Sequence[float]) -> list[int]:
+def widths_of(seconds: Sequence[float]) -> list[int]:
+    """Return how wide each stretch is drawn: none so narrow that it is not seen, all together as wide as the page."""
     roots = [sqrt(one) for one in seconds]
     free = max(DRAWN_WIDTH - NARROWEST_WIDTH * len(roots), 0)
     return [NARROWEST_WIDTH + int(free * root / (sum(roots) or 1.0)) for root in roots]

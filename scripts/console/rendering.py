@@ -121,7 +121,9 @@ def document(value: Any) -> str:
 
 def visible(text: str) -> str:
     """Escape the characters that have no shape, but for line ends."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def shown(value: Any) -> Markup | str:

@@ -23,7 +23,7 @@ async def test_only_a_browser_with_the_token_is_let_in_and_only_by_a_name_of_the
             assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict", "Path=/"))
             assert client.guard.token not in cookie + await entered.text()
         assert (await client.get("/replays"))[0] == 200
-        for host in ("evil.example", "127.0.0.1.evil.example:8650", ""):
+        for host in ("evil.example", "127.0.0.1.evil.example:8650", "[", ""):
             assert (await client.get("/replays", headers={"Host": host}))[0] == 403, host
             assert (await client.get(f"/?token={client.guard.token}", headers={"Host": host}))[0] == 403, host
     async with console(enter=False) as client:

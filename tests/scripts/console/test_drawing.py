@@ -1,0 +1,50 @@
+"""Pages write ages as words and draw states by how long they lasted, without a database."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scripts.console.order_drawing import DRAWN_WIDTH, NARROWEST_WIDTH, widths_of
+from scripts.console.rendering import age, document, in_words, mood, state
+from workers.domain.order import State
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7200, "2 hours"),
+        (172_800, "2 days"),
+    ],
+)
+def test_a_duration_is_written_in_its_largest_unit_of_which_there_are_two(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_an_age_is_words_with_the_exact_time_in_its_title() -> None:
+    assert ">3 hours ago<" in age(NOW - timedelta(hours=3), NOW)
+    assert 'title="2026-11-30 15:00:00Z"' in age(NOW + timedelta(hours=3), NOW)
+    assert ">in 3 hours<" in age(NOW + timedelta(hours=3), NOW)
+
+
+def test_a_state_is_a_word_on_a_colour_and_escaped() -> None:
+    assert state("awaiting_payment") == '<span class="state busy">awaiting payment</span>'
+    assert "<b>" not in state("<b>")
+    assert {one for one in State if mood(one) == "plain"} == {State.CANCELLED}
+
+
+def test_nothing_in_a_text_hides() -> None:
+    assert document("a\x1b[2Jb\u202ec\nd") == "a\\x1b[2Jb\\u202ec\nd"
+
+
+@pytest.mark.parametrize("seconds", [[0.0], [0.0, 0.0], [1.0, 3600.0, 86_400.0 * 30], [5.0] * 40])
+def test_every_state_is_seen_and_none_is_drawn_outside(seconds: list[float]) -> None:
+    widths = widths_of(seconds)
+    assert min(widths) >= NARROWEST_WIDTH
+    assert sum(widths) <= DRAWN_WIDTH
+    assert widths == sorted(widths)
