@@ -5,12 +5,14 @@ const parts = () => [...document.querySelectorAll("[data-live]")];
 const line = document.getElementById("live-state");
 let refreshedAt = Date.now();
 
+const stops = (part) => [...part.querySelectorAll("a[href], button, input, select, summary, [tabindex]")];
+
 function opened(part) {
   return [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
 }
 
 function replace(old, fresh) {
-  const held = opened(old), focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const held = opened(old), focused = stops(old).indexOf(document.activeElement);
   const scrolled = [...old.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
   for (const id of held) {
     const again = fresh.querySelector(`#${CSS.escape(id)}`);
@@ -19,7 +21,7 @@ function replace(old, fresh) {
   if (old.innerHTML === fresh.innerHTML) return;
   old.replaceWith(fresh);
   [...fresh.querySelectorAll(".scroll")].forEach((one, place) => { one.scrollLeft = scrolled[place] ?? 0; });
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused >= 0) stops(fresh)[focused]?.focus({ preventScroll: true });
 }
 
 function say(text, lost) {
