@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from db import cipher
 from db.errors import ConfigurationError, LoginRefusedError
+from outbox import tracing
 from outbox.doorbell import DATABASE_ERRORS
 from outbox.logging import configure as configure_logging
 from outbox.ops import PortTakenError, ops_server
@@ -55,6 +56,7 @@ def prepare(settings: RelaySettings) -> None:
     settings.require_cell()
     cipher.configure(settings.encryption_keys.get_secret_value())
     configure_logging(settings.log_level.upper())
+    tracing.configure(settings.tracing, "oms-relay")
 
 
 async def serve(settings: RelaySettings) -> None:
@@ -65,7 +67,10 @@ async def serve(settings: RelaySettings) -> None:
         loop.add_signal_handler(number, stop.set)
     relay = Relay(settings)
     async with ops_server(settings.ops_port, host=settings.ops_host, live=relay.live, ready=relay.checks):
-        await relay.run(stop)
+        try:
+            await relay.run(stop)
+        finally:
+            await asyncio.to_thread(tracing.close)
 
 
 def _explain(error: Exception) -> str:

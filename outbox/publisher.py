@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 from yarl import URL
 
 from db.errors import LoginRefusedError
-from outbox import metrics, wire
+from outbox import metrics, tracing, wire
 from outbox.amqp import Properties
 from outbox.outcome import Answer, PublishOutcome
 from outbox.rendering import Rendered
@@ -126,9 +126,14 @@ class Publisher:
         if message.properties.headers is not None:
             message.properties.headers[PUBLISHED_AT] = datetime.now(UTC).isoformat(timespec="microseconds")
         started = time.perf_counter()
-        answer = await self._answer(message, suspect=suspect)
+        answer = await (self._traced if tracing.active() else self._answer)(message, suspect=suspect)
         metrics.published(answer.outcome, time.perf_counter() - started)
         return answer
+
+    async def _traced(self, message: Rendered, *, suspect: bool) -> Answer:
+        with tracing.publishing(message) as answers:
+            answers.append(await self._answer(message, suspect=suspect))
+        return answers[0]
 
     async def _answer(self, message: Rendered, *, suspect: bool) -> Answer:
         if not self.connected:

@@ -161,6 +161,12 @@ class RelaySettings(DatabaseSettings):
         default=20.0, ge=0, le=600, description="Time to finish work after SIGTERM; below Kubernetes' 30 seconds"
     )
 
+    tracing: Literal["off", "otlp"] = Field(
+        default="off",
+        description="otlp: spans go to a collector of OpenTelemetry by OTLP over HTTP; OTEL_EXPORTER_OTLP_ENDPOINT and "
+        "the other standard variables say where, OTEL_TRACES_SAMPLER how many. It needs the extra `tracing`, which the "
+        "image has",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level of log lines that are written"
     )

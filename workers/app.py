@@ -21,6 +21,7 @@ from messages.topology import (
     notification_calls_queue,
     provider_calls_queue,
 )
+from outbox import tracing
 from outbox.logging import configure as configure_logging
 from workers import carriers, notifiers, providers, shop
 from workers.handlers import dead_letters, reconciliations
@@ -116,6 +117,7 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     routes = served_routes(queues, given)
     cipher.configure(given.encryption_keys.get_secret_value())
     configure_logging(given.log_level.upper())
+    tracing.configure(given.tracing, "oms-worker")
     shop.configure(given.shop)
     answer_cache.configure(given.query_cache_answers_max)
     providers.configure(given.providers, given.payment_timeout_seconds)
@@ -187,3 +189,4 @@ async def _serve(routes: Sequence[Route], settings: Settings) -> None:
         await providers.close()
         await carriers.close()
         await notifiers.close()
+        await asyncio.to_thread(tracing.close)

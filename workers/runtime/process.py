@@ -33,7 +33,7 @@ from workers.runtime.policy import Kind, Outcome, fail, reject_query
 from workers.runtime.republish import explode_pack, take_out
 from workers.runtime.route import CallRoute, QueryRoute, RawRoute, Route
 from workers.runtime.transactions import transaction
-from workers.telemetry import lines, metrics
+from workers.telemetry import lines, metrics, spans
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +81,11 @@ async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]
 
     Raises UnavailableError when the database, or the system that is called, is away.
     """
+    with spans.processing(context.route.queue, works):
+        return await _process(context, works)
+
+
+async def _process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:
     sound = [work for work in works if work.failure is None]
     handle = _answers_first if isinstance(context.route, CallRoute | QueryRoute) else _handle_halving
     outcomes: list[Outcome] = []

@@ -20,6 +20,7 @@ from workers.runtime.decode import Work
 from workers.runtime.delivery import clean
 from workers.runtime.errors import Failure
 from workers.runtime.policy import Kind, Outcome
+from workers.telemetry import spans
 
 log = structlog.get_logger(__name__)
 
@@ -137,9 +138,12 @@ def calling(queue: str, works: Sequence[Work]) -> Iterator[None]:
 
 @contextmanager
 def about(item_id: str) -> Iterator[None]:
-    """While the block runs, each line of this task names the message for which another system is called."""
+    """Make the span of a call to another system. Each line of this task names the message that needs it."""
     queue, items = _called.get() or ("", {})
-    with bound_contextvars(**(_known(of_item(queue, items[item_id])) if item_id in items else {})):
+    if (item := items.get(item_id)) is None:
+        yield
+        return
+    with bound_contextvars(**_known(of_item(queue, item))), spans.call(queue, item):
         yield
 
 

@@ -1,0 +1,80 @@
+"""Spans of batches link to their messages, and reach a collector by OTLP over HTTP."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from db.errors import ConfigurationError
+from outbox import tracing
+from tests.runtime.builders import PAYMENT, delivery, payment, read
+from tests.telemetry.collector import collecting
+from workers.runtime.decode import Work
+from workers.telemetry import lines, spans
+
+TRACES = [f"{number:032x}" for number in (7, 8)]
+
+
+@pytest.fixture
+def exporter() -> Iterator[InMemorySpanExporter]:
+    made = InMemorySpanExporter()
+    tracing.use(SimpleSpanProcessor(made), "test")
+    yield made
+    tracing.close()
+
+
+def work(trace: str | None, number: int = 1) -> Work:
+    headers = {"traceparent": f"00-{trace}-{number:016x}-01"} if trace else {}
+    return read("payment-results", delivery(PAYMENT, payment(), user_id="payments", headers=headers))
+
+
+def traces(items: Any) -> list[str]:
+    return [f"{one.context.trace_id:032x}" for one in items]
+
+
+def test_a_batch_links_to_each_message_and_leaves_each_in_its_trace(exporter: InMemorySpanExporter) -> None:
+    works = [work(TRACES[0]), work(TRACES[1]), work(None)]
+    with spans.processing("payment-results", works):
+        pass
+    received, batch = exporter.get_finished_spans()
+    assert (received.name, batch.name, batch.parent) == ("receive payment-results", "process payment-results", None)
+    assert traces(batch.links) == [*TRACES, *traces([received])]
+    assert [one.envelopes[0].trace["traceparent"].split("-")[1] for one in works] == traces(batch.links)
+    assert (batch.attributes or {})["messaging.batch.message_count"] == 3
+
+
+def test_a_call_is_in_the_trace_of_its_message_and_names_an_error_by_its_type(exporter: InMemorySpanExporter) -> None:
+    works = [work(TRACES[0]), work(TRACES[1])]
+    item = works[1].envelopes[0]
+    with pytest.raises(OSError, match="Ada"), lines.calling("provider-calls.wechat", works), lines.about(item.id):
+        raise ConnectionError("Ada Lovelace")
+    (call,) = exporter.get_finished_spans()
+    assert (call.name, traces([call])) == ("call wechat", [TRACES[1]])
+    assert (call.attributes or {})["error.type"] == "ConnectionError"
+    assert "Ada" not in call.to_json()
+
+
+def test_spans_reach_a_collector_by_otlp_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collecting() as (endpoint, collected):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+        tracing.configure("otlp", "oms-worker")
+        with spans.processing("payment-results", [work(TRACES[0])]):
+            pass
+        tracing.close()
+    (sent,) = collected
+    assert (sent.name, sent.trace, sent.links) == ("process payment-results", TRACES[0], [f"{1:016x}"])
+    assert (sent.resource["service.name"], sent.resource["deployment.environment.name"]) == ("oms-worker", "test")
+
+
+def test_without_the_extra_the_setting_is_refused_and_off_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("opentelemetry")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    tracing.configure("off", "oms-worker")
+    with spans.processing("payment-results", [work(TRACES[0])]), tracing.span("x", "CLIENT", {}, {}) as made:
+        assert made is None
+    with pytest.raises(ConfigurationError, match="tracing"):
+        tracing.configure("otlp", "oms-worker")
