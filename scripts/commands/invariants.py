@@ -120,6 +120,10 @@ INVARIANTS = (
     Invariant("INV-24", "a buyer is notified once of it by each medium", "audit_notifications.once"),
     Invariant("INV-24", "no notification to a buyer waits unseen", "audit_notifications.waiting", _grace),
     Invariant("INV-24", "notifications wait for quiet hours alone", "audit_notifications.sent", drained=True),
+    Invariant("S1-50", "no group of buyers has more orders than seats", "audit_groups.seats"),
+    Invariant("S1-50", "no order of a group that failed is left", "audit_groups.failed", _grace),
+    Invariant("S1-50", "a group that formed holds no order", "audit_groups.formed", _grace),
+    Invariant("S1-50", "an open group has its timer and holds what is paid", "audit_groups.open", _grace),
     Invariant("R-10", "statements were compared with what is ours", "audit_payments.statements"),
     Invariant("S3-30", "every order has its snapshots", "audit.snapshots"),
 )

@@ -24,6 +24,7 @@ from tests.db.audit_after_sale_fixtures import add_cases
 from tests.db.audit_authorization_fixtures import add_authorizations
 from tests.db.audit_exchange_fixtures import add_exchanges
 from tests.db.audit_fulfilment_fixtures import hand_over
+from tests.db.audit_group_fixtures import add_groups
 from tests.db.audit_notification_fixtures import add_notifications
 from tests.db.audit_payment_fixtures import add_attempts, add_disputes, add_statements
 from tests.handlers.adjustment_builders import adjustment
@@ -93,6 +94,7 @@ async def build(url: str, *, guarded: bool = False) -> None:
     await add_cases(harness)
     await add_statements(harness)
     await add_disputes(harness)
+    await add_groups(harness)
     await add_notifications(harness)
     if not guarded:
         await pool.execute(NO_GUARDS)

@@ -3,6 +3,7 @@
 from tests.db.audit_after_sale_violations import CASES, FIRST_OF_CASES
 from tests.db.audit_authorization_violations import AUTHORIZATIONS, FIRST
 from tests.db.audit_clause_violations import CLAUSES
+from tests.db.audit_group_violations import FIRST_OF_GROUPS, GROUPS
 from tests.db.audit_late_violations import ORDER_NUMBERS, PRICES_AND_LATE_PAYMENTS
 from tests.db.audit_notification_violations import FIRST_NOTIFIED, NOTIFICATIONS
 from tests.db.audit_order_violations import EXCHANGES, HOLDS, SCHEDULES, SHORTAGES
@@ -15,6 +16,7 @@ VIOLATIONS = {
     **FIRST,
     **FIRST_OF_CASES,
     **FIRST_NOTIFIED,
+    **FIRST_OF_GROUPS,
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
     "audit.stock_transfers": ("DELETE FROM stock_ledger WHERE op = 'transfer_in' AND sku_id = 'b1'", "^b1 main"),
@@ -437,6 +439,7 @@ MORE = [
     *PRICES_AND_LATE_PAYMENTS,
     *CASES,
     *NOTIFICATIONS,
+    *GROUPS,
     *CLAUSES,
     *(("audit.families", sql) for sql in FAMILIES),
     *(("audit.line_totals", sql) for sql in TOTALS),

@@ -19,6 +19,7 @@ READS_ALL = (
     "audit_benefits",
     "audit_cells",
     "audit_fulfilments",
+    "audit_groups",
     "audit_notifications",
     "audit_payments",
     "keys",

@@ -113,6 +113,7 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
                 "authorization",
                 "cancelling",
                 "dispute",
+                "group",
                 "payment",
                 "receipt",
                 "shortage",
@@ -123,6 +124,7 @@ async def test_a_database_that_handlers_filled_is_clean(tx: Transaction) -> None
             "state FROM fulfilments",
             ("accepted", "handed_over", "packed", "picking", "refused", "requested", "withdrawn"),
         ),
+        ("state FROM buying_groups", ("failed", "formed", "open")),
         ("state FROM waybills", ("booked", "refused", "unused")),
         (
             "state FROM after_sales",
