@@ -7,7 +7,7 @@ FROM (
     SELECT g.group_id || ' ' || count(*) || ' of ' || g.size AS id
     FROM buying_groups g JOIN buying_group_orders m ON m.group_key = g.id JOIN orders o ON o.id = m.order_id
     WHERE o.state NOT IN ('cancelled', 'rejected')
-    GROUP BY g.id
+    GROUP BY g.id, g.group_id, g.size
     HAVING count(*) > g.size OR count(DISTINCT o.user_id) < count(*)
 ) AS bad;
 

@@ -96,7 +96,7 @@ WITH wanted AS MATERIALIZED (
         CROSS JOIN LATERAL (SELECT id, state FROM orders WHERE id = h.order_id OFFSET 0) AS o
         LEFT JOIN LATERAL (SELECT due_at FROM timers WHERE kind = 'shortage' AND key = o.id AND h.kind = 'shortage' OFFSET 0) AS t ON true
         WHERE h.released_at IS NULL AND h.placed_at <= w.before AND coalesce(t.due_at, h.placed_at) <= w.before
-            AND (h.kind = 'shortage') = (w.kind = 'decision') AND o.state NOT IN ('cancelled', 'completed', 'rejected')
+            AND w.kind = CASE h.kind WHEN 'shortage' THEN 'decision' WHEN 'group' THEN '' ELSE 'release' END AND o.state NOT IN ('cancelled', 'completed', 'rejected')
         ORDER BY h.placed_at LIMIT 10000
     ) AS f
     WHERE w.kind IN ('release', 'decision')

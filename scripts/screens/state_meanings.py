@@ -21,6 +21,7 @@ MEANINGS = {
 }
 AWAITED = {
     Awaits.RELEASE: "an operator to release hold {ref} (order.release)",
+    Awaits.GROUP: "other buyers of group {name} to pay: {ref} orders are paid",
     Awaits.DECISION: "the buyer to decide about a shortage (order.shortage.decide)",
     Awaits.CAPTCHA: "the buyer to answer a captcha of the risk check (order.captcha.answer)",
     Awaits.RESERVATION: "stock to reserve its goods",

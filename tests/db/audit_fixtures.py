@@ -84,6 +84,7 @@ async def build(url: str, *, guarded: bool = False) -> None:
         add_authorizations,
         add_exchanges,
         taken_from_elsewhere,
+        add_groups,
     ):
         await story(harness)
     for row in await pool.fetch("SELECT refund_no, amount, currency FROM refunds WHERE state <> 'failed'"):
@@ -94,7 +95,6 @@ async def build(url: str, *, guarded: bool = False) -> None:
     await add_cases(harness)
     await add_statements(harness)
     await add_disputes(harness)
-    await add_groups(harness)
     await add_notifications(harness)
     if not guarded:
         await pool.execute(NO_GUARDS)

@@ -15,8 +15,7 @@ OUTBOX = (
 VIOLATIONS = {
     **FIRST,
     **FIRST_OF_CASES,
-    **FIRST_NOTIFIED,
-    **FIRST_OF_GROUPS,
+    **(FIRST_NOTIFIED | FIRST_OF_GROUPS),
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
     "audit.stock_transfers": ("DELETE FROM stock_ledger WHERE op = 'transfer_in' AND sku_id = 'b1'", "^b1 main"),

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from messages.buying_groups import GroupDue, GroupPaid, OrderGroupFailed, OrderGroupFormed
+from messages.explanations import OrderExplain, OrderExplained
 from tests.handlers.builders import book, cancel, captured, user
 from tests.handlers.catalogue_builders import coupon, settings, template
 from tests.handlers.group_builders import TEAM, group_state, joining, let_end, ready
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
+from tests.handlers.querying import ask
 
 STOCK = 100
 
@@ -40,6 +42,12 @@ async def test_a_group_forms_with_its_last_payment_and_its_orders_leave_only_the
     await harness.handle(book(first, "T1"))
     assert harness.events_of("shipment.booking_failed")[0]["code"] == "ORDER_HELD"
     assert harness.events_of("group.formed") == []
+    [reply] = await ask(harness, OrderExplain(actor=user("a"), order=str(first)))
+    assert isinstance(reply, OrderExplained)
+    [waits] = reply.awaits
+    assert (waits.what, waits.whom, waits.name, waits.ref) == ("group", "buyer", TEAM, "2 of 3")
+    assert waits.otherwise == "cancelled"
+    assert waits.until == (await harness.rows("SELECT deadline FROM buying_groups"))[0][0]
 
     await pay(harness, third)
     [formed] = harness.events_of("group.formed")

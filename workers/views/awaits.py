@@ -13,6 +13,7 @@ class Awaits(StrEnum):
     """What an order waits for."""
 
     RELEASE = "release"
+    GROUP = "group"
     DECISION = "decision"
     CAPTCHA = "captcha"
     RESERVATION = "reservation"
@@ -64,6 +65,7 @@ class Whom(StrEnum):
 
 MOVED_BY: Mapping[Awaits, tuple[str, ...]] = {
     Awaits.RELEASE: ("order.release",),
+    Awaits.GROUP: ("order.create", "payment.result", "payment.callback"),
     Awaits.DECISION: ("order.shortage.decide",),
     Awaits.CAPTCHA: ("order.captcha.answer",),
     Awaits.RESERVATION: ("stock.reserved", "stock.refused", "risk.result"),

@@ -3,6 +3,7 @@
     the order is                        it waits for
     ----------------------------------  ---------------------------------------------------------------------------
     in any state, held                  release by an operator, or the buyer's decision about a shortage
+    paid, and in a group of buyers      other buyers, until as many orders are paid as it has seats, or its deadline
     placing, with a captcha             the buyer's answer, until its time
     placing, reinstating                reservation by stock (first, a verdict of the risk check), until the saga timer
     awaiting_payment                    payment by the buyer, until the payment timer
@@ -113,6 +114,9 @@ def _hold(order_id: int, hold: PlacedOn, situation: Situation) -> Awaited:
     if hold.kind is HoldKind.SHORTAGE:
         until = situation.timers.get("shortage")
         return Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at, until)
+    if hold.kind is HoldKind.GROUP and (group := situation.group) is not None:
+        about = order_id, Awaits.GROUP, Whom.BUYER, group.group_id, f"{group.paid} of {group.size}", hold.placed_at
+        return Awaited(*about, group.deadline, State.CANCELLED)
     return Awaited(order_id, Awaits.RELEASE, Whom.OPERATOR, None, str(hold.hold_id), hold.placed_at)
 
 

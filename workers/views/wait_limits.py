@@ -1,7 +1,7 @@
 """How long each thing may be awaited before it counts as stuck, and the code of the alert that says so.
 
-Two things have no limit, because what stops them has one itself: a warehouse that a hold stopped (`resumption`) goes on
-after the hold, and an exchange order (`case_outcome`) after its case.
+Three things have no limit, because what stops them ends itself: a warehouse that a hold stopped (`resumption`) goes on
+after the hold, an exchange order (`case_outcome`) after its case, and a group of buyers (`group`) at its deadline.
 """
 
 from collections.abc import Mapping
