@@ -48,9 +48,6 @@ def stuck(
       oms stuck --longer-than 2h
       oms stuck -o json | jq '.stuck[] | [.order_id, .what, .since, .moved_by]'
     """
-    if wrong := sorted(set(kind or ()) - LIMITS.keys()):
-        why = f"a kind is one of {', '.join(LIMITS)}"
-        raise CommandError(Code.FAILED, f"nothing waits for {wrong[0]}", why=why, hint=HINT)
     longer_seconds = None if longer_than is None else seconds_in(longer_than, hint=HINT)
     found, now = run(ask_stuck(kind or [], longer_seconds, limit, cursor))
     if output is Format.JSON:
@@ -64,7 +61,13 @@ def stuck(
 async def ask_stuck(
     kinds: list[str], longer_than_seconds: int | None, limit: int, cursor: str | None
 ) -> tuple[OrderStuckListed, datetime]:
-    """Return a page of what waits too long, and the time of the database. Raises CommandError for a wrong cursor."""
+    """Return a page of what waits too long, and the time of the database.
+
+    Raises CommandError for a kind that there is not, or a wrong cursor.
+    """
+    if wrong := sorted(set(kinds) - LIMITS.keys()):
+        why = f"a kind is one of {', '.join(LIMITS)}"
+        raise CommandError(Code.FAILED, f"nothing waits for {wrong[0]}", why=why, hint=HINT)
     shop.configure(PlanSettings().shop)
     wanted = {"what": tuple(kinds), "longer_than_seconds": longer_than_seconds, "limit": limit, "cursor": cursor}
     body = OrderStuck.model_validate({"actor": operator()} | wanted)

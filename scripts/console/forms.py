@@ -8,8 +8,9 @@ ACTOR_MAX = 64
 
 
 async def typed(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form that are texts, without the spaces around them."""
-    return {name: value.strip() for name, value in (await request.post()).items() if isinstance(value, str)}
+    """Return the fields of a form that are texts, without the spaces around them, and without what has no shape."""
+    texts = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    return {name: "".join(filter(str.isprintable, value)).strip() for name, value in texts.items()}
 
 
 async def reason_and_actor(request: web.Request, why: str) -> tuple[str, str]:

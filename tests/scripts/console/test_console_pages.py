@@ -88,6 +88,9 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
             "/letters/x": (400, "x is no id"),
             "/orders/nothing": (404, "oms order find nothing"),
             "/stuck?longer-than=soon": (400, "30m, 2h or 3d"),
+            "/stuck?kind=x": (400, "a kind is one of release"),
+            "/orders/%E2%80%AE%00": (404, "No such id"),
+            "/orders/%E2%80%AE": (404, "No order \\u202e"),
             "/replays/7": (404, "oms replays list"),
             "/replays/plan": (400, "oms dead-letters groups"),
             "/replays/plan?id=-": (400, "- is no id"),
@@ -106,7 +109,7 @@ async def test_personal_data_is_shown_for_a_reason_and_it_is_recorded_who_saw_it
     }
     async with console() as client:
         for path in paths:
-            assert (await client.post(path, WHY, {"reason": " "}))[0] == 400
+            assert (await client.post(path, WHY, {"reason": " \x00"}))[0] == 400
             assert (await client.post(path, WHY, {"actor": ""}))[0] == 400
             assert await scene.pool.fetchval("SELECT count(*) FROM address_accesses WHERE note = 'bo'") == 0
         for path, personal in paths.items():
