@@ -128,8 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage_problem(error: typer.TyperException) -> str:
     """Say what is wrong with the words that were typed, and what the group has where a command was mistyped."""
     message, context = error.format_message(), getattr(error, "ctx", None)
-    if message.startswith("Usage") or context is None:
-        return message if message.startswith("Usage") else f"oms: {message}\n  next: oms --help"
+    if message.startswith("Usage"):
+        return message
+    if context is None:
+        return f"oms: {message}\n  next: oms --help"
     known = ", ".join(getattr(context.command, "commands", ())) if "No such command" in message else ""
     why = f"\n  why:  the commands are: {known}" if known else ""
     return f"oms: {message}{why}\n  next: {context.command_path} --help"
