@@ -93,11 +93,6 @@ def _python(types: Mapping[str, Schema], messages: Document) -> str:
                 for field, type_, always in made.fields(schema)
             ]
             lines += ["", f"class {name}(TypedDict):", f'    """{_summary(schema)}"""', "", *fields, ""]
-    lines += ["", "ANSWERS: dict[str, tuple[str, ...]] = {"]
-    for type_, message in sorted(messages.items()):
-        if "x-answers" in message:
-            lines.append(f"    {_quoted(type_)}: ({', '.join(map(_quoted, message['x-answers']))},),")
-    lines += ["}", '"""Type of a command or question -> the types that end it, beside its rejection."""', ""]
     return "\n".join(lines)
 
 
@@ -113,13 +108,13 @@ def _typescript(types: Mapping[str, Schema], messages: Document) -> str:
         found = [type_ for type_ in types if messages[type_]["x-kind"] == kind]
         lines += [f'  "{type_.rsplit(".", 1)[0]}": {class_name(type_)};' for type_ in found]
         lines += ["}", ""]
-    lines.append("/** Type of a command or question -> what ends it, with its body; or its rejection. */")
+    lines.append("/** Type of a command or question -> what ends it, with its body. Refusals are thrown. */")
     lines.append("export interface Answers {")
     for type_ in types:
         if "x-answers" in messages[type_]:
-            refused = "query.rejected.v1" if messages[type_]["x-kind"] == "query" else "command.rejected.v1"
-            ends = [f'{{ type: "{end}"; body: {class_name(end)} }}' for end in (*messages[type_]["x-answers"], refused)]
-            lines.append(f'  "{type_.rsplit(".", 1)[0]}": {" | ".join(ends)};')
+            ends = [end for end in messages[type_]["x-answers"] if "code" not in types[end]["properties"]]
+            shapes = [f'{{ type: "{end}"; body: {class_name(end)} }}' for end in ends]
+            lines.append(f'  "{type_.rsplit(".", 1)[0]}": {" | ".join(shapes)};')
     return "\n".join([*lines, "}", ""])
 
 

@@ -123,6 +123,7 @@ def scenario_of(file: Path | None, **more: Any) -> Scenario:
     try:
         return Scenario.model_validate(given)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)]
+        found = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors(include_url=False)]
+        faults = [f"{place}: {message.removeprefix('Value error, ')}" for place, message in found]
         hint = "oms stub --help shows a scenario"
         raise CommandError(Code.FAILED, "the scenario is not valid", why="; ".join(faults), hint=hint) from error

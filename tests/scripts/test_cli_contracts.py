@@ -14,6 +14,7 @@ import pytest
 from messages.base import MessageKind
 from messages.registry import FROM_OUTSIDE, MODELS
 from scripts.commands import contract_fields
+from scripts.commands.answers import ANSWERS
 from scripts.commands.code_meanings import CODES as CODE_MEANINGS
 from scripts.commands.contract_breaks import breaks, schema_breaks
 from scripts.commands.contract_clients import PYTHON, TYPESCRIPT, class_name, client_files
@@ -82,7 +83,12 @@ def test_the_clients_have_a_type_of_its_own_for_each_message_and_each_part(contr
     create = files[PYTHON].partition("class OrderCreate(TypedDict)")[2].partition("\nclass ")[0]
     assert "    seller_id: NotRequired[str | None]\n" in create
     assert "    items: NotRequired[list[OrderCreateCreateLine]]\n" in create
-    assert '  "order.create": { type: "order.created.v1"; body: OrderCreated } |' in files[TYPESCRIPT]
+    assert '  "order.create": { type: "order.created.v1"; body: OrderCreated };' in files[TYPESCRIPT]
+    ends = [type_ for answers in ANSWERS.values() for type_ in answers.types]
+    refusals = {"order.rejected.v1", "shipment.booking_failed.v1"}
+    assert {type_ for type_ in ends if "code" in MODELS[type_].model_fields} == refusals, (
+        "clients raise what has a code"
+    )
     assert class_name("order.create.v2") == "OrderCreateV2"
 
 

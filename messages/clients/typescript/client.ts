@@ -82,7 +82,7 @@ export class Client {
     try {
       await this.publish(exchange, kind, body, messageId, this.replies);
       const answer = await answered;
-      if (answer.type === "command.rejected.v1" || answer.type === "query.rejected.v1") throw new Refused(answer);
+      if ("code" in answer.body) throw new Refused(answer); // only refusals have one
       return answer;
     } finally {
       clearTimeout(timer);
