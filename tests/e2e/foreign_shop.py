@@ -9,6 +9,7 @@ import json
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import pika
 CLIENT = Path(__file__).parents[2] / "messages/clients/python"
 sys.path.insert(0, str(CLIENT))  # in isolation Python looks for nothing beside the program
 
-from oms_client import Client, RefusedError  # noqa: E402
+from oms_client import Client, ReceivedEvent, RefusedError, events  # noqa: E402
 
 if TYPE_CHECKING:
     from oms_client.messages import PaymentResult
@@ -208,8 +209,19 @@ def ship(job: dict[str, Any], buyer: ForeignSystem, order_id: str) -> dict[str, 
     return {"request": instruction, "refused_readers": refused, "fulfilling": fulfilling}
 
 
+def until(announced: Iterator[ReceivedEvent], last: str) -> Iterator[ReceivedEvent]:
+    """Read events until one of this type."""
+    for event in announced:
+        yield event
+        if event.type == last:
+            return
+    raise SystemExit(f"no {last} within {WAIT_SECONDS} s")
+
+
 def live(job: dict[str, Any]) -> dict[str, Any]:
     """Play every role; return what each of them read."""
+    queue, url = f"client.storefront.{uuid.uuid4().hex}", job["urls"]["storefront-events"]
+    announced = events(url, queue, "order.*", prefix=job["prefix"], seconds=WAIT_SECONDS)
     seen: dict[str, Any] = {"stocked": stock_up(job)}
     buyer = ForeignSystem(job, "storefront")
     seen |= place_and_read(buyer)
@@ -222,6 +234,7 @@ def live(job: dict[str, Any]) -> dict[str, Any]:
     seen["received"] = buyer.command("order.confirm_receipt", actor=ACTOR, order_id=order_id)
     about["min_version"] = seen["received"][1]["version"]
     seen["ended"] = {kind: buyer.query(f"order.{kind}", **about) for kind in ("get", "track", "history")}
+    seen["announced"] = [event.type for event in until(announced, "order.completed.v1")]
     support, person = ForeignSystem(job, "operator"), {"type": "operator", "id": "sam"}
     seen["found"] = support.query("order.list", actor=person, tracking_no=TRACKING_NO)
     seen["explained"] = support.query("order.explain", actor=person, order=order_id)

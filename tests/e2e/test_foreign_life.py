@@ -88,6 +88,8 @@ def ended(seen: dict[str, Any]) -> None:
     assert (parcel["tracking_no"], parcel["state"]) == ("GB123456785", "delivered")
     assert [fact["place"] for fact in parcel["facts"]] == ["London"] * 4
     assert seen["received"][0] == "order.completed.v1"
+    assert (seen["announced"][0], seen["announced"][-1]) == ("order.created.v1", "order.completed.v1")
+    assert {"order.paid.v1", "order.shipped.v1", "order.delivered.v1"} <= set(seen["announced"])
     assert seen["ended"]["get"][1]["state"] == "completed"
     steps = [step["state"] for step in seen["ended"]["history"][1]["steps"]]
     states = ["placing", "awaiting_payment", "paid", "fulfilling", "shipped", "delivered", "completed"]

@@ -10,6 +10,7 @@ from typing import Any
 import pika
 
 ANSWER_SECONDS = 30.0
+PREFETCH_MESSAGES = 100
 
 
 @dataclass(frozen=True)
@@ -139,17 +140,21 @@ def new_request_id() -> str:
 def events(
     url: str, queue: str, *keys: str, prefix: str = "oms", seconds: float | None = None
 ) -> Iterator[ReceivedEvent]:
-    """Yield events as the user `oms-<role>-events`, from a durable queue `client.<role>.*` that is bound to the keys.
+    """Return the events for a durable queue `client.<role>.*`, as the user `oms-<role>-events`, bound to these keys.
 
-    An event is acknowledged when the next one is wanted, so one whose handling raises comes again. Without an event
-    for `seconds` it ends.
+    The queue takes events from now on, also while nobody reads. An event is acknowledged when the next one is wanted,
+    so one whose handling raises comes again. Without an event for `seconds` it ends.
     """
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
     channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
     for key in keys:
         channel.queue_bind(queue, f"{prefix}.events", key)
-    channel.basic_qos(prefetch_count=100)
+    channel.basic_qos(prefetch_count=PREFETCH_MESSAGES)
+    return _arriving(connection, channel, queue, seconds)
+
+
+def _arriving(connection: Any, channel: Any, queue: str, seconds: float | None) -> Iterator[ReceivedEvent]:
     try:
         for method, about, content in channel.consume(queue, inactivity_timeout=seconds):
             if method is None:
