@@ -5,23 +5,12 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from tests.scripts.alerts import ALERTS, alerts
+from tests.scripts.panels import DASHBOARDS, GRAFANA, NAMES, PANELS, expressions
 from tests.scripts.promql import DEPLOY, RULES, labels, metrics, unknown
 
-NAMES = ["business", "dead-letters", "overview", "payments", "pipeline"]
-GRAFANA = DEPLOY / "grafana"
-DASHBOARDS: dict[str, Any] = {
-    name: json.loads((GRAFANA / f"dashboards/{name}.json").read_text(encoding="utf-8")) for name in NAMES
-}
-PANELS = [(f"{name}: {panel['title']}", panel) for name, board in DASHBOARDS.items() for panel in board["panels"]]
 UNITS = {"short", "ops", "s", "percentunit"}
-
-
-def expressions() -> list[str]:
-    """What all panels ask, with a range in place of Grafana's variable."""
-    return [t["expr"].replace("$__rate_interval", "5m") for _, panel in PANELS for t in panel["targets"]]
 
 
 def test_every_dashboard_and_panel_has_an_id_a_title_and_a_unit() -> None:

@@ -70,3 +70,15 @@ def test_the_wait_in_a_queue_counts_from_the_publish_and_leaves_out_the_delay() 
     metrics.received("m4", happened(100))
     assert value("oms_queue_wait_seconds_count", queue="m4") == 1
     assert 1 <= value("oms_queue_wait_seconds_sum", queue="m4") < 10
+
+
+def test_a_queue_has_a_bounded_number_of_series() -> None:
+    """Each queue has this many beside two for each type and outcome, so few queues make a process cheap to scrape."""
+    metrics.prepare("m5")
+    late = {"published-at": datetime.now(UTC).isoformat()}
+    settled("m5", Outcome(happened(1, headers=late), Kind.ACKED))
+    metrics.BATCH_SECONDS.labels("m5").observe(1)
+    metrics.CONSUMERS.labels("m5").set(1)
+    metrics.PAUSED.labels("m5").set(0)
+    every = [one for family in REGISTRY.collect() for one in family.samples if one.labels.get("queue") == "m5"]
+    assert len(every) <= 41, sorted({one.name for one in every})

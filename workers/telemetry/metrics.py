@@ -49,6 +49,9 @@ DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages dead-lettered", ["que
 POOL_SIZE = Gauge("oms_db_pool_size", "Open database connections")
 POOL_IN_USE = Gauge("oms_db_pool_in_use", "Database connections in use")
 
+for _kind in (Kind.ACKED, Kind.RETRIED, Kind.DEAD_LETTERED):
+    REPLAYS.labels(_kind)
+
 
 def prepare(queue: str) -> None:
     """Make the counters of a queue exist from the start: an increase from nothing is no increase for Prometheus.
