@@ -1,9 +1,11 @@
 """The table of group buying: who gets a seat, and what becomes of a group."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.domain.builders import order
 from workers.domain.buying_groups import (
     BuyingGroup,
     GroupOrder,
@@ -14,7 +16,9 @@ from workers.domain.buying_groups import (
     step_of,
     unjoinable,
 )
-from workers.domain.order import State
+from workers.domain.order import CancelType, State
+from workers.domain.payment_rules import PAYMENT_TIMEOUT, may_reinstate
+from workers.domain.shop import OnLatePayment
 
 NOW = datetime(2026, 11, 28, 20, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -52,6 +56,13 @@ def test_a_group_that_ended_releases_what_it_holds_or_cancels_what_is_left() -> 
     mixed = [*orders(PAID, GONE, WAITS), GroupOrder(3, "u3", State.SHIPPED, held=False)]
     assert owed(GroupState.FORMED, mixed) == [0, 2]
     assert owed(GroupState.FAILED, mixed) == [0, 2, 3]
+
+
+def test_no_late_payment_takes_back_the_seat_of_an_order_that_timed_out() -> None:
+    policy = OnLatePayment.REINSTATE_IF_STOCK
+    gone = order(GONE, cancel_type=CancelType.TIMEOUT, reason_code=PAYMENT_TIMEOUT, on_late_payment=policy)
+    assert may_reinstate(gone)
+    assert not may_reinstate(replace(gone, group_key=1))
 
 
 @pytest.mark.parametrize(

@@ -186,12 +186,16 @@ async def test_a_payment_that_comes_while_its_group_fails_is_refunded(harness: H
 
 
 async def test_workers_that_fill_the_last_seat_at_once_fill_it_once(harness: HandlerHarness) -> None:
-    """Three workers take the last seat, then three report the last payments; the group is opened by two at once."""
+    """Two open the group at once, three take its last seat, and three find it full of paid orders."""
     await harness.handle_overlapping([joining("a")], [joining("b")])
     await harness.handle_overlapping([joining("c")], [joining("d")], [joining("e")])
     assert sorted(code for code, _ in harness.rejections()) == ["GROUP_FULL", "GROUP_FULL"]
     order_ids = [row[0] for row in await harness.rows("SELECT id FROM orders ORDER BY id")]
-    await harness.handle_overlapping(*([captured(key, 1000, f"t-{key}")] for key in order_ids), trusted=True)
+    paid = [harness.envelope(captured(key, 1000, f"t-{key}"), trusted=True) for key in order_ids]
+    await harness.handle_batch(paid)
+    await harness.pool.execute("DELETE FROM outbox")
+    [key] = (await harness.rows("SELECT id FROM buying_groups"))[0]
+    await harness.handle_overlapping([GroupPaid(key=key)], [GroupPaid(key=key)], [GroupDue(key=key)])
     assert len(harness.events_of("group.formed")) == 1
     assert await held(harness) == [False, False, False]
     assert datetime.now(UTC) >= (await harness.rows("SELECT ended_at FROM buying_groups"))[0][0]
