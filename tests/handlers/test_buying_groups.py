@@ -6,6 +6,7 @@ import pytest
 
 from messages.buying_groups import GroupDue, GroupPaid, OrderGroupFailed, OrderGroupFormed
 from messages.explanations import OrderExplain, OrderExplained
+from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import book, cancel, captured, user
 from tests.handlers.catalogue_builders import coupon, settings, template
 from tests.handlers.group_builders import TEAM, group_state, joining, let_end, ready
@@ -199,3 +200,12 @@ async def test_workers_that_fill_the_last_seat_at_once_fill_it_once(harness: Han
     assert len(harness.events_of("group.formed")) == 1
     assert await held(harness) == [False, False, False]
     assert datetime.now(UTC) >= (await harness.rows("SELECT ended_at FROM buying_groups"))[0][0]
+
+
+async def test_an_order_that_costs_nothing_any_more_waits_for_its_group_as_well(harness: HandlerHarness) -> None:
+    first, second, third = await join(harness, "a", "b", "c")
+    await harness.handle(adjustment(first, discount=1000), trusted=True)
+    assert (await harness.state(first), await held(harness)) == ("paid", [True, False, False])
+    await pay(harness, second)
+    await harness.handle(adjustment(third, "a2", discount=1000), trusted=True)
+    assert (await group_state(harness), await held(harness)) == ("formed", [False, False, False])

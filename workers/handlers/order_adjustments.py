@@ -4,7 +4,7 @@
     ----------------------------------  ------------------------------------------------------------------------------
     for an order that awaits payment    order.amount_changed with the old and the new amounts; its intent, and those of
                                         merged payments that it is in, change; provider.close for the attempts to pay it
-    the same, and nothing is left to    the same, and it is paid at once
+    the same, and nothing is left to    the same, and it is paid at once; held for its group of buyers if it has one
     pay
     for a split order                   the same for the parent and for each child whose lines change
     for a child                         ORDER_STATE_INVALID: it is paid with its parent
@@ -35,7 +35,7 @@ from workers.domain.order import Effect, Order, Trigger
 from workers.domain.refusal import Refusal
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import attempts, authorization, benefits, commands, order_events
+from workers.services import attempts, authorization, benefits, buying_groups, commands, order_events
 from workers.store import adjustments, free_texts, orders, timers
 from workers.store.adjustments import WHOLE_ORDER, AdjustmentRow
 from workers.store.timers import TimerKind
@@ -80,6 +80,7 @@ async def adjust_orders(tx: Transaction, batch: Batch[OrderAmountAdjust]) -> Non
 
     taken = [item for event, item in outcomes.values() if not isinstance(event, CommandRejected)]
     await adjustments.save(tx, context.rows)
+    joined = await buying_groups.hold_paid(tx, book, batch.now)
     await orders.save(tx, book)
     await free_texts.keep(tx, [(item, item.body.order_id, book[item.body.order_id].user_id) for item in taken])
     applied = await benefits.apply(tx, book, batch.now)
@@ -96,6 +97,7 @@ async def adjust_orders(tx: Transaction, batch: Batch[OrderAmountAdjust]) -> Non
             *rejections,
             *order_events.hand_overs(book),
             *order_events.stock_orders(book),
+            *joined,
             *benefits.announcements(applied),
             *attempts.close_calls(closings),
             *answers,
