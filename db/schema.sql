@@ -68,6 +68,13 @@ CREATE TABLE outbox (
 
 CREATE INDEX outbox_sealed ON outbox (id) WHERE key_id IS NOT NULL;
 
+-- One row for each stream of events, which is that of a root order, for ever: it is short.
+CREATE TABLE outbox_streams (
+    stream          text   PRIMARY KEY,
+    last            bigint NOT NULL, -- the number of its newest event: 1, 2, 3 ... without gaps
+    conversation_id text   NOT NULL  -- the correlation id of the message that began it, which every event of it names
+) WITH (fillfactor = 70);
+
 CREATE TABLE outbox_shards (
     shard       smallint    PRIMARY KEY,
     owner       text,                          -- a relay, which holds the shard while its row in outbox_relays is live

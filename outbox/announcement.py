@@ -43,11 +43,26 @@ class Announcement:
     must_route: bool = True
     packable: bool = False
     stream: int | None = None
-    seq: int | None = None
     message_id: str | None = None
     occurred_at: datetime | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     sensitive: bool = False
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it is an event of a stream, which has a number there."""
+        return self.stream is not None and self.destination == "events"
+
+    @property
+    def conversation(self) -> str | None:
+        """The conversation that the body names, as those of `order.*` do."""
+        return getattr(self.body, "conversation_id", None) if self.destination == "events" else None
+
+    @property
+    def about(self) -> str | None:
+        """The order that an event without a stream is about."""
+        order_id = getattr(self.body, "order_id", None) if self.destination == "events" else None
+        return None if order_id is None else str(order_id)
 
     @property
     def json_bytes(self) -> bytes:
@@ -55,14 +70,12 @@ class Announcement:
         return self.body if isinstance(self.body, bytes) else self.body.json_bytes
 
 
-def event(
-    message: Event, *, because: Envelope[Any] | None, stream: int | None = None, seq: int | None = None
-) -> Announcement:
+def event(message: Event, *, because: Envelope[Any] | None, stream: int | None = None) -> Announcement:
     """Publish to all subscribers. `stream` is the root order's id; the transaction must hold its lock.
 
-    `seq` is the event's gap-free number in the stream.
+    `append` numbers the events of a stream, 1, 2, 3 ... without gaps.
     """
-    return _about(message, "events", message.routing_key(), because, stream=stream, seq=seq)
+    return _about(message, "events", message.routing_key(), because, stream=stream)
 
 
 def internal(message: Message, *, because: Envelope[Any] | None = None) -> Announcement:
@@ -106,7 +119,6 @@ def _about(
     because: Envelope[Any] | None,
     *,
     stream: int | None = None,
-    seq: int | None = None,
 ) -> Announcement:
     return Announcement(
         type=message.TYPE,
@@ -118,6 +130,5 @@ def _about(
         must_route=MUST_ROUTE[destination],
         packable=message.PACKABLE,
         stream=stream,
-        seq=seq,
         headers={} if because is None else because.trace,
     )

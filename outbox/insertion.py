@@ -84,8 +84,10 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
         noted.shards.update(row.shard for row in made)
         noted.note(announcements)
     stored = [_stored(row) for row in made]
+    about_orders = any(row.numbered or row.about for row in made)
+    named = [[row.numbered for row in made], [row.conversation for row in made], [row.about for row in made]]
     await tx.execute(
-        SQL["outbox.append"],
+        SQL["outbox.append_about_orders" if about_orders else "outbox.append"],
         [row.shard for row in made],
         [row.stream for row in made],
         [row.message_id for row in made],
@@ -97,6 +99,7 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
         [body for _, body in stored],
         [key_id for key_id, _ in stored],
         [row.must_route for row in made],
+        *(named if about_orders else ()),
     )
 
 

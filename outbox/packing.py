@@ -35,6 +35,9 @@ class OutboxRow:
     body: bytes
     must_route: bool
     sensitive: bool
+    numbered: bool = False
+    conversation: str | None = None
+    about: str | None = None
 
 
 def shard_of(stream: str) -> int:
@@ -122,6 +125,9 @@ def _row(pack: _Pack, moment: datetime) -> OutboxRow:
         body=b'{"items":[%b]}' % b",".join(pack.items) if one.packable else one.json_bytes,
         must_route=one.must_route,
         sensitive=one.sensitive,
+        numbered=one.numbered,
+        conversation=one.conversation,
+        about=one.about,
     )
 
 
@@ -132,8 +138,6 @@ def _headers(one: Announcement, moment: datetime, *, alone: bool) -> Mapping[str
         headers["causation-id"] = one.causation_id
     if one.stream is not None:
         headers["stream"] = str(one.stream)
-    if one.seq is not None:
-        headers["seq"] = one.seq
     return headers
 
 

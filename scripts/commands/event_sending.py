@@ -14,7 +14,7 @@ from scripts.commands.connections import BrokerSettings, broker_url
 from scripts.commands.event_reading import KeptEvent
 from scripts.commands.problems import Code, CommandError
 
-CARRIED = ("causation-id", "occurred-at", "stream", "seq", "traceparent", "tracestate")
+CARRIED = ("causation-id", "occurred-at", "stream", "seq", "conversation-id", "traceparent", "tracestate")
 """The headers that go along: those of the contract, and none by which a broker routes or counts."""
 CONFIRM_TIMEOUT_SECONDS = 20.0
 

@@ -19,7 +19,7 @@ from scripts.commands.event_verification import Comparison, compare
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.screens.order_search import moment_of
-from workers.domain.order_folding import AnnouncedFact, OrderFolding
+from workers.domain.order_folding import AnnouncedFact, OrderFolding, step_number
 
 app = command_app("Read kept events, give them to a new consumer, compare them with the database.")
 PROGRESS_EVENTS = 50_000
@@ -160,7 +160,7 @@ async def _verify(place: Start, order: str | None, grace_seconds: float, now: da
     """Fold the events, then compare: the database is read after the stream, so it is never behind it."""
     folding = OrderFolding()
     async for event in chosen(place, EventFilter(order=order), Reading()):
-        folding.take(AnnouncedFact(event.message_id, event.type, event.seq, event.body))
+        folding.take(AnnouncedFact(event.message_id, event.type, step_number(event.type, event.body), event.body))
     orders = {key: one for key, one in folding.orders.items() if order in (None, str(key))}
     async with connected() as tx:
         return await compare(tx, orders, now=now, grace_seconds=grace_seconds), len(orders)

@@ -11,7 +11,7 @@ async def event_differences(harness: HandlerHarness) -> list[str]:
     """What the events say otherwise than the rows of the orders. There are orders to compare."""
     folding = OrderFolding()
     for number, event in enumerate(harness.events):
-        folding.take(AnnouncedFact(f"e{number}", event["type"], event["seq"], event))
+        folding.take(AnnouncedFact(f"e{number}", event["type"], step_number(event["type"], event), event))
     assert folding.orders
     async with harness.pool.acquire() as tx, tx.transaction():
         compared = await compare(tx, folding.orders, now=datetime.now(UTC), grace_seconds=-60)

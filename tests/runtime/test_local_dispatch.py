@@ -117,7 +117,7 @@ def test_only_plain_routes_of_the_database_take_internal_messages_locally() -> N
 
 async def test_events_leave_in_the_order_in_which_the_chain_made_them(pool: Pool, effects: Effects) -> None:
     def changed(item: Any, version: int) -> outbox.Announcement:
-        return outbox.event(SkuChanged(sku_id="s1", revision=version), because=item, stream=1, seq=version)
+        return outbox.event(SkuChanged(sku_id="s1", revision=version), because=item, stream=1)
 
     async def outer(tx: Transaction, batch: Batch[Any]) -> None:
         item = batch.items[0]

@@ -43,6 +43,15 @@ class FoldedOrder:
     faults: tuple[str, ...] = ()
 
 
+def step_number(type_: str, body: Mapping[str, Any]) -> int | None:
+    """The number of an order's step that an event announces: 1, 2, 3 ...; None for one that announces no step.
+
+    Version 1 is the step into placing, which is not announced.
+    """
+    is_step = type_.startswith("order.") and {"previous", "version", "cause"} <= body.keys()
+    return int(body["version"]) - 1 if is_step else None
+
+
 class OrderFolding:
     """Takes events one by one, in the order of the stream. An event that comes again changes nothing."""
 

@@ -160,8 +160,8 @@ def given(step: Step[Envelope[Any]]) -> OrderEvent | None:
 
 
 def announced(step: Step[Envelope[Any]], event: Event) -> outbox.Announcement:
-    """Announce an event in the stream of the order's root. It has no gap: version 1 (placing) has no event."""
-    return outbox.event(event, because=step.because, stream=step.order.root_id, seq=step.order.version - 1)
+    """Announce an event in the stream of the order's root."""
+    return outbox.event(event, because=step.because, stream=step.order.root_id)
 
 
 def restock_lines(

@@ -1,0 +1,10 @@
+"""The outbox numbers the events of each order, and each names the conversation that its order.create began."""
+
+from db.migrate import run_sql
+
+revision = "0083"
+down_revision = "0082"
+
+
+def upgrade() -> None:
+    run_sql(__file__)
