@@ -36,6 +36,7 @@ BEGIN
     -- Replays and repairs announce messages. Repairs start timers, and lock the order, for which PostgreSQL wants the right to
     -- update one of its columns: this one hides an order from its buyer and moves nothing.
     GRANT INSERT ON outbox TO oms_oncall;
+    GRANT INSERT, UPDATE (last) ON outbox_streams TO oms_oncall;
     GRANT INSERT, UPDATE ON timers TO oms_oncall;
     GRANT UPDATE (deleted) ON orders TO oms_oncall;
 

@@ -133,7 +133,7 @@ class History:
         return {
             event.body["order_id"]: (event.body["state"], event.body["version"])
             for event in self.first()
-            if event.seq is not None
+            if event.type.startswith("order.") and "version" in event.body
         }
 
     def money(self) -> dict[str, Money]:

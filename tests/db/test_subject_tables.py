@@ -35,6 +35,7 @@ NOT_EXPORTED = {
     **dict.fromkeys(("warehouse_lists", "warehouse_hours", "standing_alerts"), _OURS),
     **dict.fromkeys(("skus", "promotions", "promotion_quotas", "coupon_templates"), "the catalogue, of no user"),
     **dict.fromkeys(("stock", "stock_holders", "stock_ledger"), _STOCK),
+    "outbox_streams": "how many events an order has had, and the id of the message that began it",
     "interventions": "what people did to timers, messages and processes, of no user",
     "consumer_pauses": _OURS,
     "dead_letter_notes": "about all letters that failed alike, of no user",

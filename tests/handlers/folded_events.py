@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from scripts.commands.event_verification import compare
 from tests.handlers.harness import HandlerHarness
-from workers.domain.order_folding import AnnouncedFact, OrderFolding
+from workers.domain.order_folding import AnnouncedFact, OrderFolding, step_number
 
 
 async def event_differences(harness: HandlerHarness) -> list[str]:

@@ -48,6 +48,8 @@ class HandlerHarness:
 
     pool: Pool
     events: list[dict[str, Any]] = field(default_factory=list)
+    conversations: list[str | None] = field(default_factory=list)
+    """What each event names as its conversation, in the same order."""
     replies: list[dict[str, Any]] = field(default_factory=list)
     delayed: list[Message] = field(default_factory=list)
     provider_calls: list[tuple[str, Message]] = field(default_factory=list)
@@ -138,6 +140,16 @@ class HandlerHarness:
             for row in sorted(rows, key=lambda row: row["id"]):
                 await self.relay_row(row)
 
+    def numbers_about(self, *order_ids: int) -> dict[str, tuple[list[int], set[str | None]]]:
+        """Of each type of event about these orders: its numbers in the stream, and the conversations it names."""
+        found: dict[str, tuple[list[int], set[str | None]]] = {}
+        for event, conversation in zip(self.events, self.conversations[-len(self.events) :], strict=True):
+            if event.get("order_id") in {str(order_id) for order_id in order_ids}:
+                numbers, named = found.setdefault(event["type"], ([], set()))
+                numbers += [event["seq"]] if event["seq"] is not None else []
+                named.add(conversation)
+        return found
+
     async def relay_row(self, row: Any) -> None:
         stored = row["body"] if row["key_id"] is None else cipher.current().decrypt(row["key_id"], row["body"], AAD)
         body, headers = orjson.loads(stored), orjson.loads(row["headers"])
@@ -146,6 +158,7 @@ class HandlerHarness:
         if row["destination"] == "events":
             about = {"type": row["type"], "stream": headers.get("stream"), "seq": headers.get("seq")}
             self.events.append(body | about)
+            self.conversations.append(headers.get("conversation-id"))
         elif row["destination"] == "reply":
             about = {"type": row["type"], "to": row["routing_key"], "correlation_id": row["correlation_id"]}
             self.replies.append(body | about)

@@ -26,7 +26,7 @@ async def test_an_order_is_created_reserved_paid_shipped_delivered_and_completed
     assert await harness.states() == ["completed"]
     story = [e["type"].removesuffix(".v1") for e in harness.events if e["type"].startswith("order.")]
     assert story == ["order.created", "order.paid", "order.shipped", "order.delivered", "order.completed"]
-    assert [e["seq"] for e in harness.events if e["type"].startswith("order.")] == [1, 2, 3, 4, 5]
+    assert [e["version"] - 1 for e in harness.events if e["type"].startswith("order.")] == [1, 2, 3, 4, 5]
     assert await harness.pool.fetchval("SELECT count(*) FROM timers") == 0
 
 
@@ -38,9 +38,15 @@ async def test_every_event_of_an_order_names_the_correlation_of_its_order_create
     order_id = int(harness.events_of("order.created")[0]["order_id"])
     await harness.handle(captured(order_id, 500), trusted=True)
     await harness.deliver(order_id)
+    await harness.handle(captured(order_id, 500, "again"), trusted=True)
     events = [event for event in harness.events if event["type"].startswith("order.")]
     assert len(events) == 4
     assert {event["conversation_id"] for event in events} == {command.correlation_id}
+    about = harness.numbers_about(order_id)
+    assert {"payment.captured.v1", "shipment.updated.v1", "refund.requested.v1"} <= about.keys()
+    assert {type_: named for type_, (_, named) in about.items() if named != {command.correlation_id}} == {}
+    numbered = sorted(seq for numbers, _ in about.values() for seq in numbers)
+    assert numbered == [*range(1, len(numbered) + 1)], about
 
 
 async def test_delivered_implies_shipped_in_one_transaction(harness: HandlerHarness) -> None:
@@ -48,7 +54,7 @@ async def test_delivered_implies_shipped_in_one_transaction(harness: HandlerHarn
     order_id = await harness.place_paid_order(("s1", 1))
     await harness.handle(book(order_id, "T1"), update(order_id, "T1", "delivered"))
     assert await harness.states() == ["delivered"]
-    assert [e["seq"] for e in harness.events if e["type"].startswith("order.")] == [1, 2, 3, 4]
+    assert [e["version"] - 1 for e in harness.events if e["type"].startswith("order.")] == [1, 2, 3, 4]
 
 
 async def test_an_order_without_enough_stock_is_rejected_and_holds_nothing(harness: HandlerHarness) -> None:

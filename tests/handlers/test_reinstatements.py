@@ -51,9 +51,9 @@ def given_back(harness: HandlerHarness) -> list[tuple[str, int]]:
 
 
 def story(harness: HandlerHarness) -> list[tuple[str, int]]:
-    """(event, seq) of the steps of the only order."""
+    """(event, number) of the steps of the only order."""
     events = [event for event in harness.events if event["type"].startswith("order.")]
-    return [(event["type"].removesuffix(".v1"), event["seq"]) for event in events]
+    return [(event["type"].removesuffix(".v1"), event["version"] - 1) for event in events]
 
 
 async def test_an_order_that_timed_out_is_paid_if_its_goods_are_there(harness: HandlerHarness) -> None:

@@ -80,7 +80,8 @@ async def test_a_message_carries_what_the_wire_promises(pool: Pool, declared: Br
         "causation-id": "parent",
         "occurred-at": "2026-05-04T03:02:01.000007+00:00",
         "stream": "7",
-        "seq": 3,
+        "seq": 1,
+        "conversation-id": "order-7",
     }
 
 

@@ -2,8 +2,8 @@
 
 from db.migrate import run_sql
 
-revision = "0083"
-down_revision = "0082"
+revision = "0084"
+down_revision = "0083"
 
 
 def upgrade() -> None:
