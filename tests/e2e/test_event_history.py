@@ -69,8 +69,9 @@ async def test_a_process_prints_every_event_of_an_order_in_order_and_another_rea
     ran = await oms(system, "replay", "--from", "first", "--order", order_id)
     assert ran.returncode == 0, ran.stderr
     printed = [orjson.loads(line) for line in ran.stdout.splitlines()]
-    story = [(one["type"], one["seq"]) for one in printed if one["type"].startswith("order.")]
+    story = [(one["type"], one["body"]["version"] - 1) for one in printed if one["type"].startswith("order.")]
     assert story == list(zip(STORY, (1, 2, 3, 4), strict=True))
+    assert [one["seq"] for one in printed if one["stream"] == order_id] == [*range(1, len(printed) + 1)]
     assert f"of which {len(printed)} printed" in ran.stderr
     events, _ = await read("first", EventFilter(order=order_id))
     assert [described(event) for event in events] == printed
@@ -95,7 +96,9 @@ async def test_a_new_consumer_gets_the_events_under_their_ids_and_nobody_else_do
     assert await consumer.get(fail=False) is None
     assert [one.type for one in got] == STORY
     assert [(one.message_id, orjson.loads(one.body)) for one in got] == [(e.message_id, e.body) for e in events]
-    assert [one.headers["seq"] for one in got] == [1, 2, 3, 4]
+    assert [(one.headers["seq"], one.headers["conversation-id"]) for one in got] == [
+        (event.seq, event.body["conversation_id"]) for event in events
+    ]
     assert "x-stream-offset" not in got[0].headers
     await consumer.delete(if_unused=False, if_empty=False)
     await wire.close(connection)

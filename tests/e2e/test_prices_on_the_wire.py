@@ -70,9 +70,9 @@ async def upsert_offers(shop: Upstream) -> None:
 
 
 def story(shop: Upstream, order_id: str) -> list[tuple[str, int]]:
-    """The events of one order with their seq."""
+    """The events of one order, each with the number of its step."""
     events = [e for e in shop.events if e["event"].startswith("order.") and e.get("order_id") == order_id]
-    return [(e["event"], e["headers"]["seq"]) for e in events]
+    return [(e["event"], e["version"] - 1) for e in events]
 
 
 async def test_a_discounted_order_of_two_sellers_is_paid_once_and_arrives_in_two_parts(
