@@ -2,8 +2,8 @@
 
 from db.migrate import run_sql
 
-revision = "0084"
-down_revision = "0083"
+revision = "0085"
+down_revision = "0084"
 
 
 def upgrade() -> None:
