@@ -1,5 +1,6 @@
 """`append` stores a transaction's announcements as rows of the outbox, in one statement."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -84,10 +85,9 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
         noted.shards.update(row.shard for row in made)
         noted.note(announcements)
     stored = [_stored(row) for row in made]
-    about_orders = any(row.numbered or row.about for row in made)
-    named = [[row.numbered for row in made], [row.conversation for row in made], [row.about for row in made]]
+    named = numbering(made)
     await tx.execute(
-        SQL["outbox.append_about_orders" if about_orders else "outbox.append"],
+        SQL["outbox.append_about_orders" if named else "outbox.append"],
         [row.shard for row in made],
         [row.stream for row in made],
         [row.message_id for row in made],
@@ -99,7 +99,33 @@ async def append(tx: Transaction, announcements: Sequence[Announcement]) -> None
         [body for _, body in stored],
         [key_id for key_id, _ in stored],
         [row.must_route for row in made],
-        *(named if about_orders else ()),
+        *named,
+    )
+
+
+def numbering(made: Sequence[OutboxRow]) -> tuple[list[Any], ...]:
+    """Return the arrays $12 to $18 of outbox.append_about_orders; nothing if no row is an event about an order."""
+    if not any(row.numbered or row.about for row in made):
+        return ()
+    counts = Counter(row.stream for row in made if row.numbered)
+    left = Counter(counts)
+    streams = sorted(counts, key=str.encode)
+    positions = {stream: number for number, stream in enumerate(streams, start=1)}
+    begins: dict[str, str] = {}
+    after = list[int | None]()
+    for row in made:
+        if row.numbered:
+            begins.setdefault(row.stream, row.conversation or row.correlation_id)
+            left[row.stream] -= 1
+        after.append(left[row.stream] if row.numbered else None)
+    return (
+        streams,
+        [counts[stream] for stream in streams],
+        [begins[stream] for stream in streams],
+        [positions.get(row.stream if row.numbered else row.about or "") for row in made],
+        after,
+        [row.about for row in made],
+        [row.conversation for row in made],
     )
 
 

@@ -9,37 +9,32 @@ FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
 ORDER BY place;
 
 -- name: outbox.append_about_orders
--- Locks: the rows of outbox_streams, whose streams the caller has locked already. Like outbox.append; $12 is true for an event of a stream,
--- which gets the stream's next number, $13 is the conversation that a body names, and $14 the order that an event without a stream is about.
--- Every event of an order gets the conversation of the first one of its stream.
-WITH given AS (
-    SELECT *, row_number() OVER (PARTITION BY stream, numbered ORDER BY place) AS rank
-    FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::bytea[], $9::bytea[], $10::text[], $11::boolean[], $12::boolean[], $13::text[], $14::text[])
-         WITH ORDINALITY AS row (shard, stream, message_id, type, destination, routing_key, correlation_id,
-                                 headers, body, key_id, must_route, numbered, conversation, about, place)),
-     counts AS (
-        SELECT stream, count(*) AS more, coalesce(min(conversation), (array_agg(correlation_id ORDER BY place))[1]) AS conversation
-        FROM given WHERE numbered GROUP BY stream),
-     counted AS (
+-- Locks: the rows of outbox_streams, whose streams the caller has locked already. Like outbox.append, with events of orders among the rows.
+-- Streams: $12 names, sorted by their bytes, $13 how many events each gets, $14 the conversation that begins with them, if it is a new one.
+-- Rows: $15 the position in $12 of the stream whose conversation the row names, $16 for an event of a stream how many come after it here,
+-- $17 the order that an event without a stream is about, $18 the conversation that its body names.
+-- Positions, and no joins of what was counted with the rows: a join would compare each with each.
+WITH counted AS (
         INSERT INTO outbox_streams AS s (stream, last, conversation_id)
-        SELECT stream, more, conversation FROM counts ORDER BY stream
+        SELECT * FROM unnest($12::text[], $13::bigint[], $14::text[])
         ON CONFLICT (stream) DO UPDATE SET last = s.last + excluded.last
         RETURNING stream, last, conversation_id),
-     named AS (
-        SELECT g.*, c.last - n.more + g.rank AS seq,
-               coalesce(c.conversation_id, g.conversation, a.conversation_id, s.conversation_id) AS named
-        FROM given g
-        LEFT JOIN counts n ON g.numbered AND n.stream = g.stream
-        LEFT JOIN counted c ON g.numbered AND c.stream = g.stream
-        LEFT JOIN counted a ON NOT g.numbered AND a.stream = g.about
-        LEFT JOIN outbox_streams s ON NOT g.numbered AND s.stream = g.about)
+     streams AS MATERIALIZED (
+        SELECT array_agg(last ORDER BY stream COLLATE "C") AS lasts, array_agg(conversation_id ORDER BY stream COLLATE "C") AS conversations
+        FROM counted)
 INSERT INTO outbox (shard, stream, message_id, type, destination, routing_key, correlation_id, headers, body, key_id, must_route)
-SELECT shard, stream, message_id, type, destination, routing_key, correlation_id,
-       convert_to(concat(left(convert_from(headers, 'UTF8'), -1), ',"seq":' || seq, ',"conversation-id":' || to_json(named), '}'), 'UTF8'),
-       body, key_id, must_route
-FROM named
-ORDER BY place;
+SELECT g.shard, g.stream, g.message_id, g.type, g.destination, g.routing_key, g.correlation_id,
+       convert_to(concat(left(convert_from(g.headers, 'UTF8'), -1), ',"seq":' || (c.lasts[g.position] - g.after),
+                         ',"conversation-id":' || to_json(coalesce(g.conversation, c.conversations[g.position], s.conversation_id)), '}'),
+                  'UTF8'),
+       g.body, g.key_id, g.must_route
+FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::bytea[], $9::bytea[], $10::text[], $11::boolean[], $15::integer[], $16::integer[], $17::text[], $18::text[])
+     WITH ORDINALITY AS g (shard, stream, message_id, type, destination, routing_key, correlation_id,
+                           headers, body, key_id, must_route, position, after, about, conversation, place)
+CROSS JOIN streams c
+LEFT JOIN outbox_streams s ON s.stream = g.about
+ORDER BY g.place;
 
 -- name: outbox.read
 -- Locks: none. A row may be published twice but is never missed: published rows are deleted, and below the floor none can appear.
