@@ -16,7 +16,7 @@ async def test_append_is_one_statement_for_any_number(pool: Pool, announcements:
     made = [event(order, 1) for order in range(1, announcements + 1)]
     queries: list[str] = []
     async with pool.acquire() as connection:
-        await connection.prepare(SQL["outbox.append_about_orders"])  # the first time on a connection asyncpg asks for the types
+        await connection.prepare(SQL["outbox.append_about_orders"])  # at first asyncpg asks for the types
         with connection.query_logger(lambda record: queries.append(record.query)):
             await append(connection, made)
     assert len([query for query in queries if "INSERT" in query]) == len(queries) == statements
