@@ -102,6 +102,8 @@ def test_a_message_is_held_with_its_stream_until_a_person_lets_it_go(oms: Oms, h
 
     async def moved() -> list[str]:
         pool = await open_pool(database_url, application_name="tests")
+        await pool.execute(SQL["outbox.release_held"], "events", "order.paid", 10)  # another event was taken there
+        assert await pool.fetchval("SELECT until > now() + interval '1 h' FROM outbox_holds WHERE stream = '8'")
         rows = await pool.fetch(SQL["outbox.read"], list(range(64)), 10, 10_000, [])
         await pool.close()
         return [row["stream"] for row in rows if row["is_held"]]
