@@ -16,7 +16,7 @@ COMMANDS = {
     "worker": "Handle the messages of all queues or of some, until SIGTERM.",
     "relay": "Publish the messages of the outbox, until SIGTERM.",
     "migrate": "Bring the database to the newest schema.",
-    "console": "Show queues, dead letters, orders and replays in a browser on this machine.",
+    "console": "Show queues, dead letters, orders, what is stuck and replays in a browser, until Ctrl-C.",
     "doctor": "Look at a deployment, and say what is wrong, why it matters and what to type next.",
     "top": "Show a running system, again and again: queues, outbox, timers, dead letters, orders per minute.",
     "audit": "Check on the live database that all invariants hold.",
