@@ -27,6 +27,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     disputes,
     explanations,
     fulfilments,
+    group_queries,
     holds,
     order_drafts,
     order_history,

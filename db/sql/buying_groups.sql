@@ -43,3 +43,7 @@ UPDATE buying_groups g
 SET state = n.state, ended_at = greatest(g.opened_at, $3::timestamptz)
 FROM unnest($1::bigint[], $2::text[]) AS n (id, state)
 WHERE g.id = n.id AND g.state = 'open';
+
+-- name: buying_groups.described
+-- $1 group ids. The groups as they are, for the answer to group.get; unknown ones are missing. Locks: none.
+SELECT id, group_id, state, spu_id, size, deadline, opened_at, ended_at FROM buying_groups WHERE group_id = ANY($1::text[]);

@@ -28,6 +28,7 @@ QUESTIONS: dict[str, Answers] = {
     "dashboard.get.v1": Answers(("dashboard.shown.v1",)),
     "dispute.get.v1": Answers(("dispute.described.v1",), ("PAY_DISPUTE_NOT_FOUND",)),
     "dispute.list.v1": Answers(("dispute.listed.v1",), ("ORDER_PARAM_INVALID",)),
+    "group.get.v1": Answers(("group.described.v1",), ("GROUP_NOT_FOUND",)),
     "order.as_of.v1": Answers(("order.shown_as_of.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
     "order.draft.get.v1": Answers(("order_draft.shown.v1",), ("ORDER_DRAFT_NOT_FOUND",)),
     "order.draft.list.v1": Answers(("order_draft.listed.v1",)),

@@ -137,6 +137,7 @@ CODES: dict[str, str] = {
     Code.GROUP_GOODS_DIFFER: "All goods of a group are of the SPU of its first order, and none of its orders is split",
     Code.GROUP_NOT_FORMED: "The order waits for its group: the group ends the hold when it forms, or cancels the order",
     Code.GROUP_REQUIRED: "Orders of this business type are bought in groups: name one in `group_id`",
+    Code.GROUP_NOT_FOUND: "There is no such group, or it ended long ago",
     MessageCode.MESSAGE_INVALID: "A command that could not be read; `details.path` is the JSON path",
     MessageCode.MESSAGE_EXPIRED: "The message's own `expiration` passed before it was handled: send it again",
     MessageCode.QUERY_INVALID: "A query that could not be read; `path` is the JSON path",

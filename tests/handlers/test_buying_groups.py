@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from messages.base import QueryRejected
 from messages.buying_groups import GroupDue, GroupPaid, OrderGroupFailed, OrderGroupFormed
 from messages.explanations import OrderExplain, OrderExplained
+from messages.group_queries import GroupDescribed, GroupGet
 from tests.handlers.adjustment_builders import adjustment
-from tests.handlers.builders import book, cancel, captured, user
+from tests.handlers.builders import OPERATOR, book, cancel, captured, user
 from tests.handlers.catalogue_builders import coupon, settings, template
 from tests.handlers.group_builders import TEAM, group_state, joining, let_end, ready
 from tests.handlers.harness import HandlerHarness
@@ -46,6 +48,10 @@ async def test_a_group_forms_with_its_last_payment_and_its_orders_leave_only_the
     [reply] = await ask(harness, OrderExplain(actor=user("a"), order=str(first)))
     assert isinstance(reply, OrderExplained)
     [waits] = reply.awaits
+    [group] = await ask(harness, GroupGet(actor=OPERATOR, group_id=TEAM))
+    assert isinstance(group, GroupDescribed)
+    assert (group.state, group.size, group.seated, group.paid) == ("open", 3, 3, 2)
+    assert group.order_ids == (first, second, third)
     assert (waits.what, waits.whom, waits.name, waits.ref) == ("group", "buyer", TEAM, "2 of 3")
     assert waits.otherwise == "cancelled"
     assert waits.until == (await harness.rows("SELECT deadline FROM buying_groups"))[0][0]
@@ -68,6 +74,13 @@ async def test_a_group_that_is_not_full_in_time_fails_and_all_money_goes_back(ha
     second, third = await join(harness, "b", "c")
     await pay(harness, first, second)
     await let_end(harness)
+    replies = await ask(
+        harness, *(GroupGet(actor=who, group_id=name) for name in (TEAM, "x") for who in (user("z"), OPERATOR))
+    )
+    assert isinstance(replies[0], GroupDescribed)
+    assert isinstance(replies[1], GroupDescribed)
+    assert (replies[0].state, replies[0].paid, replies[0].seated, replies[0].order_ids) == ("failed", 0, 0, ())
+    assert [reply.code for reply in replies[2:] if isinstance(reply, QueryRejected)] == ["GROUP_NOT_FOUND"] * 2
     [failed] = harness.events_of("group.failed")
     assert (failed["paid"], failed["order_ids"]) == (2, [str(first), str(second), str(third)])
     assert await harness.states() == ["cancelled"] * 3

@@ -73,7 +73,7 @@ def test_a_message_belongs_to_the_cell_of_its_user_its_order_or_its_number() -> 
 LEAD_NOWHERE = {
     "stock.adjust", "stock.end_quarantine", "stock.get", "stock.receive", "stock.threshold.set", "stock.transfer",
     "after_sale.list", "dashboard.get", "dispute.get", "dispute.list", "order.list", "order.stuck", "plan.forecast",
-    "plan.price", "plan.reorder", "dispute.submit_evidence", "shipment.update",
+    "group.get", "plan.price", "plan.reorder", "dispute.submit_evidence", "shipment.update",
 }  # fmt: skip
 """What names its cell in a header, at least if an operator sends it."""
 

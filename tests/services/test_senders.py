@@ -68,6 +68,7 @@ SENDERS: dict[str, set[Role]] = {
     "after_sale.get": BUYERS,
     "after_sale.list": BUYERS,
     "dispute.get": {Role.OPERATOR},
+    "group.get": BUYERS,
     "dispute.list": {Role.OPERATOR},
     "order.track": BUYERS,
     "order.explain": BUYERS,

@@ -39,12 +39,13 @@ data in clear is stored, before the answer.
     after_sale.list                               after_sale.listed: a page of cases
     dispute.get                                   dispute.described: a dispute, and what was submitted against it
     dispute.list                                  dispute.listed: a page of disputes
+    group.get                                     group.described: how full a group of buyers is
     archived_order.get                            archived_order.shown: how the order ended, and its lines;
                                                   to an operator all that is kept of it
     archived_order.list                           archived_order.listed: a page of a user's archived orders
     order.get and the like of an archived order   query.rejected with ORDER_ARCHIVED
     about an unknown order or another user's      query.rejected with ORDER_NOT_FOUND, of a case AFTERSALE_NOT_FOUND,
-                                                  of a dispute PAY_DISPUTE_NOT_FOUND
+                                                  of a dispute PAY_DISPUTE_NOT_FOUND, of a group GROUP_NOT_FOUND
     with a version that the order has not yet     query.rejected with ORDER_VERSION_BEHIND
     a wrong limit, state or cursor                query.rejected with ORDER_PARAM_INVALID and the field's path
 
@@ -61,6 +62,7 @@ from messages.base import Query, QueryRejected, Reply
 from messages.dashboards import DashboardGet
 from messages.dispute_queries import DisputeGet, DisputeList
 from messages.envelope import Envelope
+from messages.group_queries import GroupGet
 from messages.order_queries import OrderList, OrderQuery
 from messages.planning import PlanForecast, PlanPrice, PlanReorder
 from messages.queries import OrderPreview
@@ -79,6 +81,7 @@ from workers.services import (
     dashboard_answers,
     dispute_answers,
     forecast_answers,
+    group_answers,
     order_answers,
     order_pages,
     preview_answers,
@@ -177,6 +180,7 @@ KINDS: Kinds = {
     AfterSaleList: _alone(case_pages.answer_case_lists),
     DisputeGet: _alone(dispute_answers.answer_about_disputes),
     DisputeList: _alone(dispute_answers.answer_dispute_lists),
+    GroupGet: _alone(group_answers.answer_about_groups),
     **{model: _alone(answer_items) for model, answer_items in account_answers.ANSWERS.items()},
     PlanForecast: _planning(forecast_answers.answer_forecasts),
     PlanPrice: _planning(price_answers.answer_prices),

@@ -45,6 +45,12 @@ async def orders_of(tx: Transaction, keys: Iterable[int]) -> dict[int, list[Grou
     return found
 
 
+async def described(tx: Transaction, group_ids: Iterable[str]) -> dict[str, Any]:
+    """Group id -> its row; unknown ones are missing. Nothing is locked."""
+    rows = await tx.fetch(SQL["buying_groups.described"], sorted(group_ids))
+    return {row["group_id"]: row for row in rows}
+
+
 async def join(tx: Transaction, locked: Iterable[Seats]) -> None:
     """Store who has joined these groups, start the timers of those that are new, and drop new ones without an order."""
     seats = list(locked)

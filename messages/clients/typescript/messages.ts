@@ -1840,6 +1840,20 @@ export interface FulfilmentWithdrawn {
   warehouse: string;
 }
 
+/** The answer to group.get. */
+export interface GroupDescribed {
+  deadline: string;
+  ended_at: string | null;
+  group_id: string;
+  opened_at: string;
+  order_ids: Array<string>;
+  paid: number;
+  seated: number;
+  size: number;
+  spu_id: string;
+  state: string;
+}
+
 /** Fewer of its orders than it has seats were paid until the deadline. */
 export interface GroupFailed {
   deadline: string;
@@ -1858,6 +1872,18 @@ export interface GroupFormed {
   paid: number;
   size: number;
   spu_id: string;
+}
+
+/** On whose behalf a command comes. */
+export interface GroupGetActor {
+  id: string;
+  type: "user" | "operator" | "system";
+}
+
+/** Ask how full a group of buyers is. */
+export interface GroupGet {
+  actor: GroupGetActor;
+  group_id: string;
 }
 
 /** The user has this level from now on, and may order unless blocked. */
@@ -5495,6 +5521,7 @@ export interface Questions {
   "dashboard.get": DashboardGet;
   "dispute.get": DisputeGet;
   "dispute.list": DisputeList;
+  "group.get": GroupGet;
   "order.as_of": OrderAsOf;
   "order.draft.get": OrderDraftGet;
   "order.draft.list": OrderDraftList;
@@ -5662,6 +5689,7 @@ export interface Answers {
   "dispute.list": { type: "dispute.listed.v1"; body: DisputeListed };
   "dispute.submit_evidence": { type: "dispute.evidence_submitted.v1"; body: DisputeEvidenceSubmitted };
   "fulfilment.get": { type: "fulfilment.resent.v1"; body: FulfilmentResent };
+  "group.get": { type: "group.described.v1"; body: GroupDescribed };
   "member.upsert": { type: "member.changed.v1"; body: MemberChanged } | { type: "member.unchanged.v1"; body: MemberUnchanged };
   "order.amount.adjust": { type: "order.amount_changed.v1"; body: OrderAmountChanged };
   "order.as_of": { type: "order.shown_as_of.v1"; body: OrderShownAsOf };

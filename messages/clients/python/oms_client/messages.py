@@ -2035,6 +2035,21 @@ class FulfilmentWithdrawn(TypedDict):
     warehouse: str
 
 
+class GroupDescribed(TypedDict):
+    """The answer to group.get."""
+
+    deadline: str
+    ended_at: str | None
+    group_id: str
+    opened_at: str
+    order_ids: list[str]
+    paid: int
+    seated: int
+    size: int
+    spu_id: str
+    state: str
+
+
 class GroupFailed(TypedDict):
     """Fewer of its orders than it has seats were paid until the deadline."""
 
@@ -2055,6 +2070,20 @@ class GroupFormed(TypedDict):
     paid: int
     size: int
     spu_id: str
+
+
+class GroupGetActor(TypedDict):
+    """On whose behalf a command comes."""
+
+    id: str
+    type: Literal["user", "operator", "system"]
+
+
+class GroupGet(TypedDict):
+    """Ask how full a group of buyers is."""
+
+    actor: GroupGetActor
+    group_id: str
 
 
 class MemberChanged(TypedDict):
