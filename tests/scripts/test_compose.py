@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import AliasChoices
 
 from scripts.servers.roles import USERS
 from scripts.servers.users import VARIABLES
+from workers.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
@@ -54,3 +56,16 @@ def test_monitoring_is_started_on_request_and_finds_its_files() -> None:
     for service in ("workers", "relay", "rabbitmq", "alertmanager"):
         assert re.search(rf"\b{service}\b", scraped), service
         assert block(service), service
+
+
+def test_every_setting_of_a_worker_can_be_given_and_its_metrics_can_be_read() -> None:
+    """A name without a value is passed on from the shell, and left out where it is not set there."""
+    made_here = {"OMS_AMQP_URL", "OMS_MANAGEMENT_URL", "OMS_OPS_HOST", "OMS_OWN_USERS", "OMS_PREFIX"}
+    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    variables = {
+        str(one.choices[0]) if isinstance(one, AliasChoices) else f"OMS_{name.upper()}" for name, one in aliases.items()
+    }
+    passed = set(re.findall(r"^  (OMS_\w+):", block("x-settings"), re.MULTILINE))
+    assert variables - made_here == passed
+    for service in ("workers", "relay"):
+        assert 'ports: ["127.0.0.1::9100"]' in block(service), service

@@ -68,6 +68,7 @@ def test_the_wait_in_a_queue_counts_from_the_publish_and_leaves_out_the_delay() 
     late: dict[str, Any] = {"routing_key": "30s.oms.timeouts", "user_id": "relay", "headers": {"published-at": at}}
     metrics.received("m4", read("timeouts", delivery(TIMER, pack(1), exchange="oms.delayed", **late)))
     metrics.received("m4", happened(100))
+    metrics.received("m4", happened(100, headers={"published-at": "soon"}))
     assert value("oms_queue_wait_seconds_count", queue="m4") == 1
     assert 1 <= value("oms_queue_wait_seconds_sum", queue="m4") < 10
 

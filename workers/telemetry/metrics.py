@@ -2,13 +2,13 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
-from messages.base import moment_of
 from messages.topology import messages_of
 from outbox.publisher import PUBLISHED_AT
 from workers.runtime.decode import Work
@@ -68,8 +68,10 @@ def received(queue: str, work: Work) -> None:
     """Count one delivery."""
     RECEIVED.labels(queue, work.type).inc(work.items)
     IN_FLIGHT.labels(queue).inc()
-    if (since := work.delivery.text(PUBLISHED_AT)) and (published := moment_of(since)):
-        QUEUE_WAIT.labels(queue).observe(max(0.0, time() - published.timestamp() - tier_seconds(work)))
+    if since := work.delivery.text(PUBLISHED_AT):
+        with suppress(ValueError, OverflowError):  # others may send what they like
+            waited = time() - datetime.fromisoformat(since).timestamp() - tier_seconds(work)
+            QUEUE_WAIT.labels(queue).observe(max(0.0, waited))
 
 
 def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
