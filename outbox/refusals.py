@@ -49,11 +49,20 @@ def was_final(reason: str | None) -> bool:
 
 def named(row: "Record") -> dict[str, Any]:
     """Name the message of a row as lines of the log do. The stream of an event is the id of its root order."""
-    headers = orjson.loads(row["headers"])
+    headers = _headers(row)
     fields = {name: row[name] for name in ("message_id", "type", "destination", "routing_key", "correlation_id")}
     fields |= {"causation_id": headers.get("causation-id"), "trace_id": trace_id(headers.get(TRACEPARENT))}
     fields["order_id"] = row["stream"] if row["stream"] != row["message_id"] else None
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _headers(row: "Record") -> dict[str, Any]:
+    """Return the headers of a row; none if they cannot be read, which is what its line is about."""
+    try:
+        found = orjson.loads(row["headers"])
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def address_of(row: "Record") -> Address:

@@ -130,16 +130,18 @@ async def test_a_sensitive_body_is_published_in_clear(pool: Pool, declared: Brok
     assert message.body == b'{"phone":"13800138000"}'
 
 
-async def test_a_body_whose_key_is_missing_holds_its_stream_only(
+async def test_a_message_that_cannot_be_read_holds_its_stream_only(
     pool: Pool, declared: Broker, settings: Settings
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener", "order.#")
-    await announce(pool, [event(1, 1, sensitive=True), event(1, 2), event(2, 1)])
+    await announce(pool, [event(1, 1, sensitive=True), event(1, 2), event(2, 1), event(3, 1)])
     await pool.execute("UPDATE outbox SET key_id = 'lost' WHERE key_id IS NOT NULL")
+    await pool.execute("UPDATE outbox SET headers = '{' WHERE stream = '3'")
     async with running(settings()):
-        arrived = await consume(declared["admin"], "listener", 3, within_seconds=1.5)
+        arrived = await consume(declared["admin"], "listener", 4, within_seconds=1.5)
     assert sequences_by_stream(arrived) == {"2": [1]}
-    assert [reason.split(":")[:2] for reason in (await held(pool)).values()] == [["unreadable", " MissingKeyError"]]
+    why = {stream: reason.split(":")[:2] for stream, reason in (await held(pool)).items()}
+    assert why == {"1": ["unreadable", " MissingKeyError"], "3": ["unreadable", " JSONDecodeError"]}
 
 
 async def test_an_unroutable_head_holds_only_its_stream_and_goes_on_when_the_binding_is_back(
