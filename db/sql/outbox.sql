@@ -102,7 +102,7 @@ WHERE r.stream = d.stream AND r.id = d.id;
 -- name: outbox.hold
 -- Locks: the holds. Streams $1 of the shards $2 wait with a reason $3 for $4, 2 * $4, 4 * $4 ... at most $5 seconds, doubling each time
 -- that a stream is held in a row. $6, $7: where the message goes that was not taken. There is no fence: what a message did to one relay
--- also holds for the next owner of its shard, which moves the row.
+-- also holds for the next owner of its shard, which moves the row. What a person holds (by_hand) is not tried sooner for it.
 INSERT INTO outbox_holds (stream, shard, until, attempts, reason, destination, routing_key)
 SELECT failed.stream, failed.shard,
        clock_timestamp() + make_interval(secs => least(longest, first * power(2, least(coalesce(h.attempts, 0), 20)))),
@@ -114,7 +114,8 @@ LEFT JOIN outbox_holds h ON h.stream = failed.stream
 ORDER BY failed.stream
 ON CONFLICT (stream) DO UPDATE
 SET until = excluded.until, attempts = excluded.attempts, reason = excluded.reason,
-    destination = excluded.destination, routing_key = excluded.routing_key;
+    destination = excluded.destination, routing_key = excluded.routing_key
+WHERE NOT (outbox_holds.reason LIKE 'by_hand: %' AND outbox_holds.until > excluded.until);
 
 -- name: outbox.move
 -- Locks: the shards $2, so that no other relay takes them meanwhile; then the rows. Moves rows of held streams out of the outbox if

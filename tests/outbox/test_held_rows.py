@@ -5,7 +5,9 @@ from collections.abc import Callable
 from prometheus_client import REGISTRY
 
 from db.pool import Pool
+from db.statements import SQL
 from outbox import Announcement
+from outbox.packing import shard_of
 from outbox.settings import RelaySettings
 from tests.broker import Broker
 from tests.outbox.harness import (
@@ -50,6 +52,19 @@ async def hold_many(pool: Pool, rows: int) -> None:
         " NULL, false, now() FROM generate_series(1, $1::int) n",
         rows,
     )
+
+
+async def test_what_a_person_holds_is_not_tried_sooner_because_the_broker_refuses_it_meanwhile(pool: Pool) -> None:
+    await announce(pool, [event(1, 1), event(2, 1)])
+    for stream in ("1", "2"):
+        await pool.execute(SQL["outbox.hold_by_hand"], [stream], [shard_of(stream)], ["events"], ["order.paid"], 7200.0)
+    await pool.execute("UPDATE outbox_holds SET until = now() WHERE stream = '2'")  # a person lets it go
+    for stream in ("1", "2"):
+        await hold(pool, stream, "nacked: full", seconds=60)
+    rows = await pool.fetch(
+        "SELECT stream, reason, until > now() + interval '1 h' AS long FROM outbox_holds ORDER BY 1"
+    )
+    assert [tuple(row) for row in rows] == [("1", "by_hand: a person holds it", True), ("2", "nacked: full", False)]
 
 
 async def test_thousands_of_held_rows_add_nothing_to_a_read(pool: Pool) -> None:
