@@ -17,6 +17,7 @@ PERSONAL = re.compile(
 )
 _LONG_NUMBER = re.compile(r"(?<![\w-])\+?\d[\d ()-]{6,}\d(?![\w-])")
 _OURS = frozenset({"level", "event", "logger", "timestamp"})
+_CALLBACK, _REPR = re.compile(r"^(Exception in callback) .*"), re.compile(r"<.*>")
 _IDS = re.compile(r"(^|_)(id|ids|no|seconds|bytes|items|rows|port)$")  # our ids are long numbers, but no personal data
 
 
@@ -50,6 +51,9 @@ def configure(level: str = "INFO") -> None:
 
 def without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor that names an exception by its type and the steps to it: its text may quote a value."""
+    if event.get("logger") == "asyncio":  # it writes the values of tasks and callbacks, and the text of their errors
+        first = str(event.get("event", "")).partition("\n")[0]
+        event["event"] = _REPR.sub("<...>", _CALLBACK.sub(r"\1", first))
     given = event.pop("exc_info", None)
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):

@@ -55,3 +55,19 @@ def test_an_exception_is_named_by_its_type_and_the_steps_to_it_and_not_by_its_te
             assert line["at"].startswith("tests/outbox/test_logging.py:")
             assert "Ada" not in str(line)
     assert without_values(None, "", {"event": "x"}) == {"event": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Task exception was never retrieved\nfuture: <Task finished exception=KeyError('Ada')>",
+            "Task exception was never retrieved",
+        ),
+        ("Exception in callback int('Ada')\nhandle: <Handle int('Ada')>", "Exception in callback"),
+        ("Executing <Task finished result='Ada'> took 0.2 seconds", "Executing <...> took 0.2 seconds"),
+    ],
+)
+def test_what_asyncio_says_of_a_task_quotes_no_value(text: str, shown: str) -> None:
+    assert without_values(None, "", {"event": text, "logger": "asyncio"})["event"] == shown
+    assert without_values(None, "", {"event": text, "logger": "workers"})["event"] == text
