@@ -10,6 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -230,7 +231,8 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
     if text is None:
         return None
     if (ago := _AGO.fullmatch(text)) is not None:
-        return now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        with suppress(OverflowError):  # before the year 1
+            return now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
     if (moment := moment_of(text)) is None:
         raise _wrong(f"{text} is no time", "a time is such as 30m, 2h or 3d ago, or 2026-11-28T09:00:00+08:00")
     return moment.astimezone(UTC)

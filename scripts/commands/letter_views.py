@@ -16,6 +16,7 @@ from workers.services import dead_letters as decisions
 from workers.store import accesses, dead_letters, replay_runs
 
 NESTED = ("traceback", "headers", "body", "edits", "orders", "others", "notes", "replays", "actions", "accesses")
+NESTED_MAX = 100
 HIDDEN = ("body", "headers", "body_hash", "key_id", "about")
 
 
@@ -110,9 +111,27 @@ def _edit(row: Mapping[str, Any], reveal: bool) -> dict[str, Any]:
 
 
 def parsed(data: bytes, *, reveal: bool) -> Any:
-    """Parse JSON and mask it. Other data cannot be masked: it is text if revealed, and only its size otherwise."""
+    """Parse JSON and mask it. Other data cannot be masked: it is text if revealed, and only its size otherwise. So is
+    JSON that is nested more than NESTED_MAX deep, which could be read and not written again.
+    """
     try:
         value = orjson.loads(data)
     except (ValueError, RecursionError):
-        return data.decode("utf-8", "backslashreplace") if reveal else f"{len(data)} bytes that are not JSON (--reveal)"
+        return _text(data, "bytes that are not JSON", reveal)
+    if _is_deep(value):
+        return _text(data, "bytes, nested too deeply to be masked", reveal)
     return value if reveal else masked(value)
+
+
+def _text(data: bytes, what: str, reveal: bool) -> str:
+    return data.decode("utf-8", "backslashreplace") if reveal else f"{len(data)} {what} (--reveal)"
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(NESTED_MAX):
+        nested = [one for one in level if isinstance(one, dict | list)]
+        level = [part for one in nested for part in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)

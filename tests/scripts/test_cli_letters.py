@@ -106,7 +106,15 @@ def test_every_filter_finds_its_letters_and_no_others(oms: Oms, ids: dict[str, s
         assert set(result.out.split()) == {ids[name] for name in names.split()}, options
     noted = oms("dead-letters", "list", "--header", "note=call 13812345678", "-o", "ids")
     assert set(noted.out.split()) == {ids[name] for name in ("sound", "broken", "cancel")}
-    for wrong in ("--since soon", "--attempts many", "--where =", "--header x", "--state lost", "--group nothing"):
+    for wrong in (
+        "--since soon",
+        "--since 999999d",
+        "--attempts many",
+        "--where =",
+        "--header x",
+        "--state lost",
+        "--group nothing",
+    ):
         assert oms("dead-letters", "list", *wrong.split()).code == 1, wrong
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from scripts.commands.letter_views import NESTED_MAX, parsed
 from scripts.console.order_drawing import DRAWN_WIDTH, NARROWEST_WIDTH, widths_of
 from scripts.console.rendering import age, document, in_words, mood, state
 from workers.domain.order import State
@@ -48,3 +49,18 @@ def test_every_state_is_seen_and_none_is_drawn_outside(seconds: list[float]) -> 
     assert min(widths) >= NARROWEST_WIDTH
     assert sum(widths) <= DRAWN_WIDTH
     assert widths == sorted(widths)
+
+
+@pytest.mark.parametrize("depth", [300, 1000, 100_000])
+@pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_a_body_that_is_nested_too_deeply_is_shown_as_text_and_only_in_clear(
+    depth: int, opens: bytes, closes: bytes
+) -> None:
+    body = opens * depth + b'"Ada"' + closes * depth
+    assert "Ada" not in document(parsed(body, reveal=False))
+    assert document(parsed(body, reveal=True)) == body.decode()
+
+
+def test_a_body_is_shown_as_json_up_to_the_depth_that_can_be_written() -> None:
+    body = b"[" * NESTED_MAX + b"]" * NESTED_MAX
+    assert document(parsed(body, reveal=False)).split() == ["["] * (NESTED_MAX - 1) + ["[]"] + ["]"] * (NESTED_MAX - 1)
