@@ -6,6 +6,7 @@ context travels in the headers. No attribute holds a value of a body, and no exc
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from db.errors import ConfigurationError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 TracingMode = Literal["off", "otlp"]
 SpanKindName = Literal["CONSUMER", "PRODUCER", "CLIENT"]
 MESSAGING = {"messaging.system": "rabbitmq"}
-FLUSH_TIMEOUT_MS = 2_000  # at the end of the process; a collector that is away must not keep it
+FLUSH_SECONDS = 2.0  # at the end of the process, which a collector that is away must not keep
 EXTRA = "OMS_TRACING=otlp needs OpenTelemetry: install the extra `tracing` (pip install 'oms[tracing]')"
 
 
@@ -57,11 +58,21 @@ def use(processor: Any, service: str) -> None:
 
 
 def close() -> None:
-    """Send the spans that wait, for at most FLUSH_TIMEOUT_MS, and stop."""
+    """Send the spans that wait, for at most FLUSH_SECONDS, and stop.
+
+    The SDK's own limit does not hold: it waits 10 s for each batch that a collector does not take. So a thread waits,
+    which ends with the process.
+    """
     provider, _Process.provider, _Process.tracer = _Process.provider, None, None
     if provider is not None:
-        provider.force_flush(FLUSH_TIMEOUT_MS)
-        provider.shutdown()
+        ending = Thread(target=_end, args=(provider,), name="tracing ends", daemon=True)
+        ending.start()
+        ending.join(FLUSH_SECONDS)
+
+
+def _end(provider: "TracerProvider") -> None:
+    provider.force_flush()
+    provider.shutdown()
 
 
 def active() -> bool:

@@ -1,6 +1,8 @@
 """Spans of batches link to their messages, and reach a collector by OTLP over HTTP."""
 
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +70,18 @@ def test_spans_reach_a_collector_by_otlp_over_http(monkeypatch: pytest.MonkeyPat
     (sent,) = collected
     assert (sent.name, sent.trace, sent.links) == ("process payment-results", TRACES[0], [f"{1:016x}"])
     assert (sent.resource["service.name"], sent.resource["deployment.environment.name"]) == ("oms-worker", "test")
+
+
+def test_a_collector_that_does_not_answer_keeps_no_process_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "FLUSH_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        tracing.configure("otlp", "oms-worker")
+        with spans.processing("payment-results", [work(TRACES[0])]):
+            pass
+        began = time.monotonic()
+        tracing.close()
+    assert time.monotonic() - began < 8, "the SDK waits 10 s for each batch"
 
 
 def test_without_the_extra_the_setting_is_refused_and_off_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
