@@ -133,8 +133,9 @@ GROUP BY l.outcome, l.code, l.queue, d.type
 ORDER BY count(*) DESC, l.queue, l.outcome;
 
 -- name: replay_runs.letters
--- $1 run. Each of its letters, in order. Locks: none.
-SELECT dead_letter_id AS id, queue, message_id, sent_at, outcome, code, settled_at FROM replay_run_letters WHERE run_id = $1 ORDER BY place;
+-- $1 run, $2 how many, or NULL for all. Its letters, in order. Locks: none.
+SELECT dead_letter_id AS id, queue, message_id, sent_at, outcome, code, settled_at FROM replay_run_letters WHERE run_id = $1 ORDER BY place
+LIMIT $2;
 
 -- name: replay_runs.of_letter
 -- $1 a letter. The runs that replayed it, and what became of it. Locks: none.

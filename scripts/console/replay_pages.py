@@ -1,12 +1,14 @@
 """Replays of dead letters: the plan, the start, the progress, and to pause, resume or cancel one."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from db.pool import Transaction
 from messages.dead_letters import DeadLetterAction
 from messages.topology import QUEUES
 from scripts.commands.connections import connected, database_user
@@ -140,24 +142,35 @@ async def list_(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show a replay: how far it is, and what became of its letters by now."""
+    """Show a replay: how far it is, and what became of its letters by now. Without --operate, this is not noted."""
     run_id, senders = _run_id(request), request.app[STATE].senders
-    async with connected() as tx:
+    async with connected() as tx, nullcontext() if request.app[STATE].guard.operate else _undone(tx):
         found = await settled(tx, run_id)
         outcomes = await replay_runs.outcomes(tx, run_id)
-        letters = await replay_runs.letters(tx, run_id)
+        letters = await replay_runs.letters(tx, run_id, LETTERS_SHOWN)
     values: dict[str, Any] = {
         "run": found.run,
         "counts": found.counts,
         "progress": progress(found.counts),
         "outcomes": outcomes,
-        "letters": letters[:LETTERS_SHOWN],
-        "hidden": max(len(letters) - LETTERS_SHOWN, 0),
+        "letters": letters,
+        "hidden": found.counts.total - len(letters),
         "sent_here": senders.sends(run_id),
         "problem": senders.problem_of(run_id),
         "over": found.state in (runs.FINISHED, runs.CANCELLED),
     }
     return page(request, "replay.html", **values)
+
+
+@asynccontextmanager
+async def _undone(tx: Transaction) -> AsyncIterator[None]:
+    """Roll back what the block writes, which it sees itself."""
+    block = tx.transaction()
+    await block.start()
+    try:
+        yield
+    finally:
+        await block.rollback()
 
 
 async def change_state(request: web.Request) -> web.Response:

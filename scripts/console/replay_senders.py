@@ -16,12 +16,17 @@ class ReplaySenders:
 
     def __init__(self) -> None:
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._again: dict[int, str] = {}
         self._problems: dict[int, CommandError] = {}
 
     def start(self, run_id: int, note: str) -> None:
-        """Send a replay as the person `note`, unless it is being sent here."""
-        if not self.sends(run_id):
-            self._problems.pop(run_id, None)
+        """Send a replay as the person `note`. If it is being sent here, it is looked at again after that: who resumes
+        it at once may come after its sender has seen the pause.
+        """
+        self._problems.pop(run_id, None)
+        if self.sends(run_id):
+            self._again[run_id] = note
+        else:
             self._tasks[run_id] = asyncio.create_task(self._send(run_id, note))
 
     def sends(self, run_id: int) -> bool:
@@ -41,11 +46,15 @@ class ReplaySenders:
         return sorted(running)
 
     async def _send(self, run_id: int, note: str) -> None:
+        wanted: str | None = note
         try:
-            await send(run_id, wait_seconds=WAIT_SECONDS, note=note, tell=lambda _: None)
+            while wanted is not None:
+                await send(run_id, wait_seconds=WAIT_SECONDS, note=wanted, tell=lambda _: None)
+                wanted = self._again.pop(run_id, None)
         except Exception as error:  # shown on the page of the replay
             self._problems[run_id] = problem_of(error)
         finally:
+            self._again.pop(run_id, None)
             del self._tasks[run_id]
 
 

@@ -115,9 +115,9 @@ async def outcomes(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in await tx.fetch(SQL["replay_runs.outcomes"], run_id)]
 
 
-async def letters(tx: Transaction, run_id: int) -> list[dict[str, Any]]:
-    """Return each letter of a run with its outcome."""
-    return [dict(row) for row in await tx.fetch(SQL["replay_runs.letters"], run_id)]
+async def letters(tx: Transaction, run_id: int, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return the letters of a run with their outcomes: all, or the first so many."""
+    return [dict(row) for row in await tx.fetch(SQL["replay_runs.letters"], run_id, limit)]
 
 
 async def of_letter(tx: Transaction, letter_id: int) -> list[dict[str, Any]]:
