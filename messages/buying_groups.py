@@ -28,7 +28,6 @@ class OrderGroupFormed(Internal):
     """The group of the order has formed: the hold that waits for it ends."""
 
     TYPE: ClassVar[str] = "order.group_formed.v1"
-    PACKABLE: ClassVar[bool] = True
     order_id: OrderId
 
 
@@ -36,7 +35,6 @@ class OrderGroupFailed(Internal):
     """The group of the order has failed: the order is cancelled, and what was paid goes back."""
 
     TYPE: ClassVar[str] = "order.group_failed.v1"
-    PACKABLE: ClassVar[bool] = True
     order_id: OrderId
 
 

@@ -143,6 +143,8 @@ def test_a_reply_goes_to_the_sender_and_may_be_unroutable() -> None:
 def test_only_types_that_are_marked_are_packable() -> None:
     assert not OrderCreate.PACKABLE
     assert {name for name, model in MODELS.items() if model.PACKABLE} == {
+        "group.paid.v1",
+        "group.due.v1",
         "stock.reserve.v1",
         "stock.commit.v1",
         "stock.release.v1",
