@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from db.pool import Transaction
 from messages.base import QueryRejected
 from messages.buying_groups import GroupDue, GroupPaid, OrderGroupFailed, OrderGroupFormed
 from messages.explanations import OrderExplain, OrderExplained
 from messages.group_queries import GroupDescribed, GroupGet
+from messages.payments import ProgressMark
 from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import OPERATOR, book, cancel, captured, user
 from tests.handlers.catalogue_builders import coupon, settings, template
@@ -15,6 +17,7 @@ from tests.handlers.group_builders import TEAM, group_state, joining, let_end, r
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.querying import ask
+from workers.store import timers
 
 STOCK = 100
 
@@ -171,6 +174,27 @@ async def test_a_full_group_waits_at_its_deadline_for_payments_that_were_reporte
     assert await group_state(harness) == "open"
     assert await harness.pool.fetchval("SELECT wake_at < now() + interval '5 s' FROM timers WHERE kind = 'group'")
     await pay(harness, order_ids[2])
+    assert await group_state(harness) == "formed"
+
+
+async def test_a_payment_that_is_handled_while_its_group_is_looked_at_counts(
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last payment, and the mark that says so, are committed between two statements of who looks at the group."""
+    *others, last = await join(harness, "a", "b", "c")
+    await pay(harness, *others)
+    await harness.pool.execute("UPDATE buying_groups SET deadline = now()")
+    await harness.pool.execute("UPDATE progress SET at = now() - interval '1 min'")
+    read = timers.progress
+
+    async def meanwhile(tx: Transaction) -> datetime:
+        reports = captured(last, 1000, "t-last"), ProgressMark(at=datetime.now(UTC))
+        await harness.handle_batch([harness.envelope(report, trusted=True) for report in reports])
+        return await read(tx)
+
+    monkeypatch.setattr(timers, "progress", meanwhile)
+    [key] = (await harness.rows("SELECT id FROM buying_groups"))[0]
+    await harness.handle(GroupDue(key=key))
     assert await group_state(harness) == "formed"
 
 

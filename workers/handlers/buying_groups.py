@@ -64,7 +64,8 @@ class GroupContext:
 async def count_paid(tx: Transaction, batch: Batch[GroupPaid | GroupDue]) -> None:
     """Lock every group once, decide about each once, and write each table once."""
     groups = await buying_groups.lock(tx, [item.body.key for item in batch])
-    context = GroupContext(groups, await buying_groups.orders_of(tx, groups), await timers.progress(tx))
+    handled_until = await timers.progress(tx)  # before the orders: what was handled by then is among them
+    context = GroupContext(groups, await buying_groups.orders_of(tx, groups), handled_until)
 
     for item in {item.body.key: item for item in batch if item.body.key in groups}.values():
         look_at(context, groups[item.body.key], item, batch.now)
