@@ -13,12 +13,11 @@ from scripts.commands.body_paths import changed_paths
 from scripts.commands.connections import connected, run
 from scripts.commands.decisions import all_of
 from scripts.commands.letter_filters import UNROUTED
-from scripts.commands.letter_views import parsed
+from scripts.commands.letter_views import masked_body, parsed
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers import providers, shop
 from workers.app import all_routes
-from workers.domain.masking import masked
 from workers.routes import signing
 from workers.runtime.local_dispatch import local_routes
 from workers.runtime.route import Route
@@ -79,10 +78,9 @@ def _compared(row: Mapping[str, Any], edit: Mapping[str, Any] | None) -> dict[st
 def _value_at(body: bytes, path: str) -> Any:
     """Return the masked value at a JSON path, or None: only scalars are shown."""
     try:
-        value = orjson.loads(body)
+        value = masked_body(orjson.loads(body))
     except (ValueError, RecursionError):
         return None
-    value = masked(value)
     for step in path.removeprefix("$").replace("[", ".").replace("]", "").split(".")[1:]:
         if isinstance(value, dict):
             value = value.get(step)
@@ -142,7 +140,7 @@ def _sent(one: Announcement) -> dict[str, Any]:
         "type": one.type,
         "destination": one.destination,
         "to": one.routing_key,
-        "body": masked(orjson.loads(one.json_bytes)),
+        "body": masked_body(orjson.loads(one.json_bytes)),
     }
 
 

@@ -7,16 +7,20 @@ import orjson
 import typer
 
 from db.cipher import ERASED, ErasedError
+from messages.base import as_reason_code, free_text_fields
+from messages.registry import MODELS
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import all_of
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from workers.domain.masking import masked
+from workers.domain.masking import masked, masked_text
 from workers.services import dead_letters as decisions
 from workers.store import accesses, dead_letters, replay_runs
 
 NESTED = ("traceback", "headers", "body", "edits", "orders", "others", "notes", "replays", "actions", "accesses")
 NESTED_MAX = 100
+TEXTS = frozenset({"remark", *(name for model in MODELS.values() for name in free_text_fields(model))})
+"""The fields in which people write what they like, which may hold a name or a number."""
 HIDDEN = ("body", "headers", "body_hash", "key_id", "about")
 
 
@@ -120,7 +124,28 @@ def parsed(data: bytes, *, reveal: bool) -> Any:
         return _text(data, "bytes that are not JSON", reveal)
     if _is_deep(value):
         return _text(data, "bytes, nested too deeply to be masked", reveal)
-    return value if reveal else masked(value)
+    return value if reveal else masked_body(value)
+
+
+def masked_body(value: Any) -> Any:
+    """Copy a body with personal data masked, also what people wrote. A reason stays where it is a word of a list."""
+    return _without_texts(masked(value))
+
+
+def _without_texts(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _text_masked(name, item) for name, item in value.items()}
+        case list():
+            return [_without_texts(item) for item in value]
+    return value
+
+
+def _text_masked(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return _without_texts(value)
+    is_code = name == "reason" and as_reason_code(value) is not None
+    return masked_text(value) if name in TEXTS and not is_code else value
 
 
 def _text(data: bytes, what: str, reveal: bool) -> str:

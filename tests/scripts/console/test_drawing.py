@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from scripts.commands.letter_views import NESTED_MAX, parsed
@@ -64,3 +65,12 @@ def test_a_body_that_is_nested_too_deeply_is_shown_as_text_and_only_in_clear(
 def test_a_body_is_shown_as_json_up_to_the_depth_that_can_be_written() -> None:
     body = b"[" * NESTED_MAX + b"]" * NESTED_MAX
     assert document(parsed(body, reveal=False)).split() == ["["] * (NESTED_MAX - 1) + ["[]"] + ["]"] * (NESTED_MAX - 1)
+
+
+def test_what_people_wrote_is_masked_in_a_letter_and_a_reason_that_is_a_word_is_shown() -> None:
+    texts = {"description": "ring Ada", "note": "Ada", "remark": "for Ada", "reason": "Ada is angry"}
+    body = orjson.dumps(texts | {"lines": [texts], "sku_id": "s1"})
+    assert "Ada" not in document(parsed(body, reveal=False))
+    assert "s1" in document(parsed(body, reveal=False))
+    assert parsed(body, reveal=True)["note"] == "Ada"
+    assert parsed(b'{"reason": "CHANGED_MIND"}', reveal=False) == {"reason": "CHANGED_MIND"}
