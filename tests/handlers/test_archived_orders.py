@@ -1,5 +1,8 @@
 """What queries, commands and erasures find of orders that are archived (S1-40)."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
 from messages.archived_orders import ArchivedOrderGet, ArchivedOrderList, ArchivedOrderShown, ArchivedOrdersListed
@@ -14,7 +17,9 @@ from workers.domain.codes import Code
 from workers.domain.ids import ID_MAX
 from workers.services import subject_exports
 from workers.services.archive import archive_ended
+from workers.services.archive_answers import summary
 from workers.store import archive
+from workers.store.archived_orders import ArchivedOrder
 
 pytestmark = pytest.mark.usefixtures("alipay_configured")
 FIELDS = ("notification", "refund", "letter")
@@ -112,6 +117,19 @@ async def test_buyer_and_operator_see_what_is_kept_of_an_archived_order(harness:
         cursor = page.next_cursor
         listed += [one.order_id for one in page.orders]
     assert (listed, cursor) == ([second, first], None)
+
+
+def test_an_order_that_came_back_after_its_completion_ended_with_its_cancellation() -> None:
+    created, completed, cancelled = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+    times = {"created_at": created, "completed_at": completed, "cancelled_at": cancelled, "updated_at": cancelled}
+    row: dict[str, Any] = {"parent_id": None, "order_no": None, "user_id": "u1", "currency": "USD", "paid_at": None}
+    row |= {name: at.isoformat() for name, at in times.items()}
+    row |= dict.fromkeys(("payable_amount", "captured_amount", "refunded_amount"), 0)
+    ended = {
+        state: summary(ArchivedOrder(7, row | {"state": state}, cancelled)).ended_at
+        for state in ("completed", "cancelled")
+    }
+    assert ended == {"completed": completed, "cancelled": cancelled}
 
 
 REFUSED: list[tuple[Query, Code]] = [

@@ -17,6 +17,7 @@ from messages.archived_orders import (
 from messages.base import Actor, QueryRejected, Reply
 from messages.envelope import Envelope
 from workers.domain.codes import Code
+from workers.domain.order import State
 from workers.domain.pages import FIRST, PageStart
 from workers.services.answer_parts import money
 from workers.services.list_pages import invalid, shown_of, size_of, start_of
@@ -98,19 +99,19 @@ def _listed(body: ArchivedOrderList, orders: Sequence[ArchivedOrder]) -> Archive
 def summary(order: ArchivedOrder) -> ArchivedOrderSummary:
     """Return how an archived order ended. No I/O."""
     row = order.document
-    currency = row["currency"]
+    currency, state = row["currency"], State(row["state"])
     return ArchivedOrderSummary(
         order_id=order.id,
         parent_id=row["parent_id"],
         order_no=row["order_no"],
         user_id=row["user_id"],
-        state=row["state"],
+        state=state.value,
         payable=money(row["payable_amount"], currency),
         captured=money(row["captured_amount"], currency),
         refunded=money(row["refunded_amount"], currency),
         created_at=_time(row["created_at"]),
         paid_at=_time(row["paid_at"]) if row["paid_at"] else None,
-        ended_at=_time(row["completed_at"] or row["cancelled_at"] or row["updated_at"]),
+        ended_at=_time(row["cancelled_at" if state is State.CANCELLED else "completed_at"] or row["updated_at"]),
         archived_at=order.archived_at,
     )
 
