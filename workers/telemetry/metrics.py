@@ -9,7 +9,6 @@ from time import time
 from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
-from messages.topology import messages_of
 from outbox.publisher import PUBLISHED_AT
 from workers.runtime.decode import Work
 from workers.runtime.policy import Kind, Outcome, deliberate_seconds, tier_seconds
@@ -54,14 +53,12 @@ for _kind in (Kind.ACKED, Kind.RETRIED, Kind.DEAD_LETTERED):
 
 
 def prepare(queue: str) -> None:
-    """Make the counters of a queue exist from the start: an increase from nothing is no increase for Prometheus.
+    """Make the counter of failures exist from the start: an increase from nothing is no increase for Prometheus.
 
-    Of outcomes only the usual one is made, and of dead letters none, since all of them would be thousands of series:
-    oms_dead_letters_open shows a dead letter from the first on.
+    Those of types, outcomes and dead letters begin with their first message, since all of them would be thousands of
+    series, and most are never used. oms_dead_letters_open shows a dead letter from the first on.
     """
     HANDLER_FAILURES.labels(queue)
-    for model in messages_of(queue):
-        PROCESSED.labels(queue, model.TYPE, Kind.ACKED)
 
 
 def received(queue: str, work: Work) -> None:
