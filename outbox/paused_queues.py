@@ -12,6 +12,7 @@ from db.pool import Pool
 from db.statements import SQL
 from outbox.shared_gauge import SharedGauge
 
+READ_SECONDS = 4.0  # the probe of readiness waits behind it
 BY_HAND = SharedGauge("oms_consumer_paused_by_hand", "1 while a person has paused the queue", "queue")
 
 
@@ -39,9 +40,11 @@ async def changed(stop: asyncio.Event) -> None:
 
 
 async def read(name: str, pool: Pool) -> None:
-    """Read the pauses of a database. If it does not answer, those that were read last go on."""
+    """Read the pauses of a database. If it does not answer soon, those that were read last go on."""
     with suppress(Exception):
-        _Process.read[name] = frozenset(row["queue"] for row in await pool.fetch(SQL["consumer_pauses.queues"]))
+        async with asyncio.timeout(READ_SECONDS):
+            rows = await pool.fetch(SQL["consumer_pauses.queues"])
+        _Process.read[name] = frozenset(row["queue"] for row in rows)
         known, _Process.all = _Process.all, frozenset().union(*_Process.read.values())
         BY_HAND.set_each(dict.fromkeys(_Process.all, 1))
         if known != _Process.all:

@@ -4,6 +4,7 @@ The conventions are those for messaging: the span of a publish is the parent of 
 context travels in the headers. No attribute holds a value of a body, and no exception is recorded with its text.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Thread
@@ -23,6 +24,8 @@ TracingMode = Literal["off", "otlp"]
 SpanKindName = Literal["CONSUMER", "PRODUCER", "CLIENT"]
 MESSAGING = {"messaging.system": "rabbitmq"}
 FLUSH_SECONDS = 2.0  # at the end of the process, which a collector that is away must not keep
+LINKS_MAX = 1_000  # of a batch, one for each message; the SDK's default, 128, would drop those of the oldest
+LINKS_VARIABLE = "OTEL_SPAN_LINK_COUNT_LIMIT"
 EXTRA = "OMS_TRACING=otlp needs OpenTelemetry: install the extra `tracing` (pip install 'oms[tracing]')"
 
 
@@ -49,10 +52,12 @@ def configure(mode: TracingMode, service: str) -> None:
 def use(processor: Any, service: str) -> None:
     """Give every span of this process to a processor of OpenTelemetry's SDK."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider  # noqa: PLC0415
 
+    limits = SpanLimits(max_links=None if LINKS_VARIABLE in os.environ else LINKS_MAX)
     own = Resource.create({"service.name": service, "service.version": version()})
-    provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
+    resource = own.merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False, span_limits=limits)
     provider.add_span_processor(processor)
     _Process.provider, _Process.tracer = provider, provider.get_tracer("oms", version())
 

@@ -1,5 +1,6 @@
 """A person pauses a queue: no worker takes its messages until it is resumed, also not one that starts meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -63,6 +64,19 @@ def test_a_queue_that_a_person_has_paused_is_live_and_ready() -> None:
     assert (health.live(), health.ready()) == ({"consumer stock": True}, {"consumer stock": True})
     health.paused_by_hand("stock", False)
     assert (health.live(), health.ready()) == ({"consumer stock": True}, {"consumer stock": False})
+
+
+async def test_a_database_that_says_nothing_keeps_nobody_waiting_for_its_pauses(
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paused_queues, "READ_SECONDS", 0.05)
+    await harness.pool.execute(PAUSE, QUEUE)
+    await paused_queues.read("default", harness.pool)
+    async with harness.pool.acquire() as connection, connection.transaction():
+        await connection.execute("DELETE FROM consumer_pauses")
+        await connection.execute("LOCK TABLE consumer_pauses")
+        await asyncio.wait_for(paused_queues.read("default", harness.pool), 4)  # a lock is waited for longer than that
+    assert QUEUE in paused_queues.current()
 
 
 async def test_local_dispatch_passes_a_paused_queue_by(harness: WorkerHarness) -> None:

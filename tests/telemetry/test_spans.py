@@ -13,8 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from db.errors import ConfigurationError
 from outbox import tracing
 from tests.runtime.builders import PAYMENT, delivery, payment, read
+from tests.runtime.harness import write_effects
 from tests.telemetry.collector import collecting
 from workers.runtime.decode import Work
+from workers.runtime.route import Route
 from workers.telemetry import lines, spans
 
 TRACES = [f"{number:032x}" for number in (7, 8)]
@@ -46,6 +48,14 @@ def test_a_batch_links_to_each_message_and_leaves_each_in_its_trace(exporter: In
     assert traces(batch.links) == [*TRACES, *traces([received])]
     assert [one.envelopes[0].trace["traceparent"].split("-")[1] for one in works] == traces(batch.links)
     assert (batch.attributes or {})["messaging.batch.message_count"] == 3
+
+
+def test_a_full_batch_links_to_all_its_messages(exporter: InMemorySpanExporter) -> None:
+    batch_max_items = Route("payment-results", write_effects).batch_max_items
+    with spans.processing("payment-results", [work(TRACES[0], number + 1) for number in range(batch_max_items)]):
+        pass
+    (batch,) = exporter.get_finished_spans()
+    assert len(batch.links) == batch_max_items
 
 
 def test_a_call_is_in_the_trace_of_its_message_and_names_an_error_by_its_type(exporter: InMemorySpanExporter) -> None:
