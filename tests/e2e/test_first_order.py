@@ -110,4 +110,5 @@ async def test_the_typescript_client_is_strictly_typed_and_completes_a_first_ord
     )
     assert compiled.returncode == 0, compiled.stdout
     lines = await printed(system, ["node", "order.js"], tmp_path)
-    assert lines == [*OUTCOMES[:2], "ORDER_PRICE_MISMATCH", OUTCOMES[2], "paid", "order.described.v1"]
+    refused, end = ["ORDER_PRICE_MISMATCH", "true"], ["order.described.v1", "refused.by.the.broker"]
+    assert lines == [*OUTCOMES[:2], *refused, OUTCOMES[2], "paid.2", *end]

@@ -4,6 +4,8 @@ import { randomUUID } from "node:crypto";
 import type { Answers, Commands, Events, Facts, Questions } from "./messages.js";
 
 const ANSWER_MS = 30_000;
+const AGAIN_MS = 1_000;
+const DELIVERIES_MAX = 1_000_000; // RabbitMQ 4 gives a message up after 20, unless the queue says another number
 type Outcome = { type: string; body: Record<string, unknown> };
 
 /** oms refuses a command or a question. Decide by the code; the message is for people. */
@@ -15,7 +17,7 @@ export class Refused extends Error {
   }
 }
 
-/** No answer came in time. The message is with oms: send it again with the same message id and request id. */
+/** No answer came in time. Perhaps oms has the message: send it again with the same message id and request id. */
 export class NoAnswer extends Error {
   constructor(readonly messageId: string) {
     super(`no answer to ${messageId}`);
@@ -29,9 +31,11 @@ export interface Options {
   sign?: boolean;
 }
 
-/** One connection of a broker user such as oms-storefront. Every publish is confirmed by the broker. */
+/** One connection of a broker user such as oms-storefront. Every publish is confirmed by the broker. If a method throws
+ * another error than Refused and NoAnswer, the connection is of no more use: connect again, and send the same message. */
 export class Client {
-  private readonly waiting = new Map<string, (answer: Outcome) => void>();
+  private readonly waiting = new Map<string, { resolve: (answer: Outcome) => void; reject: (error: Error) => void }>();
+  private lost: Error | undefined;
 
   private constructor(
     private readonly connection: ChannelModel,
@@ -39,7 +43,15 @@ export class Client {
     private readonly replies: string,
     private readonly prefix: string,
     private readonly user: string | undefined,
-  ) {}
+  ) {
+    const lose = (error?: Error): void => {
+      this.lost ??= error ?? new Error("the connection to the broker is closed");
+      for (const { reject } of this.waiting.values()) reject(this.lost);
+      void connection.close().catch(() => undefined); // a channel that is closed leaves its connection open
+    };
+    connection.on("error", lose).on("close", lose); // an error that nobody listens to would end the process
+    channel.on("error", lose).on("close", lose);
+  }
 
   static async connect(url: string, { prefix = "oms", sign = true }: Options = {}): Promise<Client> {
     const connection = await amqp.connect(url);
@@ -52,7 +64,7 @@ export class Client {
   }
 
   async close(): Promise<void> {
-    await this.connection.close();
+    if (this.lost === undefined) await this.connection.close();
   }
 
   /** Send a command, and return its outcome. Its request id makes it happen once: send it again whenever in doubt. */
@@ -76,12 +88,12 @@ export class Client {
   private async request(exchange: string, kind: string, body: object, messageId: string, timeoutMs: number): Promise<Outcome> {
     let timer: NodeJS.Timeout | undefined;
     const answered = new Promise<Outcome>((resolve, reject) => {
-      this.waiting.set(messageId, resolve);
+      this.waiting.set(messageId, { resolve, reject });
       timer = setTimeout(() => reject(new NoAnswer(messageId)), timeoutMs);
     });
     try {
-      await this.publish(exchange, kind, body, messageId, this.replies);
-      const answer = await answered;
+      const sent = this.publish(exchange, kind, body, messageId, this.replies);
+      const answer = await Promise.race([answered, sent.then(() => answered)]); // a blocked broker confirms nothing
       if ("code" in answer.body) throw new Refused(answer); // only refusals have one
       return answer;
     } finally {
@@ -93,8 +105,9 @@ export class Client {
   private publish(exchange: string, kind: string, body: object, messageId: string, replyTo?: string): Promise<void> {
     const about = { type: `${kind}.v1`, messageId, correlationId: messageId, contentType: "application/json", persistent: true, userId: this.user, replyTo };
     return new Promise((resolve, reject) => {
+      if (this.lost !== undefined) throw this.lost;
       this.channel.publish(`${this.prefix}.${exchange}`, kind, Buffer.from(JSON.stringify(body)), about, (error: unknown) =>
-        error ? reject(error) : resolve(),
+        error ? reject(this.lost ?? error) : resolve(),
       );
     });
   }
@@ -102,23 +115,48 @@ export class Client {
   private keep(message: ConsumeMessage | null): void {
     if (message === null) return;
     const body = JSON.parse(message.content.toString()) as Record<string, unknown>;
-    this.waiting.get(String(message.properties.correlationId))?.({ type: String(message.properties.type), body });
+    this.waiting.get(String(message.properties.correlationId))?.resolve({ type: String(message.properties.type), body });
   }
 }
 
-/** Read events as the user oms-<role>-events, from a durable queue client.<role>.* bound to a key. One that throws comes again. */
+/** Read events as the user oms-<role>-events, from a durable queue client.<role>.* bound to a key. They are handled one after
+ * the other, as they come; one whose handling throws is handled again after a second. `lost` is called if the connection
+ * ends before it is closed here: then subscribe again. By default it throws, which ends the process. */
 export async function subscribe<K extends keyof Events & string>(
   url: string, queue: string, kind: K, handle: (event: Events[K], messageId: string) => Promise<void>, prefix = "oms",
+  lost: (error: Error) => void = (error) => { throw error; },
 ): Promise<() => Promise<void>> {
   const connection = await amqp.connect(url);
+  let [ended, cause] = [false, new Error("the connection to the broker is closed")];
+  connection.on("error", (error: Error) => { cause = error; });
+  connection.on("close", () => {
+    if (ended) return;
+    ended = true;
+    setImmediate(() => lost(cause));
+  });
   const channel = await connection.createChannel();
-  await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
+  channel.on("error", (error: Error) => { cause = error; });
+  channel.on("close", () => void connection.close().catch(() => undefined));
+  await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum", "x-delivery-limit": DELIVERIES_MAX } });
   await channel.bindQueue(queue, `${prefix}.events`, kind);
   await channel.prefetch(100);
-  await channel.consume(queue, (message) => {
-    if (message === null) return;
+  const take = async (message: ConsumeMessage): Promise<void> => {
     const event = JSON.parse(message.content.toString()) as Events[K];
-    handle(event, String(message.properties.messageId)).then(() => channel.ack(message), () => channel.nack(message));
+    while (!ended) {
+      try {
+        await handle(event, String(message.properties.messageId));
+        return ended ? undefined : channel.ack(message);
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  };
+  let turn = Promise.resolve();
+  await channel.consume(queue, (message) => {
+    if (message !== null) turn = turn.then(() => take(message));
   });
-  return () => connection.close();
+  return async () => {
+    ended = true;
+    await connection.close();
+  };
 }

@@ -11,6 +11,7 @@ import pika
 
 ANSWER_SECONDS = 30.0
 PREFETCH_MESSAGES = 100
+DELIVERIES_MAX = 1_000_000  # RabbitMQ 4 gives a message up after 20, unless the queue says another number
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class RefusedError(Exception):
 
 
 class NoAnswerError(Exception):
-    """No answer came in time. The message is with oms: send it again with the same message id and request id."""
+    """No answer came in time. oms has the message: send it again with the same message id and request id."""
 
     def __init__(self, message_id: str) -> None:
         super().__init__(f"no answer to {message_id}")
@@ -65,7 +66,8 @@ class Client:
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
         self._replies = self._channel.queue_declare("", exclusive=True).method.queue
-        self._arrived: dict[str, Answer] = {}
+        self._awaited = ""
+        self._arrived: Answer | None = None
         self._channel.basic_consume(self._replies, self._keep, auto_ack=True)
 
     def __enter__(self) -> "Client":
@@ -99,14 +101,14 @@ class Client:
         return self._publish("commands", kind, body, message_id, None)
 
     def _ask(self, exchange: str, kind: str, body: Mapping[str, Any], message_id: str | None, seconds: float) -> Answer:
-        sent = self._publish(exchange, kind, body, message_id, self._replies)
+        self._awaited, self._arrived = message_id or str(uuid.uuid4()), None
+        self._publish(exchange, kind, body, self._awaited, self._replies)
         deadline = time.monotonic() + seconds
-        while sent not in self._arrived:
+        while (answer := self._arrived) is None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise NoAnswerError(sent)
+                raise NoAnswerError(self._awaited)
             self._connection.process_data_events(time_limit=left)
-        answer = self._arrived.pop(sent)
         if "code" in answer.body:  # only refusals have one
             raise RefusedError(answer)
         return answer
@@ -128,8 +130,10 @@ class Client:
         return message_id
 
     def _keep(self, _channel: Any, _method: Any, about: Any, content: bytes) -> None:
+        if about.correlation_id != self._awaited:
+            return  # it came too late, or once more
         body = json.loads(content)
-        self._arrived[about.correlation_id] = Answer(about.type, body, bool(body.get("duplicate")))
+        self._arrived = Answer(about.type, body, bool(body.get("duplicate")))
 
 
 def new_request_id() -> str:
@@ -147,7 +151,8 @@ def events(
     """
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
-    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES_MAX}
+    channel.queue_declare(queue, durable=True, arguments=arguments)
     for key in keys:
         channel.queue_bind(queue, f"{prefix}.events", key)
     channel.basic_qos(prefetch_count=PREFETCH_MESSAGES)
