@@ -97,11 +97,37 @@ FROM (
     FROM refunds r
     WHERE r.state IN ('submitted', 'unknown') OR (r.state = 'requested'
         AND EXISTS (SELECT FROM payment_attempts a WHERE a.provider = r.provider AND a.trade_no = r.trade_no))
+    UNION ALL
+    SELECT 'group', g.id, min(m.order_id) FILTER (WHERE $1::bigint[] IS NULL OR m.order_id = ANY ($1)), g.deadline
+    FROM buying_groups g JOIN buying_group_orders m ON m.group_key = g.id WHERE g.state = 'open' GROUP BY g.id, g.deadline
 ) AS w
 JOIN orders o ON o.id = w.order_id
 WHERE ($1::bigint[] IS NULL OR w.order_id = ANY ($1))
     AND NOT EXISTS (SELECT FROM timers t WHERE t.kind = w.kind AND t.key = w.key)
 ORDER BY w.order_id, w.kind, w.key;
+
+-- name: repairs.groups
+-- Orders that do not know what became of their group of buyers, and one order of each group that does not know that it is full of paid ones.
+-- $1 order ids (null: all), $2 seconds for which nothing may have changed, because a message may be under way. Locks: none.
+WITH seats AS (
+    SELECT g.id AS key, g.group_id, g.state AS group_state, g.size, o.id AS order_id, o.order_no, o.state, greatest(o.updated_at, g.ended_at) AS since
+    FROM buying_groups g JOIN buying_group_orders m ON m.group_key = g.id JOIN orders o ON o.id = m.order_id
+    WHERE o.state NOT IN ('cancelled', 'rejected')
+), behind AS (
+    SELECT key, order_id, since
+    FROM seats s
+    WHERE ($1::bigint[] IS NULL OR order_id = ANY ($1)) AND (group_state = 'failed' OR (group_state = 'formed' AND EXISTS (
+        SELECT FROM order_holds h WHERE h.order_id = s.order_id AND h.kind = 'group' AND h.released_at IS NULL)))
+    UNION ALL
+    SELECT key, min(order_id) FILTER (WHERE $1::bigint[] IS NULL OR order_id = ANY ($1)), max(since)
+    FROM seats
+    WHERE group_state = 'open' AND state NOT IN ('placing', 'awaiting_payment', 'reinstating')
+    GROUP BY key, size HAVING count(*) >= size
+)
+SELECT s.key, s.group_id, s.group_state, s.order_id, s.order_no, s.state, b.since
+FROM behind b JOIN seats s USING (key, order_id)
+WHERE b.since <= now() - make_interval(secs => $2::float8)
+ORDER BY s.order_id;
 
 -- name: repairs.record
 -- $1 order ids, $2 what each was owed, $3 message ids (null for a timer), $4 who, $5 why.

@@ -42,9 +42,10 @@ def repair(
 ) -> None:
     """Find messages and timers that were lost for good, and announce them again.
 
-    What is owed follows from the orders, their parcels, cases and refunds, and the stock's ledger: stock to commit,
-    release or put back, what a case lacks of its refund, its parcels or its exchange order, and timers. Announcing is
-    harmless where the lost message arrives after all: stock books each once, and a case takes no step twice.
+    What is owed follows from the orders, their groups, parcels, cases and refunds, and the stock's ledger: stock to
+    commit, release or put back, what a case lacks of its refund, its parcels or its exchange order, what became of a
+    group of buyers, and timers. Announcing is harmless where the lost message arrives after all: stock books each once,
+    and neither a case nor an order takes a step twice.
     Table repairs records every order, message, person and reason. Coupons, points and refunds need no repair: they are
     written with the order's step. Set OMS_SAGA_DEADLINE_SECONDS and OMS_RECEIPT_WINDOW_SECONDS as the workers do.
 

@@ -1,7 +1,8 @@
 """Finds what is owed to orders because a message or a timer was lost for good, and announces it again.
 
 Coupons, points and the requests to providers are written in the transaction of the order's step, and a provider's
-request is repeated by its timer; so only stock messages, timers and what cases follow (case_repairs.py) can be owed.
+request is repeated by its timer; so only stock messages, timers, what becomes of groups of buyers and what
+cases follow (case_repairs.py) can be owed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,16 @@ from uuid_utils import uuid7
 import outbox
 from db.pool import Transaction
 from messages.base import Internal
+from messages.buying_groups import GroupPaid, OrderGroupFailed, OrderGroupFormed
 from messages.carrier_modes import polled
 from messages.stock import RestockLine, StockCommit, StockRelease, StockRestock
+from workers.domain.buying_groups import GroupState
 from workers.domain.repairs import StockMessage, StockSituation, stock_owed
 from workers.domain.shop import Shop
 from workers.services import case_repairs
 from workers.services.owed_messages import WITHOUT_TIMER, Owed
 from workers.store import repairs, timers
-from workers.store.repairs import MissingTimer, Restock
+from workers.store.repairs import BehindGroup, MissingTimer, Restock
 
 
 async def plan(tx: Transaction, shop: Shop, order_ids: Sequence[int] | None, grace_seconds: float) -> list[Owed]:
@@ -34,6 +37,7 @@ async def plan(tx: Transaction, shop: Shop, order_ids: Sequence[int] | None, gra
         polled_carriers=polled(shop.carriers),
     )
     of_orders = [*(owed for one in behind for owed in _stock(one, back)), *map(_timer, missing)]
+    of_orders += map(_group, await repairs.groups(tx, order_ids, grace_seconds))
     return [*of_orders, *await case_repairs.plan(tx, order_ids, grace_seconds)]
 
 
@@ -74,6 +78,16 @@ def _timer(missing: MissingTimer) -> Owed:
         timer.due_at,
         timer=timer,
     )
+
+
+def _group(one: BehindGroup) -> Owed:
+    message: Internal = GroupPaid(key=one.key)
+    because = f"all of its group {one.group_id} have paid"
+    if one.group_state is not GroupState.OPEN:
+        ended = OrderGroupFormed if one.group_state is GroupState.FORMED else OrderGroupFailed
+        message, because = ended(order_id=one.order_id), f"its group {one.group_id} has {one.group_state}"
+    what = message.routing_key()
+    return Owed(one.order_id, one.order_no, one.state, what, because, one.since, message=message)
 
 
 async def apply(

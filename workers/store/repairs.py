@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from db.pool import Transaction
 from db.statements import SQL, columns
 from messages.stock import RestockLine
+from workers.domain.buying_groups import GroupState
 from workers.domain.order import State
 from workers.domain.repairs import StockSituation
 from workers.domain.shop import DeductOn
@@ -24,6 +26,19 @@ class MissingTimer:
     order_no: str | None
     state: State
     timer: Timer
+
+
+@dataclass(frozen=True)
+class BehindGroup:
+    """An order that does not know what became of its group, or one of an open group that is full of paid orders."""
+
+    key: int
+    group_id: str
+    group_state: GroupState
+    order_id: int
+    order_no: str | None
+    state: State
+    since: datetime
 
 
 async def lock(tx: Transaction, order_ids: Sequence[int]) -> None:
@@ -81,6 +96,13 @@ async def timers(
         )
         for row in rows
     ]
+
+
+async def groups(tx: Transaction, order_ids: Sequence[int] | None, grace_seconds: float) -> list[BehindGroup]:
+    """Return the orders that are behind their groups, of some orders or of all, unless one changed within the grace."""
+    rows = await tx.fetch(SQL["repairs.groups"], order_ids, grace_seconds)
+    enums = ({"group_state": GroupState(row["group_state"]), "state": State(row["state"])} for row in rows)
+    return [BehindGroup(**dict(row) | both) for row, both in zip(rows, enums, strict=True)]
 
 
 async def record(tx: Transaction, rows: Iterable[tuple[int, str, str | None]], *, note: str, reason: str) -> None:
