@@ -13,6 +13,7 @@ from outbox.publisher import Publisher
 from outbox.shared_gauge import FRESH_SECONDS, SharedGauge
 from tests.outbox.harness import announce, event, hold
 from workers.handlers import timeouts
+from workers.routes import ROUTES
 from workers.runtime.health import Health
 
 TREE = Path(__file__).parents[2]
@@ -89,7 +90,7 @@ async def test_workers_measure_the_outbox_when_no_relay_lives(pool: Pool) -> Non
     ],
 )
 def test_a_counter_exists_before_it_counts(name: str, labels: dict[str, str]) -> None:
-    Health(["stock"])
+    Health(route.queue for route in ROUTES)
     Publisher("amqp://nobody@127.0.0.1/", name="t", role="test of metrics")
     assert value(name, **labels) is not None
 
