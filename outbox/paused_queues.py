@@ -6,12 +6,14 @@ before it consumes anything. So all workers obey, and a new process does, too.
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
+
+import structlog
 
 from db.pool import Pool
 from db.statements import SQL
 from outbox.shared_gauge import SharedGauge
 
+log = structlog.get_logger(__name__)
 READ_SECONDS = 4.0  # the probe of readiness waits behind it
 BY_HAND = SharedGauge("oms_consumer_paused_by_hand", "1 while a person has paused the queue", "queue")
 
@@ -41,12 +43,15 @@ async def changed(stop: asyncio.Event) -> None:
 
 async def read(name: str, pool: Pool) -> None:
     """Read the pauses of a database. If it does not answer soon, those that were read last go on."""
-    with suppress(Exception):
+    try:
         async with asyncio.timeout(READ_SECONDS):
             rows = await pool.fetch(SQL["consumer_pauses.queues"])
-        _Process.read[name] = frozenset(row["queue"] for row in rows)
-        known, _Process.all = _Process.all, frozenset().union(*_Process.read.values())
-        BY_HAND.set_each(dict.fromkeys(_Process.all, 1))
-        if known != _Process.all:
-            _Process.changed.set()
-            _Process.changed = asyncio.Event()
+    except Exception as error:  # also a right that is missing: then nothing else would say why no pause is obeyed
+        log.warning("cannot read which queues are paused", database=name, error=type(error).__qualname__)
+        return
+    _Process.read[name] = frozenset(row["queue"] for row in rows)
+    known, _Process.all = _Process.all, frozenset().union(*_Process.read.values())
+    BY_HAND.set_each(dict.fromkeys(_Process.all, 1))
+    if known != _Process.all:
+        _Process.changed.set()
+        _Process.changed = asyncio.Event()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from db.pool import Transaction
 from messages.stock import StockReserved
@@ -75,7 +76,9 @@ async def test_a_database_that_says_nothing_keeps_nobody_waiting_for_its_pauses(
     async with harness.pool.acquire() as connection, connection.transaction():
         await connection.execute("DELETE FROM consumer_pauses")
         await connection.execute("LOCK TABLE consumer_pauses")
-        await asyncio.wait_for(paused_queues.read("default", harness.pool), 4)  # a lock is waited for longer than that
+        with capture_logs() as logs:
+            await asyncio.wait_for(paused_queues.read("default", harness.pool), 4)  # longer is waited for a lock
+    assert ("cannot read which queues are paused", "TimeoutError") in [(one["event"], one.get("error")) for one in logs]
     assert QUEUE in paused_queues.current()
 
 
