@@ -1,5 +1,6 @@
 """`oms codes` lists the codes of rejections and alerts, with their numbers."""
 
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -28,10 +29,11 @@ def codes(
       oms codes ORDER_HELD 108002
       oms codes -o json | jq '.[] | select(.level != "rejection")'
     """
-    found = numbered_codes()
+    found = known = numbered_codes()
     if wanted:
-        found = [row for row in found if {row["code"], str(row["number"])} & set(wanted)]
+        found = [row for row in known if {row["code"], str(row["number"])} & set(wanted)]
         missing = [one for one in wanted if all(one not in {row["code"], str(row["number"])} for row in found)]
         if missing:
-            raise CommandError(Code.NOTHING, f"no code is {' or '.join(missing)}", hint="oms codes")
+            close = get_close_matches(missing[0].upper(), [str(row["code"]) for row in known], n=1)
+            raise CommandError(Code.NOTHING, f"no code is {' or '.join(missing)}", hint=" ".join(["oms codes", *close]))
     write_json(found) if output is Format.JSON else write_table(found)

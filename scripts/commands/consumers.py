@@ -1,6 +1,7 @@
 """`oms consumers` shows who takes the messages of each queue, and pauses and resumes queues."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -113,7 +114,9 @@ def _change(
     verb = "pause" if pausing else "resume"
     if unknown := sorted(set(wanted) - set(known_queues(settings))):
         why = f"the queues are: {', '.join(known_queues(settings))}"
-        raise CommandError(Code.FAILED, f"no worker serves {unknown[0]}", why=why, hint="oms consumers list")
+        close = get_close_matches(unknown[0].removeprefix(f"{settings.prefix}."), known_queues(settings), n=1)
+        hint = f"oms consumers {verb} {close[0]} --reason '...'" if close else "oms consumers list"
+        raise CommandError(Code.FAILED, f"no worker serves {unknown[0]}", why=why, hint=hint)
     given = reason if dry_run else needed(reason, f"oms consumers {verb} {wanted[0]} --reason '...'")
     paused = {row["queue"] for url in _databases(settings) for row in run(_read_pauses(url))}
     plans = [{"queue": queue, "plan": _planned(queue, paused, pausing=pausing)} for queue in wanted]

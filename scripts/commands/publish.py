@@ -1,6 +1,7 @@
 """`oms publish` checks one command or fact against its schema and sends it as an upstream system would."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -113,7 +114,8 @@ def _model(name: str, *, wait: bool) -> type[Message]:
     sendable = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_UPSTREAM)
     if not versions:
         why = f"the types are: {', '.join(sendable)}"
-        raise CommandError(Code.FAILED, f"no message type {name}", why=why, hint="oms publish order.create order.json")
+        close = get_close_matches(name, sendable, n=1) or ["order.create"]
+        raise CommandError(Code.FAILED, f"no message type {name}", why=why, hint=f"oms publish {close[0]} FILE")
     model = max(versions, key=lambda version: int(version.TYPE.rsplit(".v", 1)[1]))
     if model.KIND is MessageKind.FACT and wait:
         why = "a fact has no outcome: watch the events that follow from it"

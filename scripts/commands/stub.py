@@ -21,7 +21,7 @@ app = command_app()
 
 @app.command()
 def stub(
-    scenario: Annotated[Path | None, typer.Option(metavar="FILE", help="A scenario in TOML, as below.")] = None,
+    scenario: Annotated[Path | None, typer.Option(metavar="FILE", help="A scenario in TOML, as above.")] = None,
     *,
     latency_ms: Annotated[int | None, typer.Option(help="Wait so long before each answer, in milliseconds.")] = None,
     refuse: Annotated[

@@ -67,7 +67,7 @@ def _print(sample: SystemSample, output: Format) -> None:
         sys.stdout.flush()
         return
     target = console()
-    target.print(top_screen(asdict(sample), target.width, PLAIN_ROWS))
+    target.print(top_screen(asdict(sample), target.width, PLAIN_ROWS, keys=""))
     for server, why in sample.unread.items():
         say(f"oms: {server}: {why}")
 

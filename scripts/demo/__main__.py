@@ -18,6 +18,7 @@ from messages.roles import Role
 from outbox.declare import TopologyError
 from scripts.cli import COMMANDS
 from scripts.commands.connections import publisher_variable
+from scripts.demo.client_job import CARRIERS
 from scripts.demo.client_process import ClientDiedError
 from scripts.demo.demo_run import DemoRun, RunOptions
 from scripts.demo.environment import DemoEnvironment, create_environment, remove_environment
@@ -160,6 +161,7 @@ def _write_second_terminal(servers: Servers, environment: DemoEnvironment) -> No
     path = environment.second_terminal
     path.touch(mode=0o600)
     given = {name: value for name, value in environment.variables("storefront").items() if name.startswith("OMS_")}
+    given["OMS_CARRIERS"] = ";".join(CARRIERS)  # else their queues are unknown there
     given |= {publisher_variable(role): environment.urls[role] for role in Role if role in environment.urls}
     if servers.broker.management_url:
         given["OMS_MANAGEMENT_URL"] = servers.broker.management_url

@@ -14,18 +14,21 @@ AGE_BAD_SECONDS, LAG_BAD_SECONDS = 60.0, 30.0  # as the alerts
 STATES = ("placed", "awaiting_payment", "paid", "delivered", "completed", "cancelled", "rejected", "delivery_failed")
 
 
-def top_screen(sample: Mapping[str, Any], columns: int, rows: int) -> RenderableType:
-    """Return the page for a terminal of this size. Queues with most messages come first; the rest is counted."""
+def top_screen(sample: Mapping[str, Any], columns: int, rows: int, *, keys: str = "q quits") -> RenderableType:
+    """Return the page for a terminal of this size, with a last line about the keys, if there are any.
+
+    Queues with most messages come first; the rest is counted.
+    """
     title = Text(f"oms top  {sample['at']:%H:%M:%S}Z", style="bold", no_wrap=True)
     for server, why in sample["unread"].items():
         title.append(f"  {server}: {why}", style="bold red")
-    keys = Text("q quits", style="dim")
+    last = [Text(keys, style="dim")] if keys else []
     if columns < WIDE_COLUMNS or rows < WIDE_ROWS:
         room = max(1, rows - AROUND_ROWS - SIDE_ROWS - 1)
-        return Group(title, _summary(sample, short=True), _queues(sample["queues"], room), keys)
+        return Group(title, _summary(sample, short=True), _queues(sample["queues"], room), *last)
     page = Table.grid(padding=(0, 3))
     page.add_row(_queues(sample["queues"], max(1, rows - AROUND_ROWS - 1)), _summary(sample, short=False))
-    return Group(title, page, keys)
+    return Group(title, page, *last)
 
 
 def _queues(queues: Sequence[Mapping[str, Any]], room: int) -> Table:

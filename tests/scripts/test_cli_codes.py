@@ -19,3 +19,4 @@ def test_a_code_is_found_by_its_text_or_its_number_and_an_unknown_one_is_an_erro
     assert number in oms("codes", "ORDER_HELD").out
     result = oms("codes", "ORDER_HELD", "ORDER_LOST")
     assert (result.code, "no code is ORDER_LOST" in result.err) == (2, True)
+    assert "next: oms codes ORDER_HELD" in oms("codes", "ORDR_HELD").err

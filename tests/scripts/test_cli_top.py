@@ -67,6 +67,6 @@ def test_a_server_that_is_away_is_named_and_the_other_is_shown(
     assert (seen.json["outbox"]["relays"], seen.json["unread"]) == (0, {})
     half = oms("top", "--once", database_url="postgresql://nobody@127.0.0.1:1/none", management_url="")
     assert (half.code, "oms: database: a server does not answer" in half.err) == (5, True)
-    assert "refunds" in half.out
+    assert ("refunds" in half.out, "q quits" in half.out) == (True, False)
     other = oms("top", "--once", "-o", "json", database_url=database_url, amqp_url="amqp://nobody:x@127.0.0.1:1/")
     assert (other.code, list(other.json["unread"]), other.json["queues"]) == (5, ["broker"], [])

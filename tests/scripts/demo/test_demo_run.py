@@ -91,6 +91,7 @@ def test_the_demo_passes_on_given_servers(servers: Servers, tmp_path: Path) -> N
     command = [sys.executable, "-m", "scripts.demo", *SMALL_RUN.split()]
     with Demo(command, environment, tmp_path / "stderr") as demo:
         person = Person(demo.second_terminal())
+        assert person.variables["OMS_CARRIERS"] == "air;rail"
         person.stock("her-tea", "east")
         unpaid, paid = person.order("her-tea", "east"), person.order("her-tea", "east")
         person.pay(paid)
