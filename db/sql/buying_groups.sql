@@ -22,15 +22,16 @@ WHERE m.group_key = ANY($1::bigint[])
 ORDER BY m.group_key, m.order_id;
 
 -- name: buying_groups.join
--- $1 new orders and $2 the keys of the groups (locked) that they join; $3 keys and $4 SPUs of the groups that this batch has opened and that
--- an order joins, $5 their deadlines, for which timers start; $6 groups that it has opened and that no order joins: they are gone.
+-- $1 new orders and $2 the keys of the groups (locked) that they join; $3 keys, $4 SPUs, $5 sizes and $6 deadlines of the groups that this
+-- batch has opened and that an order joins, for which timers start; $7 groups that it has opened and that no order joins: they are gone.
 WITH first AS (
-    UPDATE buying_groups g SET spu_id = n.spu_id FROM unnest($3::bigint[], $4::text[]) AS n (id, spu_id) WHERE g.id = n.id
+    UPDATE buying_groups g SET spu_id = n.spu_id, size = n.size, deadline = n.deadline
+    FROM unnest($3::bigint[], $4::text[], $5::integer[], $6::timestamptz[]) AS n (id, spu_id, size, deadline) WHERE g.id = n.id
 ), timed AS (
     INSERT INTO timers (kind, key, due_at, wake_at)
-    SELECT 'group', t.key, t.due_at, t.due_at FROM unnest($3::bigint[], $5::timestamptz[]) AS t (key, due_at)
+    SELECT 'group', t.key, t.due_at, t.due_at FROM unnest($3::bigint[], $6::timestamptz[]) AS t (key, due_at)
 ), unused AS (
-    DELETE FROM buying_groups WHERE id = ANY($6::bigint[])
+    DELETE FROM buying_groups WHERE id = ANY($7::bigint[])
 )
 INSERT INTO buying_group_orders (order_id, group_key) SELECT * FROM unnest($1::bigint[], $2::bigint[]);
 

@@ -124,6 +124,14 @@ async def test_who_may_not_join_gets_a_code_and_takes_no_seat(harness: HandlerHa
     assert await harness.rows("SELECT size, spu_id FROM buying_groups ORDER BY id") == [(3, "spu-s1"), (2, "spu-s1")]
 
 
+async def test_the_first_order_that_is_accepted_fixes_what_its_group_is(harness: HandlerHarness) -> None:
+    await harness.handle(settings("seckill", group_size=2, group_window_seconds=60), trusted=True)
+    refused = joining("a", business_type="seckill", expected_pay_amount=1)
+    await harness.handle(refused, joining("b"), joining("c", business_type="seckill"))
+    query = "SELECT size, spu_id, deadline > now() + interval '1 h', deadline = due_at FROM buying_groups, timers"
+    assert await harness.rows(f"{query} WHERE kind = 'group'") == [(3, "spu-s1", True, True)]
+
+
 async def test_a_cancelled_order_gives_its_seat_back_until_the_group_has_formed(harness: HandlerHarness) -> None:
     first, second, third = await join(harness, "a", "b", "c")
     await pay(harness, first, second)

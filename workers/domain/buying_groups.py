@@ -5,7 +5,7 @@ them are paid as it has seats. It fails at its deadline otherwise.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,8 +85,13 @@ class Seats:
     spu_id: str | None = None
     joined: list[int] = field(default_factory=list)
 
-    def join(self, order_id: int, user_id: str, spu_id: str) -> None:
-        """Take a seat, and fix the goods of the group if it is the first."""
+    def join(self, order_id: int, user_id: str, spu_id: str, size: int, deadline: datetime) -> None:
+        """Take a seat. The first order fixes the goods, the size and the deadline of its group.
+
+        An order that was refused may have opened the group by the policy of another business type.
+        """
+        if self.opened and not self.joined:
+            self.group = replace(self.group, size=size, deadline=deadline)
         self.users.add(user_id)
         self.joined.append(order_id)
         self.spu_id = spu_id

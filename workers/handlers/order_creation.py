@@ -238,7 +238,8 @@ def hold(context: CreationContext, order_id: int, item: Item, price: Quote, now:
     others = other_warehouses(body, context)
     group = context.groups[body.group_id] if body.group_id is not None else None
     if group is not None:
-        group.join(order_id, body.user_id, price.lines[0].sku.spu_id)
+        spu_id, deadline = price.lines[0].sku.spu_id, now + timedelta(seconds=policy.group_window_seconds)
+        group.join(order_id, body.user_id, spu_id, policy.group_size, deadline)
     key, hours = None if group is None else group.group.key, context.hours
     return Placed(
         order_id, item, price, context.shop, policy, groups, user.key, coupon, others=others, hours=hours, group_key=key

@@ -57,10 +57,11 @@ async def join(tx: Transaction, locked: Iterable[Seats]) -> None:
     if not seats:
         return
     joined = [(order_id, one.group.key) for one in seats for order_id in one.joined]
-    opened = [(one.group.key, one.spu_id, one.group.deadline) for one in seats if one.opened and one.joined]
+    first = [one for one in seats if one.opened and one.joined]
+    opened = [(one.group.key, one.spu_id, one.group.size, one.group.deadline) for one in first]
     unused = [one.group.key for one in seats if one.opened and not one.joined]
     if joined or unused:
-        await tx.execute(SQL["buying_groups.join"], *columns(joined, 2), *columns(opened, 3), unused)
+        await tx.execute(SQL["buying_groups.join"], *columns(joined, 2), *columns(opened, 4), unused)
 
 
 async def end(tx: Transaction, ended: Sequence[tuple[int, GroupState]], now: datetime) -> None:
