@@ -57,11 +57,21 @@ async def held_for_groups(harness: HandlerHarness, n: int) -> list[int]:
     return [row[0] for row in await harness.rows("SELECT id FROM orders WHERE held ORDER BY id DESC LIMIT $1", n)]
 
 
+async def held_by_formed_groups(harness: HandlerHarness, n: int) -> list[int]:
+    """The orders that groups still hold which have formed."""
+    order_ids = await held_for_groups(harness, n)
+    keys = await of_orders(harness, order_ids)
+    await harness.pool.execute("DELETE FROM timers WHERE kind = 'group' AND key = ANY ($1)", keys)
+    ends = "UPDATE buying_groups SET state = 'formed', ended_at = now() WHERE id = ANY ($1)"
+    await harness.pool.execute(ends, keys)
+    return order_ids
+
+
 GROUPS: dict[str, Arrange] = {
     "order.create of a group": openings,
     "payment.result of a group": per(half_paid, lambda key: captured(key, PRICE, f"t{key}")),
     "group.paid": per(full, lambda key: GroupPaid(key=key)),
     "group.due": per(overdue, lambda key: GroupDue(key=key)),
-    "order.group_formed": per(held_for_groups, lambda key: OrderGroupFormed(order_id=key)),
+    "order.group_formed": per(held_by_formed_groups, lambda key: OrderGroupFormed(order_id=key)),
     "order.group_failed": per(held_for_groups, lambda key: OrderGroupFailed(order_id=key)),
 }
