@@ -27,6 +27,7 @@ from scripts.servers.management import Management
 COLUMNS = "name,messages_ready,messages_unacknowledged,consumers,message_stats.ack_details.rate"
 SERVED = frozenset(name for name in TAKEN if messages_of(name) and not name.startswith("provider-calls."))
 """The queues that need a worker in every shop. Those of calls need one where the shop has the provider."""
+ANSWER_SECONDS = 3.0  # the overview waits behind it, and so does Ctrl-C
 KEPT_SECONDS = 1.0
 """Several pages that are open look at the broker together."""
 
@@ -138,7 +139,8 @@ async def _read_rows(settings: ConsoleSettings) -> Mapping[str, Mapping[str, Any
 
 def _ask(url: str, vhost: str) -> dict[str, Mapping[str, Any]]:
     try:
-        rows = Management(url).call("GET", f"/queues/{quote(vhost, safe='')}?columns={COLUMNS}")
+        path = f"/queues/{quote(vhost, safe='')}?columns={COLUMNS}"
+        rows = Management(url).call("GET", path, timeout_seconds=ANSWER_SECONDS)
     except (OSError, ValueError, HTTPException) as error:
         # Only the kind: the text of such an error can hold parts of the URL, and so of its password.
         why = f"its management interface does not answer ({type(error).__name__})"

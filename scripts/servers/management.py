@@ -21,10 +21,10 @@ class Management:
         self._base = f"{parts.scheme}://{parts.hostname}:{parts.port or 15672}{parts.path.rstrip('/')}/api"
         self._authorization = "Basic " + base64.b64encode(secret.encode()).decode()
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
+    def call(self, method: str, path: str, body: object = None, *, timeout_seconds: float = 30) -> Any:
         """Send one request; return the decoded response or None.
 
-        Raises urllib.error.URLError and its subclass HTTPError.
+        Raises urllib.error.URLError and its subclass HTTPError, or TimeoutError if it says nothing for so long.
         """
         request = urllib.request.Request(
             self._base + path,
@@ -32,7 +32,7 @@ class Management:
             data=None if body is None else json.dumps(body).encode(),
             headers={"authorization": self._authorization, "content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 

@@ -1,5 +1,7 @@
 """The overview counts messages and consumers, and says how long the oldest message has waited at most that is known."""
 
+import asyncio
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from scripts.commands.problems import CommandError
+from scripts.console import queue_depths
 from scripts.console.queue_depths import QueueDepth, QueueWatch
 from tests.broker import TIERS_SECONDS, Broker, declare_some
 
@@ -54,6 +57,16 @@ async def test_the_management_interface_says_how_deep_queues_are(variables: pyte
     with pytest.raises(CommandError, match="not looked at") as gone:
         await QueueWatch().read()
     assert "secret" not in gone.value.text
+
+
+async def test_an_interface_that_says_nothing_keeps_the_page_waiting_for_seconds_only(
+    variables: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        variables.setattr(queue_depths, "ANSWER_SECONDS", 0.1)
+        variables.setenv("OMS_MANAGEMENT_URL", f"http://ana:secret@127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(CommandError, match="not looked at"):
+            await asyncio.wait_for(QueueWatch().read(), 20)
 
 
 async def test_without_it_the_broker_itself_counts(variables: pytest.MonkeyPatch, broker: Broker) -> None:
