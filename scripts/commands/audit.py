@@ -102,7 +102,8 @@ def audit(
         count = counted(sum(finding.violations for finding in others), "refund")
         say(f"oms: {count} above what was captured, to get back\n  next: oms payments excess")
     if violated := [finding for finding in found if finding.violations and finding.ours]:
-        say(f"oms: {len(violated)} of {len(found)} invariants violated\n  next: oms order show ID")
+        then = "oms order show ID; oms repair, which shows what was lost for good"
+        say(f"oms: {len(violated)} of {len(found)} invariants violated\n  next: {then}")
         raise typer.Exit(Code.DIFFERENT)
     say(f"all {len(found)} invariants hold")
 

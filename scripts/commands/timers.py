@@ -146,7 +146,8 @@ def _intervene(
     _refuse(plans, verb)
     if agreed(f"{verb} {counted(len(plans), 'timer')}?", dry_run=dry_run, yes=yes):
         _refuse(run(work(act=True)), verb)
-        say(f"{'fired' if firing else 'cancelled'} {counted(len(plans), 'timer')} as {done_by()}")
+        undo = "" if firing else "\n  next: oms repair, which starts them again while their orders wait"
+        say(f"{'fired' if firing else 'cancelled'} {counted(len(plans), 'timer')} as {done_by()}{undo}")
 
 
 async def _chosen(tx: Transaction, kind: TimerKind, keys: Sequence[int]) -> Sequence[Mapping[str, Any]]:

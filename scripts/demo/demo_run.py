@@ -29,6 +29,7 @@ from scripts.servers.find import Servers
 from scripts.servers.ports import free_ports
 
 READ_SECONDS = 1.0
+ALL_PLACED = "all orders are placed; Ctrl-C ends it with an audit"
 IDLE_READS = 3
 """A message in a worker's hands is in no count, but it does not stay there for three reads."""
 ENDING_SECONDS = 40
@@ -160,6 +161,8 @@ class DemoRun:
                 idle_reads = idle_reads + 1 if done else 0
                 if standstill.since(self._signature):
                     break
+            elif self._placed_all():
+                self.view_data.note = ALL_PLACED
             await asyncio.sleep(READ_SECONDS)
         if idle_reads < IDLE_READS:
             why = "interrupted" if self.interrupted.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
@@ -171,8 +174,10 @@ class DemoRun:
         return f"about {left:.0f} s to the end; " if left > 0 else ""
 
     def _drains(self) -> bool:
-        placed_all = self.client.report.get("phase") == "draining"
-        return self.draining.is_set() or (self.options.exit and placed_all)
+        return self.draining.is_set() or (self.options.exit and self._placed_all())
+
+    def _placed_all(self) -> bool:
+        return self.client.report.get("phase") == "draining"
 
     def _signature(self) -> object:
         report, status = self.client.report, self.view_data.status
