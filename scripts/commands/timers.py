@@ -50,9 +50,9 @@ def list_(
 ) -> None:
     """List the timers that will be woken soon, or should have been, the next first.
 
-    `key` is the id of what waits: an order, a payment attempt, a refund, a waybill, a case or a dispute. `wakes` counts
-    how often timer.due was sent for it in a row, and `next_wake` is when it will be sent again. If that was often, no
-    worker handles timer.due, or the timer waits for what `oms order explain ID` names.
+    `key` is the id of what waits: an order, a payment attempt, a refund, a waybill, a case, a dispute or a group of
+    buyers. `wakes` counts how often timer.due was sent for it in a row, and `next_wake` is when it will be sent again.
+    If that was often, no worker handles timer.due, or the timer waits for what `oms order explain ID` names.
 
     \b
     Examples:
