@@ -61,7 +61,7 @@ def publish(
       OMS_OPERATOR_AMQP_URL=amqp://oms-operator:secret@broker/ oms publish refund.request refund.json
       oms publish order.cancel cancel.json --reply-to client.storefront.me
     """
-    model = _model(type, wait=wait)
+    model = _model(type, wait=wait, dry_run=dry_run)
     body = read_body(file, "oms publish TYPE FILE, or - as FILE for stdin")
     _refuse_faults(model, faults(model, body), output)
     if wait and reply_to is not None:
@@ -108,7 +108,7 @@ def _show_answer(sent: Mapping[str, str | None], answer: Answer, output: Format)
     say(f"{sent['type']} ended with {answer.type}")
 
 
-def _model(name: str, *, wait: bool) -> type[Message]:
+def _model(name: str, *, wait: bool, dry_run: bool) -> type[Message]:
     """Find a model by its type, with or without version. Raises CommandError if upstream cannot send such messages."""
     versions = [model for model in MODELS.values() if name in (model.TYPE, model.routing_key())]
     sendable = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_UPSTREAM)
@@ -120,7 +120,7 @@ def _model(name: str, *, wait: bool) -> type[Message]:
     if model.KIND is MessageKind.FACT and wait:
         why = "a fact has no outcome: watch the events that follow from it"
         raise CommandError(Code.FAILED, f"nothing comes back for {model.TYPE}", why=why, hint="leave --wait out")
-    if model.KIND not in (*FROM_UPSTREAM, *((MessageKind.QUERY,) if wait else ())):
+    if model.KIND not in (*FROM_UPSTREAM, *((MessageKind.QUERY,) if wait or dry_run else ())):
         is_query = model.KIND is MessageKind.QUERY
         why = "its answer goes to a reply_to" if is_query else f"only this system sends {model.KIND.value} messages"
         hint = "--wait shows the answer" if is_query else f"one of: {', '.join(sendable)}"

@@ -40,15 +40,19 @@ async def read_queues(settings: BrokerSettings, names: Iterable[str]) -> dict[st
     wanted = set(names)
     if management := settings.management_url.get_secret_value():
         url = settings.amqp_url.get_secret_value()
-        vhost = URL(url).path.removeprefix("/") if url else ""
-        rows = await asyncio.to_thread(_listed, management, vhost or "/")
-        return {row["name"]: _reading(row) for row in rows if row["name"] in wanted}
+        vhost = (URL(url).path.removeprefix("/") if url else "") or "/"
+        rows = await asyncio.to_thread(_listed, management, vhost)
+        found = {row["name"]: _reading(row) for row in rows if row["name"] in wanted}
+        if wanted and not found:
+            hint = "OMS_AMQP_URL names the virtual host, OMS_PREFIX begins the names; oms topology declare"
+            raise CommandError(Code.NOTHING, f"the virtual host {vhost} has no queue of ours", hint=hint)
+        return found
     connection = await wire.connect(broker_url(settings), name="oms")
     try:
-        found = await queue_counts(connection, sorted(wanted))
+        counted = await queue_counts(connection, sorted(wanted))
     finally:
         await wire.close(connection)
-    return {name: QueueReading(count.messages, count.consumers) for name, count in found.items()}
+    return {name: QueueReading(count.messages, count.consumers) for name, count in counted.items()}
 
 
 def _listed(management: str, vhost: str) -> list[dict[str, Any]]:

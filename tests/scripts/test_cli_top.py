@@ -70,3 +70,6 @@ def test_a_server_that_is_away_is_named_and_the_other_is_shown(
     assert ("refunds" in half.out, "q quits" in half.out) == (True, False)
     other = oms("top", "--once", "-o", "json", database_url=database_url, amqp_url="amqp://nobody:x@127.0.0.1:1/")
     assert (other.code, list(other.json["unread"]), other.json["queues"]) == (5, ["broker"], [])
+    elsewhere = about | {"amqp_url": "", "management_url": servers.broker.management_url or ""}
+    lost = oms("top", "--once", **elsewhere)
+    assert "broker: " in lost.err, "without the virtual host no queue is found, and the page says so"
