@@ -28,7 +28,7 @@ from workers.handlers import timeouts
 from workers.providers.alipay import Alipay, AlipaySettings
 
 STEPS, ORDERS = 40, 3
-SEEDS = range(5)
+SEEDS = range(4)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from tests.handlers.hold_builders import hold, release
 from workers import shop
 from workers.domain.shop import DeductOn, OnShortage, Policy, Shop
 
-ORDERS, EVENTS = 5, 40
+ORDERS, EVENTS = 4, 32
 ENDED = {"shipped", "delivered", "completed", "cancelled"}
 
 

@@ -217,6 +217,9 @@ async def test_five_hundred_refused_messages_for_one_queue_are_one_warning(capsy
         "routing_key": "stock.commit",
         "message_id": "m",
         "type": "t",
+        "headers": b"{}",
+        "stream": "m",
+        "correlation_id": "c",
         "held_reason": None,
     }
     for _ in range(500):
