@@ -19,9 +19,9 @@ SELECT id, order_id FROM payment_intents WHERE id = ANY($1::bigint[]) AND purpos
 
 -- name: payments.known
 -- $1 providers, $2 trade numbers, $3 kinds. The facts that are recorded already, and their content. Locks: none.
-SELECT provider, trade_no, kind, order_id, intent_id, amount, currency
-FROM payment_facts
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, kind) USING (provider, trade_no, kind);
+SELECT f.provider, f.trade_no, f.kind, f.order_id, f.intent_id, f.amount, f.currency
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (provider, trade_no, kind)
+CROSS JOIN LATERAL (SELECT * FROM payment_facts p WHERE p.provider = k.provider AND p.trade_no = k.trade_no AND p.kind = k.kind OFFSET 0) AS f;
 
 -- name: payments.record
 -- Inserts one row per fact, in sorted order. Fewer rows than given: another transaction recorded the same trade number first.

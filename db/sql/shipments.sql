@@ -6,10 +6,11 @@ SELECT s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outboun
     bool_or(i.given_up) AS given_up, bool_and(i.withdrawn) AS withdrawn,
     coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
     coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
-FROM shipments s
-JOIN shipment_items i ON i.shipment_id = s.id
-WHERE s.id = ANY(ARRAY(SELECT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))) AND ($2::boolean OR s.case_id IS NULL)
-GROUP BY s.id, i.order_id
+FROM unnest(ARRAY(SELECT DISTINCT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))) AS p (id)
+CROSS JOIN LATERAL (SELECT * FROM shipments f WHERE f.id = p.id OFFSET 0) AS s
+CROSS JOIN LATERAL (SELECT * FROM shipment_items m WHERE m.shipment_id = p.id OFFSET 0) AS i
+WHERE $2::boolean OR s.case_id IS NULL
+GROUP BY s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.ended, s.case_id, s.to_buyer
 ORDER BY s.id, i.order_id;
 
 -- name: shipments.in_use
@@ -31,7 +32,7 @@ CROSS JOIN LATERAL (
     WHERE s.carrier = k.carrier AND s.tracking_no = k.tracking_no
     ORDER BY EXISTS (SELECT FROM shipment_items m WHERE m.shipment_id = s.id AND m.order_id = k.order_id) DESC, s.ended, s.id DESC
     LIMIT 1) AS parcel
-JOIN shipment_items i ON i.shipment_id = parcel.id;
+CROSS JOIN LATERAL (SELECT m.order_id FROM shipment_items m WHERE m.shipment_id = parcel.id OFFSET 0) AS i;
 
 -- name: shipments.insert
 -- $1 ids, $2 carriers, $3 tracking numbers, $4 warehouses, $5 states, $6 delayed, $7 and $8 times, $9 ended, $10 cases whose

@@ -28,6 +28,7 @@ SETTLE_SECONDS = 3.0
 FRAMING = {"BEGIN": "begin", "COMMIT": "commit", "inbox.claim": "claim"}
 """Statements of the runtime that have a stage of their own."""
 TYPES = "types, once for each connection"
+APPENDS = ("outbox.append", "outbox.append_about_orders")
 
 
 @dataclass
@@ -146,7 +147,7 @@ def _stages(spans: Sequence[Span], queries: Sequence[Span], relayed: Sequence[Sp
     for span in queries:
         seconds.setdefault(_stage_of(span["statement"]), []).append(span["seconds"])
     batches, appends = _seconds(spans, "batch"), _seconds(spans, "append")
-    rendered = max(0.0, sum(appends) - sum(seconds.get("outbox.append", [])))
+    rendered = max(0.0, sum(appends) - sum(sum(seconds.get(name, [])) for name in APPENDS))
     seconds["python: rows of the outbox"] = [rendered]
     seconds["python: all else in the batch"] = [sum(batches) - sum(s["seconds"] for s in queries) - rendered]
     seconds["acknowledge"] = _seconds(spans, "acknowledge")
