@@ -72,6 +72,9 @@ LOOKUPS_ONLY = {
 Plans are kept, so one that is made while a table or the partition of a new month is small must also be right when it is
 large: an index that is read whole, as hash and merge joins do, would be slow then, also for a foreign key. And a plan
 is made once: PostgreSQL would plan each batch of one message anew, which takes longer than to execute it.
+
+Without hash joins a plain join may read an index whole for each row of a batch, if it is planned while the table is
+small. So a statement looks rows up with CROSS JOIN LATERAL (SELECT ... OFFSET 0).
 """
 
 
