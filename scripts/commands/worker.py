@@ -1,18 +1,19 @@
 """`oms worker` handles the messages of the queues."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
-from messages.topology import TAKEN, messages_of
+from messages.topology import messages_of
 from outbox.declare import TopologyError
 from scripts.commands import command_app
 from scripts.commands.connections import BrokerSettings, process_settings
 from scripts.commands.output import Format, Output
 from scripts.commands.problems import Code, CommandError
 from workers.app import main as serve
-from workers.routes import ROUTES, with_carriers
+from workers.routes import ROUTES, with_carriers, with_media
 
 DEAD_LETTERS = "dead-letters"  # stands for every <queue>.dlq and for the unrouted queue
 app = command_app()
@@ -47,8 +48,9 @@ def worker(
       oms worker --queues dead-letters
       oms worker --queues stock --dry-run
     """
-    carriers = BrokerSettings(amqp_url="amqp://").carriers
-    served = chosen(queues, [route.queue for route in with_carriers(ROUTES, carriers)])
+    shop = BrokerSettings(amqp_url="amqp://")
+    known = with_media(with_carriers(ROUTES, shop.carriers), shop.notifications)
+    served = chosen(queues, [route.queue for route in known])
     process_settings()
     if dry_run:
         from scripts.commands.worker_check import check_worker  # noqa: PLC0415 (a worker starts without its modules)
@@ -68,8 +70,12 @@ def chosen(queues: str, known: Sequence[str]) -> tuple[str, ...]:
     parked = [name for name in known if not messages_of(name)]
     unknown = sorted({*named} - {*known, DEAD_LETTERS})
     if unknown:
-        why = f"the queues are: {', '.join([*TAKEN, DEAD_LETTERS])}"
+        taken = [*(name for name in known if name not in parked), DEAD_LETTERS]
+        close = get_close_matches(unknown[0], taken, n=1)
         raise CommandError(
-            Code.FAILED, f"no handler serves {', '.join(unknown)}", why=why, hint="oms worker --queues stock"
+            Code.FAILED,
+            f"no handler serves {', '.join(unknown)}",
+            why=f"the queues are: {', '.join(taken)}",
+            hint=f"oms worker --queues {close[0] if close else 'stock'}",
         )
     return tuple(queue for name in named for queue in (parked if name == DEAD_LETTERS else [name]))

@@ -56,7 +56,10 @@ def test_the_broker_is_compared_with_this_version_and_a_worker_says_whether_it_c
 
     broken = oms("worker", "--dry-run", "--queues", "stock")
     assert (broken.code, f"broker, queues: missing: {names.queue('stock')}" in broken.err) == (3, True)
-    assert oms("worker", "--dry-run", "--queues", "stok").code == 1
+    assert "next: oms worker --queues stock" in oms("worker", "--dry-run", "--queues", "stok").err
+    notifying = oms("worker", "--dry-run", "--queues", "buyer-notifications,dead-letters", notifications="email")
+    parked = f"{names.queue('buyer-notifications')}.dlq, {names.queue('notification-calls.email')}.dlq"
+    assert f"missing: {names.queue('buyer-notifications')}, {parked}" in notifying.err
     assert oms("worker", "--dry-run", database_url="postgresql://nobody@127.0.0.1:1/none").code == 5
     assert oms("worker", "--dry-run", encryption_keys="nonsense").code == 1
 
