@@ -38,9 +38,15 @@ _REQUIREMENT_IDS = re.compile(r" ?\((?:(?:S[0-4]|C|INV|R)-\d\d|to|,| )+\)")
 _PERSISTENT = 2
 
 
-def documents(examples: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every document of the contract, by its path in the contract's folder. `examples` has a body by type."""
-    shown = {type_: {"examples": [example]} for type_, example in examples.items()}
+def documents(examples: Mapping[str, Any], minimal_examples: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every document of the contract, by its path in the contract's folder.
+
+    Both kinds of examples have a body by type: one with every field, and for some types one with the fewest.
+    """
+    shown = {
+        type_: {"examples": [example, *([minimal_examples[type_]] if type_ in minimal_examples else [])]}
+        for type_, example in examples.items()
+    }
     schemas = {schema_path(model.TYPE): schema_of(model) | shown.get(model.TYPE, {}) for model in PUBLISHED}
     return {ASYNCAPI: _asyncapi(), CODES: _codes(), **schemas}
 

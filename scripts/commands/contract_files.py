@@ -10,23 +10,38 @@ from typing import Any
 
 import orjson
 
-from scripts.commands.contract_documents import ASYNCAPI, CODES, SCHEMAS, schema_path
+from scripts.commands.contract_documents import ASYNCAPI, CODES, SCHEMAS, documents, schema_path
 from scripts.commands.problems import Code, CommandError
 
 IN_CHECKOUT = "messages/contracts"
 
 
+def contract_now(folder: Path) -> dict[str, Any]:
+    """Return the documents of this version's contract, by path."""
+    return documents(examples(folder), minimal_examples(folder))
+
+
 def examples(folder: Path) -> dict[str, Any]:
-    """Return an example of each type: from the tests of a checkout, else from the contract that the image carries."""
-    wire = folder.parents[1] / "tests/golden/wire"
-    if wire.is_dir():
-        return {path.name.removesuffix(".json"): _json(path.read_bytes(), str(path)) for path in wire.glob("*.json")}
+    """Return an example of each type, with every field.
+
+    It comes from the tests of a checkout, else from the contract that the image carries.
+    """
+    return _examples(folder, "wire", 0)
+
+
+def minimal_examples(folder: Path) -> dict[str, Any]:
+    """Return an example with the fewest fields that do something, of the types that have many more."""
+    return _examples(folder, "minimal", 1)
+
+
+def _examples(folder: Path, name: str, place: int) -> dict[str, Any]:
+    """The examples of a folder of the tests, which a schema of the contract has at this place of its examples."""
+    golden = folder.parents[1] / "tests/golden" / name
+    if golden.is_dir():
+        return {path.name.removesuffix(".json"): _json(path.read_bytes(), str(path)) for path in golden.glob("*.json")}
     schemas = {path.name.removesuffix(".json"): path for path in (folder / SCHEMAS).glob("*.json")}
-    return {
-        type_: shown[0]
-        for type_, path in schemas.items()
-        if (shown := _json(path.read_bytes(), str(path)).get("examples"))
-    }
+    shown = {type_: _json(path.read_bytes(), str(path)).get("examples", ()) for type_, path in schemas.items()}
+    return {type_: those[place] for type_, those in shown.items() if len(those) > place}
 
 
 def text(document: Any) -> bytes:

@@ -33,7 +33,7 @@ TOPICS_AS_ONE = {"orders": "order", "warehouses": "warehouse"}
 @dataclass(frozen=True)
 class ShownMessage:
     """One message as the page shows it. `answers` are the types that end it, `answer_of` those that it ends.
-    `key` names the fields by which a repeat is known."""
+    `key` names the fields by which a repeat is known. `examples` are bodies, by what they are called."""
 
     type: str
     topic: str
@@ -44,7 +44,7 @@ class ShownMessage:
     exchange: str
     routing_key: str
     fields: Sequence[FieldRow]
-    example: str
+    examples: Mapping[str, str]
     answers: Sequence[str]
     answer_of: Sequence[str]
     codes: Sequence[str]
@@ -94,7 +94,6 @@ def _shown(type_: str, documents: Document) -> ShownMessage:
     message = asyncapi["components"]["messages"][type_]
     paragraphs = [" ".join(part.split()) for part in schema.get("description", "").split("\n\n") if part]
     every = asyncapi["components"]["messages"].items()
-    examples = schema.get("examples") or [{}]
     routing_key = type_.rsplit(".", 1)[0]
     return ShownMessage(
         type=type_,
@@ -106,12 +105,19 @@ def _shown(type_: str, documents: Document) -> ShownMessage:
         exchange=_exchange(type_, asyncapi),
         routing_key=routing_key,
         fields=rows(schema),
-        example=json.dumps(examples[0], indent=2, ensure_ascii=False),
+        examples=_examples(schema.get("examples") or [{}]),
         answers=message.get("x-answers", ()),
         answer_of=[other for other, about in every if type_ in about.get("x-answers", ())],
         codes=message.get("x-codes", ()),
         key=message.get("x-key", ()),
     )
+
+
+def _examples(bodies: Sequence[Any]) -> dict[str, str]:
+    """The bodies as texts, that with the fewest fields first, since a newcomer begins with it."""
+    titles = ("An example with the fewest fields", "An example with every field") if len(bodies) > 1 else ("",)
+    texts = [json.dumps(body, indent=2, ensure_ascii=False) for body in reversed(bodies)]
+    return dict(zip(titles, texts, strict=True))
 
 
 def _exchange(type_: str, asyncapi: Document) -> str:

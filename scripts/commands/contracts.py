@@ -7,17 +7,16 @@ from typing import Annotated
 import typer
 
 import messages
-from messages.base import Message
-from messages.registry import MODELS
+from messages.base import Message, MessageKind
 from scripts.commands import command_app
 from scripts.commands.body_faults import faults
 from scripts.commands.body_files import read_body
 from scripts.commands.contract_breaks import breaks
 from scripts.commands.contract_clients import client_files
-from scripts.commands.contract_documents import documents
-from scripts.commands.contract_files import contract_at, differences, examples, write
+from scripts.commands.contract_files import contract_at, contract_now, differences, examples, minimal_examples, write
 from scripts.commands.contract_page import PAGE
 from scripts.commands.contract_page import page as page_of
+from scripts.commands.message_types import like, versions
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -37,7 +36,7 @@ def export(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if files differ.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Write the contract: index.html for people, asyncapi.json, codes.json, and schemas/TYPE.json with an example each.
+    """Write the contract: index.html for people, asyncapi.json, codes.json, and schemas/TYPE.json with examples.
 
     A file of a type that is gone is deleted from the folder if its asyncapi.json names it. In a checkout it also writes
     the types of the clients in messages/clients.
@@ -48,7 +47,7 @@ def export(
       oms contracts export --check
       oms contracts export /tmp/contract
     """
-    contract = documents(examples(FOLDER))
+    contract = contract_now(FOLDER)
     made = {folder: contract | {PAGE: page_of(contract)}}
     if folder == FOLDER and CLIENTS.is_dir():
         made[CLIENTS] = client_files(contract)
@@ -78,12 +77,35 @@ def page(
       oms contracts page --out contract.html
       oms contracts page | ssh docs.example tee /var/www/oms/index.html > /dev/null
     """
-    made = page_of(documents(examples(FOLDER)))
+    made = page_of(contract_now(FOLDER))
     if out is None:
         sys.stdout.write(made)
         return
     write(out.parent, {out.name: made}, [{"file": out.name}])
     say(f"the page is {out}")
+
+
+@app.command()
+def example(
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as order.create.")],
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Show every field.")] = False,
+) -> None:
+    """Write an example of a message's body as JSON, with the fewest fields that do something, to begin with.
+
+    \b
+    Examples:
+      oms contracts example order.create > order.json
+      oms contracts example order.create --full
+    """
+    model = _model(type, "oms contracts example")
+    if model.KIND is MessageKind.INTERNAL:
+        why = "it stays between queues of oms"
+        raise CommandError(
+            Code.NOTHING, f"{model.TYPE} has no example", why=why, hint="oms contracts example order.create"
+        )
+    shown = examples(FOLDER) | ({} if full else minimal_examples(FOLDER))
+    write_json(shown[model.TYPE])
 
 
 @app.command()
@@ -103,7 +125,7 @@ def check(
       oms contracts check --against v0.1.0 -o json | jq -r '.[].affects'
       oms contracts check --against /tmp/contract
     """
-    found = [vars(one) for one in breaks(contract_at(against, FOLDER), documents(examples(FOLDER)))]
+    found = [vars(one) for one in breaks(contract_at(against, FOLDER), contract_now(FOLDER))]
     write_json(found) if output is Format.JSON else write_table(found)
     if found:
         hint = "keep the version as it was, and make a new version of the message"
@@ -116,7 +138,7 @@ def validate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file with the body in JSON; - reads stdin.")],
     *,
     type: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="Such as order.create.v1. Default: the name of the file.")
+        str | None, typer.Option(metavar="TYPE", help="Such as order.create. Default: the name of the file.")
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -128,10 +150,10 @@ def validate(
     \b
     Examples:
       oms contracts validate order.create.v1.json
-      oms contracts validate body.json --type order.create.v1
+      oms contracts validate body.json --type order.create
       jq .body letter.json | oms contracts validate - --type payment.result.v1 -o json
     """
-    model = _model(type or Path(file).name.removesuffix(".json"))
+    model = _model(type or Path(file).name.removesuffix(".json"), "oms contracts validate FILE --type")
     body = read_body(file, "oms contracts validate FILE, or - as FILE for stdin")
     found = faults(model, body)
     write_json(found) if output is Format.JSON else write_table(found)
@@ -140,10 +162,12 @@ def validate(
     say(f"the body is a valid {model.TYPE}")
 
 
-def _model(name: str) -> type[Message]:
-    """Return the model of a type with its version. Raises CommandError."""
-    if name in MODELS:
-        return MODELS[name]
-    near = [type_ for type_, model in MODELS.items() if model.routing_key() == name]
-    hint = f"--type {near[-1]}" if near else "--type TYPE, one of the names in messages/contracts/schemas"
-    raise CommandError(Code.NOTHING, f"no message type {name}", hint=hint)
+def _model(name: str, typed: str) -> type[Message]:
+    """Return the model of a type, of its newest version if the name has none. Raises CommandError."""
+    if found := versions(name):
+        return found[-1]
+    near = like(name)
+    why = f"there is {' and '.join(near)}" if near else "messages/contracts/schemas has all types"
+    raise CommandError(
+        Code.NOTHING, f"no message type {name}", why=why, hint=f"{typed} {near[-1] if near else 'order.create'}"
+    )

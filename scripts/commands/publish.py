@@ -13,6 +13,7 @@ from scripts.commands.body_faults import faults
 from scripts.commands.body_files import read_body
 from scripts.commands.code_meanings import CODES
 from scripts.commands.message_sending import Answer, request, send
+from scripts.commands.message_types import versions
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -110,13 +111,13 @@ def _show_answer(sent: Mapping[str, str | None], answer: Answer, output: Format)
 
 def _model(name: str, *, wait: bool, dry_run: bool) -> type[Message]:
     """Find a model by its type, with or without version. Raises CommandError if upstream cannot send such messages."""
-    versions = [model for model in MODELS.values() if name in (model.TYPE, model.routing_key())]
+    found = versions(name)
     sendable = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_UPSTREAM)
-    if not versions:
+    if not found:
         why = f"the types are: {', '.join(sendable)}"
         close = get_close_matches(name, sendable, n=1) or ["order.create"]
         raise CommandError(Code.FAILED, f"no message type {name}", why=why, hint=f"oms publish {close[0]} FILE")
-    model = max(versions, key=lambda version: int(version.TYPE.rsplit(".v", 1)[1]))
+    model = found[-1]
     if model.KIND is MessageKind.FACT and wait:
         why = "a fact has no outcome: watch the events that follow from it"
         raise CommandError(Code.FAILED, f"nothing comes back for {model.TYPE}", why=why, hint="leave --wait out")

@@ -1,4 +1,7 @@
-"""One example of every message, as its JSON crosses the wire: wire/<type>.json."""
+"""One example of every message, as its JSON crosses the wire: wire/<type>.json. It has every field.
+
+Of messages that have many fields minimal/<type>.json has the fewest that do something: newcomers begin with it.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -8,6 +11,9 @@ import orjson
 
 FOLDER = Path(__file__).parent / "wire"
 EXAMPLES: dict[str, Path] = {path.name.removesuffix(".json"): path for path in sorted(FOLDER.glob("*.json"))}
+MINIMAL: dict[str, Path] = {
+    path.name.removesuffix(".json"): path for path in sorted(FOLDER.with_name("minimal").glob("*.json"))
+}
 
 
 @cache
@@ -19,3 +25,8 @@ def raw(type_: str) -> bytes:
 def example(type_: str) -> Any:
     """The body of the example."""
     return orjson.loads(raw(type_))
+
+
+def minimal(type_: str) -> Any:
+    """The body of the example with the fewest fields."""
+    return orjson.loads(MINIMAL[type_].read_bytes())

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from messages.base import MessageKind, Part
 from messages.registry import MODELS
 from messages.topology import TAKEN, TO_CARRIERS, TO_MEDIA
-from tests.golden.examples import EXAMPLES, example, raw
+from tests.golden.examples import EXAMPLES, MINIMAL, example, minimal, raw
 from tests.golden.shape import breaks, shape
 
 APPROVED = Path(__file__).parent / "types.approved.json"
@@ -40,6 +40,26 @@ def test_an_example_reads_and_is_written_as_it_was() -> None:
         message = model.model_validate_json(raw(type_))
         assert orjson.loads(message.model_dump_json()) == example(type_), type_
         assert model.model_validate_json(message.model_dump_json()) == message, type_
+
+
+SENSELESS_WITHOUT = {
+    "after_sale.apply.v1": {"reason_code"},
+    "order.create.v1": {"items", "address"},
+    "order.list.v1": {"user_id"},
+    "order.preview.v1": {"items"},
+    "promotion.upsert.v1": {"steps"},
+    "settings.set.v1": {"payment_window_seconds"},
+}
+"""Fields of minimal examples that the schema does not require and that we refuse or do nothing without."""
+
+
+def test_a_minimal_example_reads_and_has_no_field_that_can_be_left_out() -> None:
+    for type_ in MINIMAL:
+        body = minimal(type_)
+        MODELS[type_].model_validate_json(orjson.dumps(body))
+        required = {name for name, field in MODELS[type_].model_fields.items() if field.is_required()}
+        assert set(body) == required | SENSELESS_WITHOUT.get(type_, set()), type_
+        assert len(body) < len(example(type_)), type_
 
 
 def unset(part: BaseModel, path: str = "") -> Iterator[str]:

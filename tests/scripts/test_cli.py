@@ -60,8 +60,8 @@ def test_the_version_is_printed_and_nothing_else(oms: Oms) -> None:
     assert (result.code, result.out, result.err) == (0, "oms 2.7.1\n", "")
 
 
-WITHOUT_JSON = {("worker",), ("relay",), ("stub",), ("console",), ("contracts", "page")}
-"""Commands that run until they are stopped, and write logs in place of a result; and one that writes HTML."""
+WITHOUT_JSON = {("worker",), ("relay",), ("stub",), ("console",), ("contracts", "page"), ("contracts", "example")}
+"""Commands that run until they are stopped, and write logs in place of a result; one writes HTML, one JSON alone."""
 
 
 @pytest.mark.parametrize("words", [path for path, _ in commands() if path not in WITHOUT_JSON], ids=" ".join)

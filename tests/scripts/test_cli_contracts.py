@@ -18,12 +18,12 @@ from scripts.commands.answers import ANSWERS
 from scripts.commands.code_meanings import CODES as CODE_MEANINGS
 from scripts.commands.contract_breaks import breaks, schema_breaks
 from scripts.commands.contract_clients import PYTHON, TYPESCRIPT, class_name, client_files
-from scripts.commands.contract_documents import ASYNCAPI, CODES, PUBLISHED, documents, schema_of, schema_path
-from scripts.commands.contract_files import contract_at, examples, text
+from scripts.commands.contract_documents import ASYNCAPI, CODES, PUBLISHED, schema_of, schema_path
+from scripts.commands.contract_files import contract_at, contract_now, examples, minimal_examples, text
 from scripts.commands.contract_page import PAGE
 from scripts.commands.contracts import FOLDER
 from scripts.commands.field_meanings import MEANINGS
-from tests.golden.examples import EXAMPLES, example, raw
+from tests.golden.examples import EXAMPLES, MINIMAL, example, minimal, raw
 from tests.scripts.oms_command import Oms
 
 Document = dict[str, Any]
@@ -48,7 +48,7 @@ def test_each_message_that_crosses_our_border_has_a_schema_an_example_and_its_se
     assert set(contract) == {ASYNCAPI, CODES, *map(schema_path, border)}
     for type_, model in border.items():
         schema = contract[schema_path(type_)]
-        assert schema["examples"] == [example(type_)], type_
+        assert schema["examples"] == [example(type_), *([minimal(type_)] if type_ in MINIMAL else [])], type_
         closed = '"additionalProperties": false' in text(schema).decode()
         assert closed is (model.KIND in FROM_OUTSIDE), f"{type_}: what we send gains fields, what we read does not"
         assert messages[type_]["x-senders"] == ["oms"] or model.KIND in FROM_OUTSIDE
@@ -128,6 +128,18 @@ def test_an_image_takes_the_examples_from_the_contract_that_it_carries(tmp_path:
     carried = tmp_path / "messages/contracts"
     shutil.copytree(FOLDER, carried)
     assert examples(carried) == {type_: example(type_) for type_ in EXAMPLES if (carried / schema_path(type_)).exists()}
+    assert minimal_examples(carried) == {type_: minimal(type_) for type_ in MINIMAL}
+
+
+def test_a_newcomer_begins_with_the_fewest_fields_and_may_see_every_field(oms: Oms) -> None:
+    short, full = oms("contracts", "example", "order.create"), oms("contracts", "example", CREATE, "--full")
+    assert (short.json, full.json) == (minimal(CREATE), example(CREATE))
+    assert oms("contracts", "example", "order.cancel").json == example("order.cancel.v1")
+    for type_, words in (("order.creat", "oms contracts example order.create"), ("stock.reserve", "stays between")):
+        found = oms("contracts", "example", type_)
+        assert (found.code, words in found.err) == (2, True), found.err
+    page = (FOLDER / PAGE).read_text("utf-8").partition(f'id="{CREATE}"')[2].partition("</details>")[0]
+    assert page.index("with the fewest fields of") < page.index("with every field of")
 
 
 def test_an_export_repairs_a_folder_and_deletes_what_is_of_no_message(oms: Oms, tmp_path: Path) -> None:
@@ -263,7 +275,7 @@ CONTRACTS_CHANGED: list[tuple[Callable[[Document], Any], tuple[str, str] | None]
 
 
 def test_a_break_says_which_type_or_code_and_whom_it_affects(contract: Document) -> None:
-    assert breaks(contract, documents(examples(FOLDER))) == []
+    assert breaks(contract, contract_now(FOLDER)) == []
     for change, expected in CONTRACTS_CHANGED:
         new = orjson.loads(orjson.dumps(contract))
         change(new)
@@ -316,7 +328,10 @@ def test_a_body_is_checked_by_the_type_of_its_file_and_every_fault_is_named(oms:
     event.write_bytes(raw(CREATED))
     assert oms("contracts", "validate", str(event), "--type", CREATED).code == 0
     assert oms("contracts", "validate", str(event), "--type", CREATE).code == 3
-    for arguments, code in (((str(event),), 2), ((str(event), "--type", "order.create"), 2), (("no.json",), 2)):
-        assert oms("contracts", "validate", *arguments).code == code
+    assert oms("contracts", "validate", str(event), "--type", "order.created").code == 0
+    for arguments in ((str(event),), (str(event), "--type", "order.created.v9"), ("no.json",)):
+        unknown = oms("contracts", "validate", *arguments)
+        assert (unknown.code, unknown.err.count("\n  next: oms contracts validate FILE --type")) == (2, 1)
+    assert "there is order.create.v1" in oms("contracts", "validate", str(event), "--type", "order.create.v9").err
     missing = oms("contracts", "validate", str(tmp_path / "no.json"), "--type", CREATE)
     assert (missing.code, "no.json cannot be read" in missing.err) == (1, True)
