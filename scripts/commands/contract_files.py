@@ -111,18 +111,20 @@ def _of_folder(folder: Path) -> dict[str, bytes]:
 
 
 def _of_commit(ref: str, root: Path) -> dict[str, bytes]:
-    commit = _git(root, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
-    listed = _git(root, "ls-tree", "-r", "--name-only", commit, "--", IN_CHECKOUT)
+    commit = _git(root, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}", about=ref).decode().strip()
+    listed = _git(root, "ls-tree", "-r", "--name-only", commit, "--", IN_CHECKOUT, about=ref)
     if not listed:
         return {}
-    with tarfile.open(fileobj=io.BytesIO(_git(root, "archive", "--format=tar", commit, IN_CHECKOUT))) as archive:
+    with tarfile.open(
+        fileobj=io.BytesIO(_git(root, "archive", "--format=tar", commit, IN_CHECKOUT, about=ref))
+    ) as archive:
         members = [member for member in archive if member.isfile() and member.name.endswith(".json")]
         files = [(member.name, archive.extractfile(member)) for member in members]
         return {name.removeprefix(f"{IN_CHECKOUT}/"): file.read() for name, file in files if file is not None}
 
 
-def _git(root: Path, *arguments: str) -> bytes:
-    """Run git in the checkout. Raises CommandError with its last words."""
+def _git(root: Path, *arguments: str, about: str) -> bytes:
+    """Run git in the checkout about what a person named. Raises CommandError with what to type."""
     try:
         ran = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
     except FileNotFoundError as error:
@@ -131,10 +133,11 @@ def _git(root: Path, *arguments: str) -> bytes:
             Code.FAILED, "commits cannot be read", why=why, hint="name a folder: --against DIR"
         ) from error
     if ran.returncode != 0:
-        words = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise CommandError(
-            Code.NOTHING, "there is no such commit or folder", why="".join(words[-1:]), hint="git log --oneline"
-        )
+        why = "git knows no commit, branch or tag of this name here"
+        hint = "oms contracts check --against HEAD; others: git branch --all, git tag, git log --oneline"
+        if not (root / ".git").exists():
+            why, hint = "there are no commits without a checkout", "oms contracts check --against DIR, with an export"
+        raise CommandError(Code.NOTHING, f"there is no commit or folder {about}", why=why, hint=hint)
     return ran.stdout
 
 

@@ -121,8 +121,8 @@ def check(
 
     \b
     Examples:
-      oms contracts check --against origin/main
-      oms contracts check --against v0.1.0 -o json | jq -r '.[].affects'
+      oms contracts check --against HEAD
+      oms contracts check --against origin/HEAD -o json | jq -r '.[].affects'
       oms contracts check --against /tmp/contract
     """
     found = [vars(one) for one in breaks(contract_at(against, FOLDER), contract_now(FOLDER))]

@@ -303,6 +303,9 @@ def test_what_has_no_contract_and_what_is_no_commit_is_an_error(oms: Oms, tmp_pa
     (tmp_path / "broken" / ASYNCAPI).write_bytes(b"{}")
     for place, code in ((tmp_path, 2), (tmp_path / "whole", 1), (tmp_path / "broken", 1), ("no-such", 2), ("-o", 2)):
         assert oms("contracts", "check", f"--against={place}").code == code, place
+    unknown = oms("contracts", "check", "--against", "v9.9.9").err
+    assert "there is no commit or folder v9.9.9" in unknown
+    assert "next: oms contracts check --against HEAD; others: git branch --all" in unknown
 
 
 def test_the_contract_of_a_commit_is_that_of_its_files(tmp_path: Path, contract: Document) -> None:
