@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from messages.base import Actor, ExternalId, Moment, OrderId, Query, Reply
+from messages.base import Actor, ExternalId, Moment, OrderId, Part, Query, Reply
 from messages.roles import FOR_BUYERS, Role
 
 
@@ -32,6 +32,21 @@ class GroupDescribed(Reply):
     opened_at: Moment
     ended_at: Moment | None
     order_ids: tuple[OrderId, ...] = ()
+
+
+class GroupShown(Part):
+    """The group of buyers of an order, as in group.described.
+
+    Its orders become `otherwise` if it has not formed by its `deadline`; once it has ended, `otherwise` is None.
+    """
+
+    group_id: str
+    state: str
+    size: int
+    seated: int
+    paid: int
+    deadline: Moment
+    otherwise: str | None
 
 
 QUERIES = (GroupGet,)

@@ -24,6 +24,7 @@ from messages.base import (
     RequestId,
 )
 from messages.dispute_queries import DisputeOfPayment
+from messages.group_queries import GroupShown
 from messages.orders import Amounts
 from messages.roles import FOR_BUYERS, Role
 
@@ -270,7 +271,7 @@ class OrderDescribed(Reply):
 
     `exchanges` are the exchange orders of its cases, the oldest first. An exchange order has itself in `replaces`.
     Its goods are promised to leave until `ship_by`. Operators alone see their `note`, its phone numbers masked unless
-    there is a `reveal_reason`.
+    there is a `reveal_reason`. `group` is the group of buyers that it is bought in.
     """
 
     TYPE: ClassVar[str] = "order.described.v1"
@@ -313,6 +314,7 @@ class OrderDescribed(Reply):
     commented: bool = False
     ship_by: Moment | None = None
     note: str | None = None
+    group: GroupShown | None = None
 
 
 class PaymentDescribed(Reply):

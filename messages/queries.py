@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints
 
 from messages.base import Actor, Amount, AnyInt, CodeText, Currency, ExternalId, OrderId, Part, Query, Reply
+from messages.group_queries import GroupShown
 from messages.orders import LINES_MAX, Amounts, CreateLine
 from messages.roles import FOR_BUYERS, Role
 
@@ -26,6 +27,7 @@ class OrderPreview(Query):
     coupon_id: ExternalId | None = None
     use_points: AnyInt = 0
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    group_id: ExternalId | None = None
 
 
 class PreviewUser(Part):
@@ -89,7 +91,8 @@ class OrderPreviewed(Reply):
     """The answer to order.preview, for a confirm page (S4-03).
 
     With a `refusal` there are no amounts, and lines, if they have a price, are priced without coupon and points.
-    `points_used` may be less than was requested; `points_usable` is the most that this order could use.
+    `points_used` may be less than was requested; `points_usable` is the most that this order could use. `group` is the
+    group of buyers as it is without this order; one that does not exist is as this order would open it now.
     """
 
     TYPE: ClassVar[str] = "order.previewed.v1"
@@ -101,3 +104,4 @@ class OrderPreviewed(Reply):
     points_used: Amount
     points_usable: Amount
     refusal: PreviewRefusal | None
+    group: GroupShown | None = None

@@ -9,14 +9,6 @@ WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1:
 -- $1 order ids. Their scheduled cancellations.
 SELECT order_id, at, actor_type, unpaid, scheduled_at FROM scheduled_cancellations WHERE order_id = ANY($1::bigint[]);
 
--- name: explanations.groups
--- $1 order ids. The open group of buyers of each, and how many of its orders are paid.
-SELECT b.order_id, g.group_id, g.size, g.deadline,
-    (SELECT count(*) FROM buying_group_orders m CROSS JOIN LATERAL (SELECT state FROM orders o WHERE o.id = m.order_id OFFSET 0) AS o
-     WHERE m.group_key = g.id AND o.state NOT IN ('placing', 'awaiting_payment', 'reinstating', 'cancelled', 'rejected')) AS paid
-FROM buying_group_orders b JOIN buying_groups g ON g.id = b.group_key
-WHERE b.order_id = ANY($1::bigint[]) AND g.state = 'open';
-
 -- name: explanations.captchas
 -- $1 order ids. The captchas that the risk check wants of them.
 SELECT order_id, required_at, until, answers, answered_at FROM captcha_challenges WHERE order_id = ANY($1::bigint[]);

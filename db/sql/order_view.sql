@@ -20,7 +20,8 @@ SELECT id, order_uuid::text AS order_uuid, root_id, parent_id, kind, order_no, r
     deleted, commented, held, ext::text AS ext, created_at, updated_at, expire_at, paid_at, shipped_at, delivered_at, completed_at,
     cancelled_at, coalesce((policy ->> 'ship_within_seconds')::integer, 0) AS ship_within_seconds, policy ->> 'ship_cutoff' AS ship_cutoff,
     policy ->> 'ship_time_zone' AS ship_time_zone, (policy -> 'ship_hours')::text AS ship_hours,
-    reserved, reserved_by, reserved_since, not_taken_at, (SELECT count(*) FROM after_sales c WHERE c.order_id = orders.id) AS cases
+    reserved, reserved_by, reserved_since, not_taken_at, (SELECT count(*) FROM after_sales c WHERE c.order_id = orders.id) AS cases,
+    (policy ->> 'buying_group')::bigint AS group_key
 FROM orders
 LEFT JOIN LATERAL (
     SELECT a.state AS reserved, a.provider AS reserved_by, a.updated_at AS reserved_since, a.not_taken_at
@@ -30,6 +31,14 @@ LEFT JOIN LATERAL (
 ) AS r ON true
 WHERE id = ANY($1::bigint[])
 ORDER BY id;
+
+-- name: order_view.groups
+-- $1 keys of groups of buyers, each with the states of its orders. A group that ended long ago is missing.
+SELECT g.id, g.group_id, g.size, g.deadline, g.state, g.spu_id,
+    ARRAY(SELECT o.state FROM buying_group_orders m CROSS JOIN LATERAL (SELECT state FROM orders f WHERE f.id = m.order_id OFFSET 0) AS o
+          WHERE m.group_key = g.id) AS order_states
+FROM buying_groups g
+WHERE g.id = ANY($1::bigint[]);
 
 -- name: order_view.parent
 -- $1 order ids. The orders that these were split from.

@@ -8,8 +8,10 @@ from db.pool import Transaction
 from messages.base import QueryRejected
 from messages.buying_groups import GroupDue, GroupPaid, OrderGroupFailed, OrderGroupFormed
 from messages.explanations import OrderExplain, OrderExplained
-from messages.group_queries import GroupDescribed, GroupGet
+from messages.group_queries import GroupDescribed, GroupGet, GroupShown
+from messages.order_queries import OrderDescribed, OrderGet
 from messages.payments import ProgressMark
+from messages.queries import OrderPreview, OrderPreviewed
 from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import OPERATOR, book, cancel, captured, user
 from tests.handlers.catalogue_builders import coupon, settings, template
@@ -122,6 +124,61 @@ async def test_who_may_not_join_gets_a_code_and_takes_no_seat(harness: HandlerHa
         "GROUP_CLOSED",
     ]
     assert await harness.rows("SELECT size, spu_id FROM buying_groups ORDER BY id") == [(3, "spu-s1"), (2, "spu-s1")]
+
+
+async def test_an_order_shows_how_full_its_group_is_though_the_order_itself_stays_as_it_is(
+    harness: HandlerHarness,
+) -> None:
+    order_ids = await join(harness, "a", "b", "c")
+    shown: list[GroupShown] = []
+    for order_id in order_ids:
+        await pay(harness, order_id)
+        [described] = await ask(harness, OrderGet(actor=user("c"), order=str(order_ids[2])))
+        assert isinstance(described, OrderDescribed)
+        assert described.group is not None
+        shown.append(described.group)
+    assert [(one.paid, one.seated, one.size, one.state) for one in shown] == [
+        (1, 3, 3, "open"), (2, 3, 3, "open"), (3, 3, 3, "formed")
+    ]  # fmt: skip
+    assert [one.otherwise for one in shown] == ["cancelled", "cancelled", None]
+
+
+async def test_a_preview_shows_the_group_and_says_the_code_that_its_order_would_get(harness: HandlerHarness) -> None:
+    """The user z would open a group, take its last seat, come too late for it, and so on."""
+    for group_id, users in {"full": "abc", "joined": "z", "closed": "a", "open": "ab"}.items():
+        await join(harness, *users, group_id=group_id)
+    await pay(harness, *[row[0] for row in await harness.rows("SELECT id FROM orders ORDER BY id DESC LIMIT 1")])
+    await harness.pool.execute("UPDATE buying_groups SET deadline = now() WHERE group_id = 'closed'")
+    wanted = [joining("z", name, request_id=f"z-{name}") for name in ("full", "joined", "closed", "open", "new", None)]
+    wanted.insert(0, joining("z", "open", ("s2", 1), request_id="s2"))
+    wanted.insert(0, joining("z", "open", business_type="normal", request_id="normal"))
+    previews = [
+        OrderPreview(
+            actor=user("z"), user_id="z", channel="pc", currency="CNY", country="CN", items=body.items,
+            business_type=body.business_type, group_id=body.group_id,
+        )
+        for body in wanted
+    ]  # fmt: skip
+    statements: list[str] = []
+    replies = await ask(harness, *previews, now=datetime.now(UTC), statements=statements)
+    shown = [reply for reply in replies if isinstance(reply, OrderPreviewed)]
+    groups = {
+        one.group.group_id: (one.group.state, one.group.seated, one.group.paid)
+        for one in shown
+        if one.group is not None
+    }
+    assert groups == {
+        "full": ("open", 3, 0), "joined": ("open", 1, 0), "closed": ("open", 1, 0), "open": ("open", 2, 1),
+        "new": ("open", 0, 0),
+    }  # fmt: skip
+    assert sum("buying_group" in statement for statement in statements) == 2
+    await harness.handle(*wanted)
+    codes = [(one.refusal.code, one.refusal.details) for one in shown if one.refusal is not None]
+    assert codes == harness.rejections()
+    assert [code for code, _ in codes] == [
+        "ORDER_PARAM_INVALID", "GROUP_GOODS_DIFFER", "GROUP_FULL", "GROUP_ALREADY_JOINED", "GROUP_CLOSED",
+        "GROUP_REQUIRED",
+    ]  # fmt: skip
 
 
 async def test_the_first_order_that_is_accepted_fixes_what_its_group_is(harness: HandlerHarness) -> None:

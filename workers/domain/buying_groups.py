@@ -4,7 +4,7 @@ A seat is taken by every order of the group that is neither cancelled nor reject
 them are paid as it has seats. It fails at its deadline otherwise.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -70,6 +70,31 @@ class GroupOrder:
     @property
     def paid(self) -> bool:
         return self.state not in UNPAID
+
+
+def users_of(orders: Iterable[GroupOrder]) -> set[str]:
+    """Return the users who have seats by these orders of a group."""
+    return {order.user_id for order in orders if order.seated}
+
+
+@dataclass(frozen=True)
+class GroupStanding:
+    """How full a group is: `seated` orders have one of its seats, and `paid` of these are paid."""
+
+    group: BuyingGroup
+    seated: int
+    paid: int
+
+    @property
+    def otherwise(self) -> State | None:
+        """What its orders become if it does not form by its deadline; None once it has ended."""
+        return State.CANCELLED if self.group.state is GroupState.OPEN else None
+
+
+def standing(group: BuyingGroup, states: Iterable[State]) -> GroupStanding:
+    """Return how full a group is whose orders are in these states."""
+    seated = [state for state in states if state not in SEATLESS]
+    return GroupStanding(group, len(seated), sum(state not in UNPAID for state in seated))
 
 
 @dataclass

@@ -4,7 +4,8 @@ data in clear is stored, before the answer.
     order.preview is                              then
     --------------------------------------------  -------------------------------------------------------------------
     an order that would be accepted               order.previewed: the price that order.create would find, its lines,
-                                                  and the buyer's level, points, coupons and addresses (masked)
+                                                  the buyer's level, points, coupons and addresses (masked),
+                                                  and how full its group of buyers is
     an order that would be rejected               order.previewed with the refusal, and everything else that is known
     subject.export of a user                      subject.exported: a part of everything that is kept about the user;
                                                   address_accesses has who and when

@@ -8,8 +8,10 @@ from db import cipher
 from messages.after_sale_queries import ExchangeShown
 from messages.base import MoneyShown
 from messages.dispute_queries import DisputeOfPayment
+from messages.group_queries import GroupShown
 from messages.order_history import HistoryStep
 from messages.order_queries import AddressShown, HoldShown
+from workers.domain.buying_groups import GroupStanding
 from workers.domain.masking import MASK, masked
 from workers.domain.money import render
 from workers.store import orders
@@ -96,6 +98,22 @@ def hold(row: Any, asks: str) -> HoldShown:
         reason_code=None if asks == "user" else row["reason_code"],
         placed_at=row["placed_at"],
         released_at=row["released_at"],
+    )
+
+
+def group(found: GroupStanding | None) -> GroupShown | None:
+    """Show a group of buyers. Who they are is shown to nobody."""
+    if found is None:
+        return None
+    one = found.group
+    return GroupShown(
+        group_id=one.group_id,
+        state=one.state,
+        size=one.size,
+        seated=found.seated,
+        paid=found.paid,
+        deadline=one.deadline,
+        otherwise=found.otherwise,
     )
 
 

@@ -34,7 +34,7 @@ from workers.domain.codes import Code
 from workers.domain.holds import HoldKind
 from workers.services import answer_cache, archive_answers, case_answers, order_explanations
 from workers.services.answer_cache import AnswerCache, AnswerKey
-from workers.services.answer_parts import address, disputed, exchanged, hold, money, named, note, step
+from workers.services.answer_parts import address, disputed, exchanged, group, hold, money, named, note, step
 from workers.services.order_explanations import ExplanationContext
 from workers.store import explanations, order_annotations, order_lists
 from workers.store.archived_orders import ArchivedName
@@ -82,7 +82,7 @@ async def answer_about_orders(
     for body, reply, known in zip(bodies, replies, kept, strict=True):
         if known is not None or not _is_kept(body) or isinstance(reply, QueryRejected):
             continue
-        if ids[body.order] in stamps:
+        if ids[body.order] in stamps and not _shows_others(reply):
             cache.put(_cache_key(body, ids), stamps[ids[body.order]].mark, reply)
     return replies
 
@@ -94,6 +94,11 @@ def _cacheable(bodies: Sequence[OrderQuery], ids: Mapping[str, int]) -> set[int]
 def _is_kept(body: OrderQuery) -> bool:
     """True if the answer may be kept in memory. One with an address in clear never is."""
     return isinstance(body, CACHED) and not (isinstance(body, OrderGet) and body.reveal_reason is not None)
+
+
+def _shows_others(reply: Reply) -> bool:
+    """True if the answer shows a group of buyers, because the stamp does not cover their orders."""
+    return isinstance(reply, OrderDescribed) and reply.group is not None
 
 
 def _cache_key(body: OrderQuery, ids: Mapping[str, int]) -> AnswerKey:
@@ -218,6 +223,7 @@ def described(whole: Whole, read: OrdersRead, asks: str, *, in_clear: bool) -> O
         deleted=head.deleted,
         commented=head.commented,
         ship_by=whole.ship_by,
+        group=group(whole.group),
         note=None if asks == "user" else note(read.notes.get(head.id), in_clear),
     )
 

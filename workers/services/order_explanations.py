@@ -39,7 +39,6 @@ from workers.views.situation import (
     AtWarehouse,
     CancellationAhead,
     CaseTimes,
-    GroupAhead,
     OpenAttempt,
     OpenWaybill,
     OwedGoods,
@@ -103,9 +102,6 @@ def _situation(
             None,
         ),
         captcha=next((CaptchaChallenge(*row) for row in rows["captchas"].get(key, ())), None),
-        group=next(
-            (GroupAhead(r["group_id"], r["paid"], r["size"], r["deadline"]) for r in rows["groups"].get(key, ())), None
-        ),
         holds=[
             PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"], row["held_since"])
             for row in rows["holds"].get(key, ())

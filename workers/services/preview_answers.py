@@ -6,7 +6,7 @@ without a lock, so another order may take them between this answer and the order
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from db.pool import Transaction
 from messages.base import Reply
@@ -21,14 +21,26 @@ from messages.queries import (
     PreviewUser,
 )
 from workers import shop
+from workers.domain.buying_groups import (
+    BuyingGroup,
+    GroupOrder,
+    GroupStanding,
+    Seats,
+    standing,
+    unjoinable,
+    users_of,
+    wrong_group,
+)
 from workers.domain.codes import Code
 from workers.domain.order_validation import against_policy, unknown_words, wrong_user
 from workers.domain.pricing import coupons
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.quote import Buyer, PricedLine, PriceRequest, Quote, RequestedLine, quote
+from workers.domain.pricing.splitting import split
 from workers.domain.pricing.totals import totals
 from workers.domain.refusal import Refusal
 from workers.domain.shop import Policy, Shop
+from workers.services import answer_parts
 from workers.store import preview
 from workers.store.preview import PreviewContext
 
@@ -44,13 +56,14 @@ class Preview:
     """The findings of a preview. `coupons` are the buyer's, each with the reason why it cannot be used, or None.
 
     `price` is the order's price; if the order is rejected, its price without coupon and points; None if it has no
-    price.
+    price. `group` is the group of buyers without this order.
     """
 
     price: Quote | None
     refusal: Refusal | None
     points_usable: int
     coupons: Sequence[tuple[Coupon, Refusal | None]]
+    group: GroupStanding | None
 
 
 def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime) -> Preview:
@@ -61,15 +74,35 @@ def decide(body: OrderPreview, known: PreviewContext, rules: Shop, now: datetime
     wanted, coupon = [(line.sku_id, line.qty) for line in terms.wanted], body.coupon_id is not None
     member = known.members[body.user_id]
     refusal = refusal or wrong_user(member.level, member.blocked, rules)
-    refusal = refusal or against_policy(wanted, coupon, body.use_points, policy)
+    refusal = refusal or against_policy(wanted, coupon, body.use_points, policy) or wrong_group(body.group_id, policy)
+    group, joined = group_of(body, known, policy, now)
     price = refusal or quote(terms, known.rules, buyer, rules, now)
+    if isinstance(price, Quote) and group is not None:
+        price = without_seat(Seats(group, users_of(joined)), body, price, rules, now) or price
     if isinstance(price, Refusal):
         refusal, terms = price, replace(terms, coupon_id=None, use_points=0)
         price = quote(terms, known.rules, buyer, rules, now)
     usable = points_usable(terms, known, buyer, rules, now) if policy.allow_points else 0
     never = against_policy((), True, 0, policy)
     held = [(one, never or unusable(one, terms, price, buyer, now)) for one in known.coupons.get(body.user_id, ())]
-    return Preview(price if isinstance(price, Quote) else None, refusal, usable, held)
+    shown = None if group is None else standing(group, [order.state for order in joined])
+    return Preview(price if isinstance(price, Quote) else None, refusal, usable, held, shown)
+
+
+def group_of(
+    body: OrderPreview, known: PreviewContext, policy: Policy, now: datetime
+) -> tuple[BuyingGroup | None, Sequence[GroupOrder]]:
+    """Return the group of buyers that the order would join, and its orders: a new one if there is none of this id."""
+    if body.group_id is None or not policy.group_size:
+        return None, ()
+    deadline = now + timedelta(seconds=policy.group_window_seconds)
+    return known.groups.get(body.group_id, (BuyingGroup(0, body.group_id, policy.group_size, deadline), ()))
+
+
+def without_seat(seats: Seats, body: OrderPreview, price: Quote, rules: Shop, now: datetime) -> Refusal | None:
+    """Return why the order gets no seat of its group, or None."""
+    spu_ids = {line.sku.spu_id for line in price.lines}
+    return unjoinable(seats, body.user_id, spu_ids, len(split(price, rules.split_by)), now)
 
 
 def order_terms(body: OrderPreview, known: PreviewContext, rules: Shop) -> PriceRequest:
@@ -130,6 +163,7 @@ def previewed(body: OrderPreview, known: PreviewContext, found: Preview) -> Orde
         points_used=price.points_used if price else 0,
         points_usable=found.points_usable,
         refusal=_refusal(refusal) if refusal else None,
+        group=answer_parts.group(found.group),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from db.pool import Transaction
 from db.statements import SQL, columns
-from workers.domain.buying_groups import BuyingGroup, GroupOrder, GroupState, Seats
+from workers.domain.buying_groups import BuyingGroup, GroupOrder, GroupState, Seats, users_of
 from workers.domain.order import State
 
 
@@ -20,12 +20,7 @@ async def open_and_lock(tx: Transaction, wanted: Mapping[str, tuple[int, datetim
     given = [(group_id, size, deadline) for group_id, (size, deadline) in sorted(wanted.items())]
     rows = await tx.fetch(SQL["buying_groups.open_and_lock"], *columns(given), now)
     found = await orders_of(tx, [row["id"] for row in rows if not row["opened"]])
-    return {
-        row["group_id"]: Seats(
-            _group(row), {order.user_id for order in found.get(row["id"], ()) if order.seated}, row["opened"]
-        )
-        for row in rows
-    }
+    return {row["group_id"]: Seats(_group(row), users_of(found.get(row["id"], ())), row["opened"]) for row in rows}
 
 
 async def lock(tx: Transaction, keys: Iterable[int]) -> dict[int, BuyingGroup]:
@@ -49,6 +44,16 @@ async def described(tx: Transaction, group_ids: Iterable[str]) -> dict[str, Any]
     """Group id -> its row; unknown ones are missing. Nothing is locked."""
     rows = await tx.fetch(SQL["buying_groups.described"], sorted(group_ids))
     return {row["group_id"]: row for row in rows}
+
+
+async def read(tx: Transaction, group_ids: Iterable[str]) -> dict[str, tuple[BuyingGroup, list[GroupOrder]]]:
+    """Group id -> the group and its orders; unknown ones are missing. Nothing is locked."""
+    wanted = set(group_ids)
+    if not wanted:
+        return {}
+    groups = [_group(row) for row in (await described(tx, wanted)).values()]
+    orders = await orders_of(tx, [group.key for group in groups])
+    return {group.group_id: (group, orders.get(group.key, [])) for group in groups}
 
 
 async def join(tx: Transaction, locked: Iterable[Seats]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from db.pool import Transaction
 from db.statements import rows_by
 
-OF_THE_SHOP = ("timers", "holds", "groups", "cancellations", "captchas", "hand_overs", "waybills")
+OF_THE_SHOP = ("timers", "holds", "cancellations", "captchas", "hand_overs", "waybills")
 """The statements that an explanation needs of an order and of each of its children."""
 
 

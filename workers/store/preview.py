@@ -13,11 +13,12 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.orders import LINES_MAX
 from messages.queries import OrderPreview, PreviewAddress
+from workers.domain.buying_groups import BuyingGroup, GroupOrder
 from workers.domain.masking import masked
 from workers.domain.pricing.coupons import Coupon
 from workers.domain.pricing.promotions import Promotion
 from workers.domain.pricing.quote import Buyer, Rules
-from workers.store import benefits, catalogue_entries, orders, promotions, skus
+from workers.store import benefits, buying_groups, catalogue_entries, orders, promotions, skus
 
 ADDRESSES_MAX = 5
 ORDERS_MAX = 20  # the newest orders of a user, among which different addresses are looked for
@@ -44,6 +45,7 @@ class PreviewContext:
     wanted: Mapping[str, Coupon]
     addresses: Mapping[str, Sequence[PreviewAddress]]
     quota_used: Mapping[str, Mapping[str, int]]
+    groups: Mapping[str, tuple[BuyingGroup, Sequence[GroupOrder]]]
 
     def buyer(self, user_id: str, coupon_id: str | None) -> Buyer:
         """Return the user as the price computation sees them."""
@@ -70,6 +72,7 @@ async def read(tx: Transaction, bodies: Sequence[OrderPreview], at: datetime) ->
         wanted,
         await _addresses(tx, users),
         await benefits.quota_used(tx, users, [promotion.promo_id for promotion in valid if promotion.counted]),
+        await buying_groups.read(tx, {body.group_id for body in bodies if body.group_id is not None}),
     )
 
 

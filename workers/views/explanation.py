@@ -30,6 +30,7 @@ Everything is computed from rows. Nothing here reads a clock, so a time that has
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from workers.domain.buying_groups import GroupState
 from workers.domain.exchanges import ExchangeState
 from workers.domain.hand_overs import AT_WORK, OPEN, HandOverState
 from workers.domain.holds import HoldKind
@@ -78,7 +79,7 @@ def open_steps(state: State) -> list[OpenStep]:
 def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
     state, order_id = one.head.state, one.head.id
     if state not in FINISHED:
-        yield from (_hold(order_id, hold, situation) for hold in situation.holds)
+        yield from (_hold(one, hold, situation) for hold in situation.holds)
     match state:
         case State.PLACING if one.replaces is not None and one.replaces.stage is ExchangeState.RESERVED:
             yield awaited_by_exchange(one.replaces, situation.cases)
@@ -110,13 +111,15 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         yield Awaited(*about, owed.requested_at, owed.until, case_no=owed.case_no)
 
 
-def _hold(order_id: int, hold: PlacedOn, situation: Situation) -> Awaited:
+def _hold(one: Whole, hold: PlacedOn, situation: Situation) -> Awaited:
+    order_id, waits = one.head.id, one.group
     if hold.kind is HoldKind.SHORTAGE:
         until = situation.timers.get("shortage")
         return Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at, until)
-    if hold.kind is HoldKind.GROUP and (group := situation.group) is not None:
-        about = order_id, Awaits.GROUP, Whom.BUYER, group.group_id, f"{group.paid} of {group.size}", hold.placed_at
-        return Awaited(*about, group.deadline, State.CANCELLED)
+    if hold.kind is HoldKind.GROUP and waits is not None and waits.group.state is GroupState.OPEN:
+        group, paid = waits.group, f"{waits.paid} of {waits.group.size}"
+        about = order_id, Awaits.GROUP, Whom.BUYER, group.group_id, paid, hold.placed_at
+        return Awaited(*about, group.deadline, waits.otherwise)
     return Awaited(order_id, Awaits.RELEASE, Whom.OPERATOR, None, str(hold.hold_id), hold.placed_at)
 
 

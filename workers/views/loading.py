@@ -10,6 +10,7 @@ import orjson
 from db.pool import Transaction
 from db.statements import SQL, rows_by
 from workers.domain.after_sales import AfterSaleCase, CaseLine, CaseSource, CaseState, CaseType
+from workers.domain.buying_groups import BuyingGroup, GroupStanding, GroupState, standing
 from workers.domain.exchanges import ExchangeState
 from workers.domain.order import OrderKind, State
 from workers.domain.shipping import ParcelState
@@ -115,12 +116,29 @@ async def _read(tx: Transaction, ids: Sequence[int]) -> dict[int, Whole]:
     parts["cases"] = await rows_by(tx, "order_id", "order_view.cases", with_cases)
     exchanged = [*with_cases, *(head["id"] for head in heads if head["kind"] == OrderKind.EXCHANGE)]
     parts["exchanges"] = await rows_by(tx, "named_id", "order_view.exchanges", exchanged)
+    groups = await _groups(tx, {head["group_key"] for head in heads if head["group_key"] is not None})
     return {
-        head["id"]: _whole(head, {part: rows.get(head["id"], ()) for part, rows in parts.items()}) for head in heads
+        head["id"]: _whole(
+            head, {part: rows.get(head["id"], ()) for part, rows in parts.items()}, groups.get(head["group_key"])
+        )
+        for head in heads
     }
 
 
-def _whole(head: Any, rows: Mapping[str, Sequence[Any]]) -> Whole:
+async def _groups(tx: Transaction, keys: Iterable[int]) -> dict[int, GroupStanding]:
+    """Key -> how full the group of buyers is. Without a key it takes no statement."""
+    wanted = sorted(keys)
+    rows = await tx.fetch(SQL["order_view.groups"], wanted) if wanted else ()
+    return {row["id"]: _group(row) for row in rows}
+
+
+def _group(row: Any) -> GroupStanding:
+    state = GroupState(row["state"])
+    group = BuyingGroup(row["id"], row["group_id"], row["size"], row["deadline"], state, row["spu_id"])
+    return standing(group, map(State, row["order_states"]))
+
+
+def _whole(head: Any, rows: Mapping[str, Sequence[Any]], group: GroupStanding | None) -> Whole:
     snapshots = tuple(_make(Snapshot, row) for row in rows["snapshots"])
     links = [_exchange(row) for row in rows["exchanges"]]
     return Whole(
@@ -135,6 +153,7 @@ def _whole(head: Any, rows: Mapping[str, Sequence[Any]]) -> Whole:
         cases=tuple(_case(row) for row in rows["cases"]),
         exchanges=tuple(link for link in links if link.first_order_id == head["id"]),
         replaces=next((link for link in links if link.order_id == head["id"]), None),
+        group=group,
         stock=next((row["state"] for row in rows["stock"]), None),
         parent_no=next((row["order_no"] for row in rows["parent"]), None),
     )

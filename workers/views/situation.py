@@ -66,16 +66,6 @@ class CancellationAhead:
 
 
 @dataclass(frozen=True)
-class GroupAhead:
-    """The open group of buyers that an order is bought in, and how many of its orders are paid."""
-
-    group_id: str
-    paid: int
-    size: int
-    deadline: datetime
-
-
-@dataclass(frozen=True)
 class OwedGoods:
     """Goods of a case that a warehouse has to send back to the buyer; people are alerted if it has not `until` then."""
 
@@ -114,4 +104,3 @@ class Situation:
     send_backs: Sequence[OwedGoods] = ()
     cancellation: CancellationAhead | None = None
     captcha: CaptchaChallenge | None = None
-    group: GroupAhead | None = None

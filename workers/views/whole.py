@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from workers.domain.after_sales import AfterSaleCase, CaseState
+from workers.domain.buying_groups import GroupStanding
 from workers.domain.exchanges import ExchangeState
 from workers.domain.margins import SoldUnits
 from workers.domain.masking import MASK
@@ -260,8 +261,9 @@ class Whole:
     A split order has the lines, parcels, refunds, after-sale cases and exchange orders of its children. `exchanges` are
     those of its cases, the oldest first; an exchange order `replaces` goods by itself.
 
-    `address` is as it may be shown; `sealed_address` is its encrypted row of order_view.address. `stock` is the state
-    of what stock holds for the order, where it is known. `log` is read only where a document shows it.
+    `group` is the group of buyers that it is bought in. `address` is as it may be shown; `sealed_address` is its
+    encrypted row of order_view.address. `stock` is the state of what stock holds for the order, where it is known.
+    `log` is read only where a document shows it.
     """
 
     head: Head
@@ -275,6 +277,7 @@ class Whole:
     replaces: ExchangeLink | None = None
     address: Mapping[str, str] = field(default_factory=dict)
     sealed_address: Any = None
+    group: GroupStanding | None = None
     address_changes: int = 0
     stock: str | None = None
     parent_no: str | None = None

@@ -2699,6 +2699,17 @@ export interface OrderDescribedFacetsShown {
   stock: string;
 }
 
+/** The group of buyers of an order, as in group.described. */
+export interface OrderDescribedGroupShown {
+  deadline: string;
+  group_id: string;
+  otherwise: string | null;
+  paid: number;
+  seated: number;
+  size: number;
+  state: string;
+}
+
 /** The part of an order that one warehouse ships, and how far it is there. */
 export interface OrderDescribedHandOverShown {
   order_id: string;
@@ -2819,6 +2830,7 @@ export interface OrderDescribed {
   exchanges: Array<OrderDescribedExchangeShown>;
   expire_at: string;
   facets: OrderDescribedFacetsShown;
+  group: OrderDescribedGroupShown | null;
   hand_overs: Array<OrderDescribedHandOverShown>;
   held: boolean;
   holds: Array<OrderDescribedHoldShown>;
@@ -3472,6 +3484,7 @@ export interface OrderPreview {
   coupon_id?: string | null;
   currency: string;
   from_cart?: boolean;
+  group_id?: string | null;
   items?: Array<OrderPreviewCreateLine>;
   use_points?: number;
   user_id: string;
@@ -3488,6 +3501,17 @@ export interface OrderPreviewedAmounts {
   promotion: number;
   shipping: number;
   tax: number;
+}
+
+/** The group of buyers of an order, as in group.described. */
+export interface OrderPreviewedGroupShown {
+  deadline: string;
+  group_id: string;
+  otherwise: string | null;
+  paid: number;
+  seated: number;
+  size: number;
+  state: string;
 }
 
 /** The masked delivery address of an earlier order. */
@@ -3547,6 +3571,7 @@ export interface OrderPreviewed {
   addresses: Array<OrderPreviewedPreviewAddress>;
   amounts: OrderPreviewedAmounts | null;
   coupons: Array<OrderPreviewedPreviewCoupon>;
+  group: OrderPreviewedGroupShown | null;
   items: Array<OrderPreviewedPreviewLine>;
   points_usable: number;
   points_used: number;

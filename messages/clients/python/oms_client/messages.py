@@ -2984,6 +2984,18 @@ class OrderDescribedFacetsShown(TypedDict):
     stock: str
 
 
+class OrderDescribedGroupShown(TypedDict):
+    """The group of buyers of an order, as in group.described."""
+
+    deadline: str
+    group_id: str
+    otherwise: str | None
+    paid: int
+    seated: int
+    size: int
+    state: str
+
+
 class OrderDescribedHandOverShown(TypedDict):
     """The part of an order that one warehouse ships, and how far it is there."""
 
@@ -3114,6 +3126,7 @@ class OrderDescribed(TypedDict):
     exchanges: list[OrderDescribedExchangeShown]
     expire_at: str
     facets: OrderDescribedFacetsShown
+    group: OrderDescribedGroupShown | None
     hand_overs: list[OrderDescribedHandOverShown]
     held: bool
     holds: list[OrderDescribedHoldShown]
@@ -3832,6 +3845,7 @@ class OrderPreview(TypedDict):
     coupon_id: NotRequired[str | None]
     currency: str
     from_cart: NotRequired[bool]
+    group_id: NotRequired[str | None]
     items: NotRequired[list[OrderPreviewCreateLine]]
     use_points: NotRequired[int]
     user_id: str
@@ -3849,6 +3863,18 @@ class OrderPreviewedAmounts(TypedDict):
     promotion: int
     shipping: int
     tax: int
+
+
+class OrderPreviewedGroupShown(TypedDict):
+    """The group of buyers of an order, as in group.described."""
+
+    deadline: str
+    group_id: str
+    otherwise: str | None
+    paid: int
+    seated: int
+    size: int
+    state: str
 
 
 class OrderPreviewedPreviewAddress(TypedDict):
@@ -3914,6 +3940,7 @@ class OrderPreviewed(TypedDict):
     addresses: list[OrderPreviewedPreviewAddress]
     amounts: OrderPreviewedAmounts | None
     coupons: list[OrderPreviewedPreviewCoupon]
+    group: OrderPreviewedGroupShown | None
     items: list[OrderPreviewedPreviewLine]
     points_usable: int
     points_used: int
