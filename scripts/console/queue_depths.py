@@ -8,7 +8,7 @@ fill.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote
@@ -28,8 +28,6 @@ COLUMNS = "name,messages_ready,messages_unacknowledged,consumers,message_stats.a
 SERVED = frozenset(name for name in TAKEN if messages_of(name) and not name.startswith("provider-calls."))
 """The queues that need a worker in every shop. Those of calls need one where the shop has the provider."""
 ANSWER_SECONDS = 3.0  # the overview waits behind it, and so does Ctrl-C
-KEPT_SECONDS = 1.0
-"""Several pages that are open look at the broker together."""
 
 
 class ConsoleSettings(BrokerSettings):
@@ -74,23 +72,13 @@ class QueueDepth:
 class QueueWatch:
     """Remembers since when each queue has not been empty."""
 
-    _filled_at: dict[str, float]
-    _read_at: float
-    _found: Sequence[QueueDepth]
-    _lock: asyncio.Lock
-
-    def __init__(self) -> None:
-        self._filled_at, self._read_at, self._found, self._lock = {}, -KEPT_SECONDS, (), asyncio.Lock()
+    _filled_at: dict[str, float] = field(default_factory=dict)
 
     async def read(self) -> Sequence[QueueDepth]:
         """Return the queues, the deepest first. Raises CommandError if no URL is given, or what connecting raises."""
-        async with self._lock:
-            if time.monotonic() - self._read_at >= KEPT_SECONDS:
-                settings = ConsoleSettings()
-                settings.require_cell()
-                self._found = self._depths(settings.names, wanted_topology(settings), await _read_rows(settings))
-                self._read_at = time.monotonic()
-            return self._found
+        settings = ConsoleSettings()
+        settings.require_cell()
+        return self._depths(settings.names, wanted_topology(settings), await _read_rows(settings))
 
     def _depths(self, names: Names, wanted: Topology, rows: Mapping[str, Mapping[str, Any]]) -> list[QueueDepth]:
         now = time.monotonic()

@@ -13,12 +13,11 @@ from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
 from scripts.console import letter_pages, order_pages, overview, replay_pages
 from scripts.console.guard import HEADERS, Guard, check_host
+from scripts.console.overview_watch import OverviewWatch
 from scripts.console.problem_pages import Handler, explained
-from scripts.console.queue_depths import QueueWatch
 from scripts.console.rendering import FOLDER, environment, page
 from scripts.console.replay_senders import ReplaySenders
 from scripts.console.state import STATE, ConsoleState
-from scripts.console.stuck_watch import StuckWatch
 
 HOST = "127.0.0.1"
 FORM_MAX_BYTES = 65_536
@@ -46,11 +45,16 @@ class RunningConsole:
 def application(guard: Guard) -> web.Application:
     """Return the pages of a console, which has nothing under way yet."""
     app = web.Application(middlewares=[explained, guarded], client_max_size=FORM_MAX_BYTES)
-    app[STATE] = ConsoleState(guard, ReplaySenders(), QueueWatch(), StuckWatch(), environment())
+    app[STATE] = ConsoleState(guard, ReplaySenders(), OverviewWatch(), environment())
     app.router.add_static("/static", FOLDER / "static")
     app.add_routes([*overview.ROUTES, *letter_pages.ROUTES, *order_pages.ROUTES, *replay_pages.ROUTES])
     app.on_response_prepare.append(_secured)
+    app.on_cleanup.append(_no_longer_watched)
     return app
+
+
+async def _no_longer_watched(app: web.Application) -> None:
+    await app[STATE].overview.close()
 
 
 async def _secured(_: web.Request, response: web.StreamResponse) -> None:

@@ -6,9 +6,8 @@ from aiohttp import web
 from jinja2 import Environment
 
 from scripts.console.guard import Guard
-from scripts.console.queue_depths import QueueWatch
+from scripts.console.overview_watch import OverviewWatch
 from scripts.console.replay_senders import ReplaySenders
-from scripts.console.stuck_watch import StuckWatch
 
 
 @dataclass(frozen=True)
@@ -17,8 +16,7 @@ class ConsoleState:
 
     guard: Guard
     senders: ReplaySenders
-    depths: QueueWatch
-    stuck: StuckWatch
+    overview: OverviewWatch
     templates: Environment
 
 

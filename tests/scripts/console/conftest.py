@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
+from yarl import URL
 
 from db import cipher
 from db.pool import open_pool
@@ -60,6 +61,6 @@ async def scene(servers: Servers, database_template: str) -> AsyncIterator[Conso
             variables.delenv(variable)
         variables.setenv("OMS_DATABASE_URL", url)
         variables.setenv("OMS_ACTOR", "ana")
-        yield ConsoleScene(pool, order_id, ids)
+        yield ConsoleScene(pool, URL(url), order_id, ids)
     pool.terminate()
     servers.postgres.drop_database(name)

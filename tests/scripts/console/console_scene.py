@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from db.pool import Pool
 from scripts.console.guard import FORM_TOKEN, Guard
@@ -19,6 +20,7 @@ class ConsoleScene:
     """A database: `letters` are the ids of dead letters by message id."""
 
     pool: Pool
+    url: URL
     order_id: int
     letters: Mapping[str, int]
 

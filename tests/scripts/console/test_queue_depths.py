@@ -44,9 +44,7 @@ async def test_the_management_interface_says_how_deep_queues_are(variables: pyte
     async with TestServer(app) as server:
         variables.setenv("OMS_MANAGEMENT_URL", f"http://ana:secret@127.0.0.1:{server.port}")
         variables.setenv("OMS_AMQP_URL", "amqp://ana:secret@127.0.0.1/shop%20a")
-        watch = QueueWatch()
-        found = {one.name: one for one in await watch.read()}
-        assert await watch.read() == list(found.values())  # two pages look at the broker once
+        found = {one.name: one for one in await QueueWatch().read()}
     stock = found["stock"]
     assert (stock.ready, stock.under_way, stock.consumers, stock.dead, stock.oldest) == (30, 10, 2, 3, (5.0, "about"))
     assert {name: (one.in_use, one.unserved) for name, one in found.items()} == {
