@@ -83,7 +83,7 @@ def compose_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], No
 
     def close(keep: bool) -> None:
         if keep:
-            say(f"servers: kept; stop them with: {' '.join(_program())} -p {project.name} down -v")
+            say(f"servers: kept; stop them with: {' '.join(_program())} -f {_FILE} -p {project.name} down -v")
         else:
             project.run("down", "-v", "-t", "5")
 

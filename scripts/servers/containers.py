@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from docker.errors import DockerException
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from scripts.servers.broker import BrokerServer
@@ -29,11 +31,14 @@ class Container(Lifecycle):
         """Start the container. The first time, pull its image and create it."""
         started = time.monotonic()
         say(f"docker: starting {self._container.image} ...")
-        if self._made:
-            self._docker.start()
-        else:
-            self._container.start()
-            self._made = True
+        try:
+            if self._made:
+                self._docker.start()
+            else:
+                self._container.start()
+                self._made = True
+        except (DockerException, OSError) as error:  # what the engine refuses, and what cuts the way to it
+            raise ServersUnavailableError(_refusal(self._container.image, error)) from error
         if not wait_until(self._ready, self._runs, timeout_seconds=120):
             log = self._docker.logs(tail=15).decode(errors="replace")
             raise ServersUnavailableError(f"the container of {self._container.image} was not ready in time:\n{log}")
@@ -67,10 +72,16 @@ class Container(Lifecycle):
 
 
 def container_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], None]]:
-    """Return both servers, not started yet, and a function that removes them."""
+    """Return both servers, not started yet, and a function that removes them.
+
+    Raises ServersUnavailableError if testcontainers does not reach the engine.
+    """
     password = secrets.token_hex(16)
-    postgres, database = _postgres(password)
-    broker, queues = _rabbitmq(password)
+    try:
+        postgres, database = _postgres(password)
+        broker, queues = _rabbitmq(password)
+    except (DockerException, OSError) as error:
+        raise ServersUnavailableError(f"testcontainers does not reach the Docker engine: {error}") from error
 
     def close(keep: bool) -> None:
         if not keep:
@@ -78,6 +89,12 @@ def container_servers() -> tuple[PostgresServer, BrokerServer, Callable[[bool], 
             queues.remove()
 
     return postgres, broker, close
+
+
+def _refusal(image: str, error: Exception) -> str:
+    needed = [image] if testcontainers_config.ryuk_disabled else [image, testcontainers_config.ryuk_image]
+    pull = " && ".join(f"docker pull {name}" for name in needed)
+    return f"Docker did not start a container of {image}: {error}\n  next: {pull}"
 
 
 def _postgres(password: str) -> tuple[PostgresServer, Container]:

@@ -64,9 +64,23 @@ def _find(use: Use, environment: Mapping[str, str]) -> Servers:
         raise ServersUnavailableError(f"OMS_SERVERS={way} is not known; it may be docker or private")
     if not way and any(environment.get(name) for name in use.value[:2]):
         return _given(use, environment)
-    if way == "docker" or (not way and docker_answers()):
+    if way == "docker":
         return _docker(use)
-    return private_servers(durable=use is Use.UP)
+    refusal = None
+    if not way and docker_answers():
+        try:
+            return _docker(use)
+        except ServersUnavailableError as error:
+            refusal = error
+            say(
+                f"docker: {error}\nservers: Docker gave none, so private ones are started; OMS_SERVERS=private skips it"
+            )
+    try:
+        return private_servers(durable=use is Use.UP)
+    except ServersUnavailableError as error:
+        if refusal is None:
+            raise
+        raise ServersUnavailableError(f"{error}\nDocker answers, but: {refusal}") from error
 
 
 def _given(use: Use, environment: Mapping[str, str]) -> Servers:
