@@ -15,14 +15,17 @@ PORT = 8650
 def console(
     *,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port on 127.0.0.1; 0: any free one.")] = PORT,
-    operate: Annotated[bool, typer.Option("--operate", help="Replays can be started, paused and cancelled.")] = False,
+    operate: Annotated[
+        bool, typer.Option("--operate", help="Letters can be replayed, edited, discarded, restored.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Show queues, dead letters, orders, what is stuck and replays in a browser, until Ctrl-C.
 
     The console listens on 127.0.0.1 alone and prints a URL with a token, which nobody else should get. It changes
-    nothing unless it is started with --operate: then replays can be started, with a reason, and are recorded as those
-    of `oms dead-letters replay`. Personal data is masked; to see it takes a reason, which is recorded.
+    nothing unless it is started with --operate: then dead letters can be replayed, edited, discarded and restored, each
+    with a reason, and recorded as by `oms dead-letters`. Personal data is masked; to see it takes a reason, which is
+    recorded.
 
     It needs OMS_DATABASE_URL and OMS_ENCRYPTION_KEYS, and for the queues OMS_MANAGEMENT_URL or OMS_AMQP_URL. From
     another machine it is reached by a tunnel: ssh -L 8650:127.0.0.1:8650 HOST.

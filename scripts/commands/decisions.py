@@ -53,16 +53,23 @@ class LetterPlan:
 
 
 Planner = Callable[[Transaction, Sequence[DeadLetter]], Awaitable[list[LetterPlan]]]
+Act = Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The letters that a command is about: ids, or filters, or all."""
+    """The letters that a command is about: ids, or filters, or all.
+
+    A selection that was shown before is the same again with the time at which it was: ages count from it, and letters
+    with ids after `last` came later.
+    """
 
     words: Sequence[str]
     options: LetterOptions
     everything: bool = False
     state: str | None = dead_letters.OPEN
+    at: datetime | None = None
+    last: int | None = None
 
     @property
     def text(self) -> str:
@@ -78,7 +85,8 @@ class Selection:
         if not self.options.text and not self.everything:
             why = "ids, filters such as --group, or --all select them"
             raise CommandError(Code.FAILED, "no letters are named", why=why, hint="oms dead-letters groups")
-        found = await self.options.build(datetime.now(UTC), self.state).ids(tx)
+        found = await self.options.build(self.at or datetime.now(UTC), self.state).ids(tx)
+        found = [id for id in found if self.last is None or id <= self.last]
         if not found:
             await refuse_unknown(tx, self.options)
             raise CommandError(Code.NOTHING, "no dead letter fits", hint=f"oms dead-letters list {self.options.text}")
@@ -151,27 +159,27 @@ def warnings_of(plans: Sequence[LetterPlan]) -> list[str]:
     return found
 
 
-def decide(
-    verb: str,
-    plans: Sequence[LetterPlan],
-    act: Callable[[Transaction, Sequence[DeadLetter]], Awaitable[None]],
-) -> None:
-    """Act on letters, a few at a time, each in one transaction. They are locked and must be as planned."""
-
-    async def work() -> None:
-        async with connected() as tx:
-            for start in range(0, len(plans), TOGETHER):
-                some = {plan.id: plan.row for plan in plans[start : start + TOGETHER]}
-                async with tx.transaction():
-                    rows = all_of(list(some), await dead_letters.lock(tx, sorted(some)))
-                    kept = [(row["state"], row["repeats"]) for row in rows]
-                    if kept != [(some[row["id"]]["state"], some[row["id"]]["repeats"]) for row in rows]:
-                        raise changed_meanwhile(start)
-                    await act(tx, rows)
-
-    run(work())
+def decide(verb: str, plans: Sequence[LetterPlan], act: Act) -> None:
+    """Do what `act_on` does, and say so."""
+    run(act_on(plans, act))
     done = {"discard": "discarded", "restore": "restored"}[verb]
     say(f"{done} {counted(len(plans), 'dead letter')} as {database_user()}")
+
+
+async def act_on(plans: Sequence[LetterPlan], act: Act) -> None:
+    """Act on letters, a few at a time, each in one transaction. They are locked and must be as planned.
+
+    Raises CommandError if they are not, which says how many are done.
+    """
+    async with connected() as tx:
+        for start in range(0, len(plans), TOGETHER):
+            some = {plan.id: plan.row for plan in plans[start : start + TOGETHER]}
+            async with tx.transaction():
+                rows = all_of(list(some), await dead_letters.lock(tx, sorted(some)))
+                kept = [(row["state"], row["repeats"]) for row in rows]
+                if kept != [(some[row["id"]]["state"], some[row["id"]]["repeats"]) for row in rows]:
+                    raise changed_meanwhile(start)
+                await act(tx, rows)
 
 
 def changed_meanwhile(done: int = 0) -> CommandError:

@@ -1,6 +1,7 @@
 """`oms dead-letters replay`, `discard` and `restore`: what people decide about dead letters."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from messages.topology import QUEUES, messages_of
 from outbox.version import version
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import (
+    Act,
     All,
     DeadLetter,
     DryRun,
@@ -40,6 +42,8 @@ from workers.store.replay_runs import RunLetter
 CANARY_MIN_LETTERS = 10
 """Of fewer letters none goes first, unless --canary says so."""
 CANARY = 5
+STATE_OF = {"discard": dead_letters.OPEN, "restore": dead_letters.DISCARDED}
+"""Verb -> the state of the letters for which it is."""
 SkipRefused = Annotated[bool, typer.Option("--skip-refused", help="Leave out letters that it refuses, do the rest.")]
 
 
@@ -225,13 +229,9 @@ def discard(
     """
     words = ids or []
     why_not = reason_given("discard", words, reason)
-
-    async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
-        await decisions.discard(tx, rows, note=person(), reason=why_not)
-
-    plans = planned(Selection(words, options, everything), _only_of(dead_letters.OPEN))
+    plans = planned(Selection(words, options, everything), planner_of("discard"))
     if chosen := accepted("discard", plans, skip_refused=skip_refused, dry_run=dry_run, yes=yes, output=output):
-        decide("discard", chosen, act)
+        decide("discard", chosen, act_of("discard", note=person(), reason=why_not))
 
 
 @filtered
@@ -255,17 +255,21 @@ def restore(
     """
     words = ids or []
     why = reason_given("restore", words, reason)
-
-    async def act(tx: Transaction, rows: Sequence[DeadLetter]) -> None:
-        await decisions.restore(tx, rows, note=person(), reason=why)
-
-    selection = Selection(words, options, everything, state=dead_letters.DISCARDED)
-    plans = planned(selection, _only_of(dead_letters.DISCARDED))
+    plans = planned(Selection(words, options, everything, state=STATE_OF["restore"]), planner_of("restore"))
     if chosen := accepted("restore", plans, skip_refused=skip_refused, dry_run=dry_run, yes=yes, output=output):
-        decide("restore", chosen, act)
+        decide("restore", chosen, act_of("restore", note=person(), reason=why))
 
 
-def _only_of(state: str) -> Planner:
+def act_of(verb: str, *, note: str, reason: str) -> Act:
+    """Return what `discard` or `restore` does to letters that are locked."""
+    do = {"discard": decisions.discard, "restore": decisions.restore}[verb]
+    return partial(do, note=note, reason=reason)
+
+
+def planner_of(verb: str) -> Planner:
+    """Return what plans to `discard` or to `restore` letters: those in the wrong state are refused."""
+    state = STATE_OF[verb]
+
     async def plan(_: Transaction, rows: Sequence[DeadLetter]) -> list[LetterPlan]:
         return [
             LetterPlan(

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import orjson
 import typer
 
 from db.cipher import ERASED
+from messages.strict_json import Fault
 from scripts.commands.body_paths import BodyPathError, assign, changed_paths
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import DryRun, Yes, all_of, changed_meanwhile, confirm, reason_given
@@ -20,6 +22,29 @@ from scripts.commands.problems import Code, CommandError
 from workers.services import dead_letters as decisions
 from workers.services.letter_readings import faults_of
 from workers.store import dead_letters
+
+
+@dataclass(frozen=True)
+class LetterBodies:
+    """A letter with the body that counts, which an edit may have given it, and the one that came."""
+
+    row: Mapping[str, Any]
+    before: bytes
+    first: bytes
+    edit_id: int | None
+
+    @property
+    def version(self) -> str:
+        """What `version_of` returns of it."""
+        return version_of(self.row, self.edit_id)
+
+
+@dataclass(frozen=True)
+class BodyChange:
+    """The paths at which a body is another, and what today's schema refuses in it."""
+
+    paths: Sequence[str]
+    faults: Sequence[Fault]
 
 
 def edit(
@@ -49,28 +74,37 @@ def edit(
     why = reason_given("edit", [str(id)], reason)
     if sum((bool(set_), file is not None, original)) > 1:
         raise CommandError(Code.FAILED, "one of --set, --file and --original", hint="oms dead-letters edit --help")
-    row, before, first = run(_read(id, None if set_ or file or original else why))
-    body = first if original else file.read_bytes() if file else _assigned(before, set_) if set_ else _typed(before)
-    paths = changed_paths(_parsed(before), _parsed(body))
-    if not paths:
-        raise CommandError(Code.NOTHING, "nothing was changed", hint=f"oms dead-letters show {id}")
-    say(f"changed: {', '.join(paths)}")
-    faults = faults_of(row["type"], body)
+    look_reason = None if set_ or file or original else why
+    bodies = run(read_bodies(id, look_reason=look_reason, note=person()))
+    body = _body(bodies, set_, file, original=original)
+    change = change_of(bodies, body)
+    say(f"changed: {', '.join(change.paths)}")
     if output is Format.JSON:
-        write_json({"id": id, "changed": paths, "faults": [vars(fault) for fault in faults]})
-    for fault in faults:
+        write_json({"id": id, "changed": change.paths, "faults": [vars(fault) for fault in change.faults]})
+    for fault in change.faults:
         say(f"warning: today's schema refuses it: {fault.path} {fault.message}")
     if dry_run:
         say("dry run: nothing was changed")
         return
     if not yes:
         confirm(f"keep this body for letter {id}?")
-    run(_keep(row, body, why))
+    run(keep_edit(bodies, body, reason=why, note=person()))
     say(f"next: oms dead-letters try {id}; oms dead-letters replay {id} --reason '...'")
 
 
-async def _read(id: int, look_reason: str | None) -> tuple[Mapping[str, Any], bytes, bytes]:
-    """Return the letter, the body that counts and the one that came. A look at them in clear is recorded first."""
+def _body(bodies: LetterBodies, set_: list[str] | None, file: Path | None, *, original: bool) -> bytes:
+    if original:
+        return bodies.first
+    if file:
+        return file.read_bytes()
+    return assigned(bodies.before, set_) if set_ else _typed(bodies.before)
+
+
+async def read_bodies(id: int, *, look_reason: str | None, note: str) -> LetterBodies:
+    """Return the bodies of an open letter. With a reason a person sees them in clear, which is recorded first.
+
+    Raises CommandError if there is no such letter, or if it is not edited because it is decided or erased.
+    """
     async with connected() as tx:
         (row,) = all_of([id], await dead_letters.read(tx, [id]))
         if row["state"] != dead_letters.OPEN or row["key_id"] == ERASED:
@@ -78,18 +112,36 @@ async def _read(id: int, look_reason: str | None) -> tuple[Mapping[str, Any], by
             raise CommandError(Code.REFUSED, f"letter {id} is {what}", hint="only open letters are edited")
         if look_reason is not None:
             async with tx.transaction():
-                await decisions.reveal(tx, [id], note=person(), reason=look_reason)
-        body, _ = dead_letters.opened(row)
+                await decisions.reveal(tx, [id], note=note, reason=look_reason)
+        first, _ = dead_letters.opened(row)
         newest = (await dead_letters.newest_edits(tx, [id])).get(id)
-        return row, body if newest is None else dead_letters.opened_edit(newest), body
+        if newest is None:
+            return LetterBodies(row, first, first, None)
+        return LetterBodies(row, dead_letters.opened_edit(newest), first, newest["id"])
 
 
-async def _keep(row: Mapping[str, Any], body: bytes, reason: str) -> None:
+def change_of(bodies: LetterBodies, body: bytes) -> BodyChange:
+    """Return where a body differs from the one that counts, and its faults. Raises CommandError if it is the same."""
+    paths = changed_paths(_parsed(bodies.before), _parsed(body))
+    if not paths:
+        raise CommandError(Code.NOTHING, "nothing was changed", hint=f"oms dead-letters show {bodies.row['id']}")
+    return BodyChange(paths, faults_of(bodies.row["type"], body))
+
+
+async def keep_edit(bodies: LetterBodies, body: bytes, *, reason: str, note: str) -> None:
+    """Keep a body for a letter that is as it was read. Raises CommandError if it changed meanwhile."""
+    id = bodies.row["id"]
     async with connected() as tx, tx.transaction():
-        (now,) = all_of([row["id"]], await dead_letters.lock(tx, [row["id"]]))
-        if (now["state"], now["repeats"]) != (row["state"], row["repeats"]):
+        (now,) = all_of([id], await dead_letters.lock(tx, [id]))
+        newest = (await dead_letters.newest_edits(tx, [id])).get(id)
+        if bodies.version != version_of(now, None if newest is None else newest["id"]):
             raise changed_meanwhile()
-        await decisions.edit(tx, now, body, note=person(), reason=reason)
+        await decisions.edit(tx, now, body, note=note, reason=reason)
+
+
+def version_of(row: Mapping[str, Any], edit_id: int | None) -> str:
+    """Return a text that is another once a letter was decided, died again or was edited."""
+    return f"{row['state']}/{row['repeats']}/{edit_id or '-'}"
 
 
 def _parsed(body: bytes) -> Any:
@@ -99,7 +151,8 @@ def _parsed(body: bytes) -> Any:
         return body
 
 
-def _assigned(before: bytes, assignments: Sequence[str]) -> bytes:
+def assigned(before: bytes, assignments: Sequence[str]) -> bytes:
+    """Return a body with values assigned by path. Raises CommandError if that is not possible."""
     content = _parsed(before)
     if isinstance(content, bytes):
         raise CommandError(Code.REFUSED, "the body is not JSON", hint="--file takes a whole body")
@@ -121,6 +174,10 @@ def _typed(before: bytes) -> bytes:
         file.write_bytes(text)
         if subprocess.run([*shlex.split(editor), str(file)], check=False).returncode != 0:
             raise CommandError(Code.REFUSED, "nothing was changed", why=f"{editor} failed", hint="--set PATH=VALUE")
-        edited = file.read_bytes()
-    found = _parsed(edited)
-    return edited if isinstance(found, bytes) else orjson.dumps(found)
+        return without_layout(file.read_bytes())
+
+
+def without_layout(typed: bytes) -> bytes:
+    """Return a body that a person typed without the spaces and lines between its values."""
+    found = _parsed(typed)
+    return typed if isinstance(found, bytes) else orjson.dumps(found)

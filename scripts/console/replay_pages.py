@@ -1,9 +1,7 @@
 """Replays of dead letters: the plan, the start, the progress, and to pause, resume or cancel one."""
 
-import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -11,16 +9,8 @@ from aiohttp import web
 from db.pool import Transaction
 from messages.dead_letters import DeadLetterAction
 from messages.topology import QUEUES
-from scripts.commands.connections import connected, database_user
-from scripts.commands.decisions import (
-    LetterPlan,
-    Selection,
-    changed_meanwhile,
-    plan_table,
-    read_plans,
-    refusal_of,
-    warnings_of,
-)
+from scripts.commands.connections import connected
+from scripts.commands.decisions import Planner
 from scripts.commands.letter_decisions import (
     CANARY,
     CANARY_MIN_LETTERS,
@@ -35,6 +25,7 @@ from scripts.commands.replay_runner import progress
 from scripts.commands.replays import change, line_of, settled
 from scripts.console import letter_forms
 from scripts.console.forms import reason_and_actor, typed
+from scripts.console.letter_plans import WHY_NEEDED, check, moment_of, plan_page, read_plan
 from scripts.console.rendering import page
 from scripts.console.state import STATE
 from workers.domain.replay_rules import ReplayPlan
@@ -42,60 +33,34 @@ from workers.services import replay_runs as runs
 from workers.store import replay_runs
 
 REPLAYS_SHOWN, LETTERS_SHOWN = 50, 200
-ABOUT_PLAN = (letter_forms.IDS, "to", "again", "anyway")
-"""What the address of a plan says besides filters."""
-WHY_NEEDED = "it is recorded for the next person who looks at the dead letter"
+ABOUT_PLAN = ("to", "again", "anyway")
+"""What the address of a plan says besides filters and ids."""
 
 
-@dataclass(frozen=True)
-class ShownPlan:
-    """A replay as it was planned from an address: `digest` changes if a letter of it does."""
-
-    selection: Selection
-    plans: Sequence[LetterPlan]
-    to: str
-    again: bool
-    anyway: bool
-
-    @property
-    def left(self) -> list[LetterPlan]:
-        """The letters that would be sent."""
-        return [plan for plan in self.plans if not plan.objection]
-
-    @property
-    def digest(self) -> str:
-        """A text that is the same only while letters, states and objections are."""
-        parts = [(plan.id, plan.row["state"], plan.row["repeats"], plan.to, plan.objection) for plan in self.plans]
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-async def read_plan(query: str) -> ShownPlan:
-    """Plan the replay that an address names. Raises CommandError if it names no letters."""
-    given = letter_forms.fields_of(query)
-    options = letter_forms.options_of(given, also=ABOUT_PLAN)
-    to, again, anyway = "".join(given.get("to", [])), "again" in given, "anyway" in given
+def _planner(given: letter_forms.Fields) -> tuple[str, Planner]:
+    """Return where unrouted letters go, and what plans a replay. Raises CommandError for a queue that is none."""
+    to = "".join(given.get("to", []))
     refuse_unknown_queue(to or None)
-    selection = Selection(letter_forms.ids_of(given), options)
-    plans = await read_plans(selection, replay_planner(to or None, again=again, anyway=anyway))
-    return ShownPlan(selection, plans, to, again, anyway)
+    return to, replay_planner(to or None, again="again" in given, anyway="anyway" in given)
 
 
 async def plan(request: web.Request) -> web.Response:
     """Show what a replay would do to which letters, and change nothing."""
-    found = await read_plan(request.query_string)
-    return page(
+    given = letter_forms.fields_of(request.query_string)
+    to, planner = _planner(given)
+    found = await read_plan(request.query_string, planner, also=ABOUT_PLAN)
+    return plan_page(
         request,
         "plan.html",
-        plan=found,
-        rows=plan_table("replay", found.plans),
-        refusal=refusal_of("replay", found.plans, skip_refused=True),
-        warnings=warnings_of(found.left),
+        "replay",
+        found,
+        to=to,
+        again="again" in given,
+        anyway="anyway" in given,
         canary=canary_letters(len(found.left), None),
         about_canary=(CANARY, CANARY_MIN_LETTERS),
-        query=request.query_string,
         queues=list(QUEUES),
-        fields=[(name, value) for name, value in request.query.items() if name not in ("to", "again", "anyway")],
-        database_user=database_user(),
+        fields=[(name, value) for name, value in request.query.items() if name not in ABOUT_PLAN],
     )
 
 
@@ -103,11 +68,10 @@ async def start(request: web.Request) -> web.Response:
     """Start a replay exactly as it was shown, and send it from here."""
     reason, actor = await reason_and_actor(request, WHY_NEEDED)
     form = await typed(request)
-    found = await read_plan(form.get("plan", ""))
-    if form.get("digest") != found.digest:
-        raise changed_meanwhile()
-    if problem := refusal_of("replay", found.plans, skip_refused=bool(form.get("skip-refused"))):
-        raise problem
+    query, (at, last) = form.get("plan", ""), moment_of(form)
+    _, planner = _planner(letter_forms.fields_of(query))
+    found = await read_plan(query, planner, also=ABOUT_PLAN, at=at, last=last)
+    check("replay", found, form)
     how = _how(form, len(found.left))
     run_id = await start_run(how, found.left, selection=found.selection.text, reason=reason, note=actor)
     request.app[STATE].senders.start(run_id, actor)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
-from scripts.console import letter_pages, order_pages, overview, replay_pages
+from scripts.console import decision_pages, edit_pages, letter_pages, order_pages, overview, replay_pages
 from scripts.console.guard import HEADERS, Guard, check_host
 from scripts.console.overview_watch import OverviewWatch
 from scripts.console.problem_pages import Handler, explained
@@ -20,7 +20,7 @@ from scripts.console.replay_senders import ReplaySenders
 from scripts.console.state import STATE, ConsoleState
 
 HOST = "127.0.0.1"
-FORM_MAX_BYTES = 65_536
+FORM_MAX_BYTES = 4 * 1024 * 1024  # the body of a letter may be a megabyte, and grows when a form sends it
 SHUTDOWN_SECONDS = 1.0
 
 
@@ -47,7 +47,8 @@ def application(guard: Guard) -> web.Application:
     app = web.Application(middlewares=[explained, guarded], client_max_size=FORM_MAX_BYTES)
     app[STATE] = ConsoleState(guard, ReplaySenders(), OverviewWatch(), environment())
     app.router.add_static("/static", FOLDER / "static")
-    app.add_routes([*overview.ROUTES, *letter_pages.ROUTES, *order_pages.ROUTES, *replay_pages.ROUTES])
+    for pages in (overview, decision_pages, edit_pages, letter_pages, order_pages, replay_pages):
+        app.add_routes(pages.ROUTES)
     app.on_response_prepare.append(_secured)
     app.on_cleanup.append(_no_longer_watched)
     return app
@@ -119,7 +120,7 @@ async def serve_until_interrupted(port: int, guard: Guard, *, open_browser: bool
     """Print the address, perhaps open it, and serve until Ctrl-C or SIGTERM."""
     async with serving(port, guard) as console, interrupted() as ended:
         print(console.url, flush=True)
-        mode = "replays can be started in it" if guard.operate else "read-only; --operate allows replays"
+        mode = "dead letters can be decided in it" if guard.operate else "read-only; --operate allows decisions"
         say(f"the console is on this machine's loopback, {mode}; Ctrl-C ends it")
         if open_browser:
             await _open(console.first_url)

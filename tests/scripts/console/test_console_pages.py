@@ -9,6 +9,7 @@ from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, con
 
 PERSONAL = ("13812345678", "Wang Fang", "Nanjing Road")
 WHY = {"reason": "the buyer calls", "actor": "bo"}
+CHANGES = ("/letters/discard", "/letters/restore", "/letters/1/edit", "/letters/1/edit/check")
 
 
 async def test_only_a_browser_with_the_token_is_let_in_and_only_by_a_name_of_the_loopback(scene: ConsoleScene) -> None:
@@ -41,13 +42,20 @@ async def test_what_another_page_sends_and_a_read_only_console_change_nothing(sc
         ):
             assert (refused[0], "not one of this console" in refused[1]) == (403, True)
         assert (await client.post("/replays", start))[0] == 403  # what it would do was never shown
+        for path in CHANGES:
+            assert (await client.post(path, WHY, {FORM_TOKEN: ""}))[0] == 403, path
         assert (await client.post("/replays", {"plan": "group=g1"}))[0] == 400  # no reason
     async with console() as client:
         status, text = await client.post("/replays", start)
         assert (status, "read-only" in text) == (403, True)
-        assert (await client.post("/replays/1/resume", WHY))[0] == 403
+        for path in ("/replays/1/resume", "/letters/1/edit/reveal", *CHANGES):
+            status, text = await client.post(path, WHY)
+            assert (status, "oms console --operate" in text) == (403, True), path
+        assert (await client.get("/letters/1/edit"))[0] == 403
+        assert "read-only" in (await client.get("/letters/discard?group=g1"))[1]
         assert "Start it" not in (await client.get("/replays/plan?group=g1"))[1]
-    assert await scene.pool.fetchval("SELECT count(*) FROM replay_runs") == 0
+    for table in ("replay_runs", "dead_letter_actions", "dead_letter_edits", "address_accesses"):
+        assert await scene.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
 async def test_every_page_says_what_is_true_without_personal_data_and_with_everything_escaped(
@@ -131,7 +139,7 @@ def field(text: str, name: str) -> str:
 async def planned(client: ConsoleClient, path: str) -> dict[str, str]:
     """The fields that a plan's form sends besides reason and actor."""
     _, text = await client.get(path)
-    return {name: field(text, name) for name in ("plan", "digest")}
+    return {name: field(text, name) for name in ("plan", "at", "last", "digest")}
 
 
 async def test_a_replay_is_the_plan_that_was_shown_and_recorded_as_that_of_the_command(scene: ConsoleScene) -> None:

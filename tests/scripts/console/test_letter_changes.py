@@ -1,0 +1,117 @@
+"""The console discards, restores and edits dead letters as the commands do: what was shown, or nothing."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from scripts.console.edit_pages import side_by_side
+from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
+from tests.scripts.letters import letter
+from workers.store import dead_letters
+
+WHY = {"reason": "the buyer calls", "actor": "bo"}
+BODY = {"ref": "n1", "sku_id": "s1", "warehouse": "main", "qty": "two", "remark": "for Wang Fang"}
+
+
+@pytest.fixture
+async def ids(scene: ConsoleScene) -> AsyncIterator[list[int]]:
+    """Three letters of a group of their own."""
+    about: dict[str, Any] = {"queue": "stock", "type": "stock.receive.v1", "fingerprint": "g2", "error_path": None}
+    alike = [letter(f"c{number}", body=orjson.dumps(BODY), **about) for number in range(4)]
+    async with scene.pool.acquire() as tx:
+        await dead_letters.keep(tx, alike[:3])
+        yield [row["id"] for row in await tx.fetch("SELECT id FROM dead_letters WHERE fingerprint = 'g2' ORDER BY id")]
+        await tx.execute("DELETE FROM dead_letter_actions; DELETE FROM dead_letter_edits; DELETE FROM address_accesses")
+        await tx.execute("DELETE FROM dead_letters WHERE fingerprint = 'g2'")
+
+
+async def shown(client: ConsoleClient, path: str) -> dict[str, str]:
+    """The hidden fields of the form that a page shows, but for its token."""
+    status, text = await client.get(path)
+    assert status == 200, text
+    found = re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', text)
+    return {name: value.replace("&amp;", "&") for name, value in found if name != "form_token"}
+
+
+async def test_a_group_is_discarded_and_restored_as_it_was_shown(scene: ConsoleScene, ids: list[int]) -> None:
+    async with console(operate=True) as client:
+        plan = await shown(client, "/letters/discard?group=g2&since=1h")
+        async with scene.pool.acquire() as tx:  # the group grows on, and the plan stays what it was
+            await tx.execute(
+                "INSERT INTO dead_letters (queue, message_id, body_hash, reason, fingerprint, key_id, body, headers)"
+                " VALUES ('stock', 'later', '', 'invalid', 'g2', 'k', '', '')"
+            )
+        assert (await client.post("/letters/discard", plan, {"actor": "bo"}))[0] == 400
+        assert (await client.post("/letters/discard", plan, WHY, {"at": "soon"}))[0] == 403
+        answer = await client.post("/letters/discard", plan, WHY)
+        assert answer == (303, "/letters?group=g2&since=1h&state=discarded")
+        assert (await client.post("/letters/discard", plan, WHY))[0] == 404  # they are discarded by now
+        assert "3 letters" in (await client.get("/letters?group=g2&state=discarded"))[1]
+
+        mixed = await shown(client, "/letters/restore?group=g2&state=any")
+        status, text = await client.post("/letters/restore", mixed, WHY)
+        assert (status, "cannot restore 1 of 4" in text) == (403, True)
+        one = await shown(client, f"/letters/restore?id={ids[0]}")
+        await scene.pool.execute("UPDATE dead_letters SET repeats = repeats + 1 WHERE id = $1", ids[0])
+        assert (await client.post("/letters/restore", one, WHY))[0] == 403
+        assert await client.post(
+            "/letters/restore", mixed | await shown(client, f"/letters/restore?id={ids[0]}"), WHY
+        ) == (
+            303,
+            f"/letters/{ids[0]}",
+        )
+    rows = await scene.pool.fetch("SELECT id, state FROM dead_letters WHERE fingerprint = 'g2' ORDER BY id")
+    assert [row["state"] for row in rows] == ["open", "discarded", "discarded", "open"]
+    done = await scene.pool.fetch("SELECT dead_letter_id, action, note, reason FROM dead_letter_actions ORDER BY id")
+    assert [tuple(row) for row in done] == [
+        *((one, "discard", "bo", WHY["reason"]) for one in ids),
+        (ids[0], "restore", "bo", WHY["reason"]),
+    ]
+
+
+async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: ConsoleScene, ids: list[int]) -> None:
+    path = f"/letters/{ids[0]}/edit"
+    async with console(operate=True) as client:
+        status, form = await client.get(path)
+        assert (status, "Wang Fang" in form) == (200, False)
+        status, text = await client.post(f"{path}/check", {"changes": "qty=0\r\nremark=for Li Na"})
+        assert (status, "schema refuses the new body" in text, "Li Na" in text.split("<form")[0]) == (200, True, False)
+        status, text = await client.post(f"{path}/check", {"changes": "qty=2\r\nremark="})
+        assert (status, "schema takes the new body" in text, "<code>qty</code>, <code>remark</code>" in text) == (
+            200,
+            True,
+            True,
+        )
+        [version] = re.findall(r'name="version" hidden>\s*([^<]*)</textarea>', text)
+        wanted = {"changes": "qty=2\r\nremark=", "version": version}
+        assert (await client.post(path, wanted, {"actor": "bo"}))[0] == 400
+        assert (await client.post(path, wanted, WHY)) == (303, f"/letters/{ids[0]}")
+        assert (await client.post(path, wanted, WHY))[0] == 403  # it was edited meanwhile
+        for wrong in ({}, {"changes": "qty=2"}, {"changes": "a..b=1"}, {"changes": "qty=3", "original": "on"}):
+            assert (await client.post(f"{path}/check", wrong))[0] in (400, 404), wrong
+
+        assert "for Wang Fang" not in (await client.get(path))[1]
+        assert not await scene.pool.fetchval("SELECT count(*) FROM address_accesses")
+        assert "&#34;qty&#34;: 2" in (await client.post(f"{path}/reveal", WHY))[1]
+        assert await scene.pool.fetchval("SELECT note FROM address_accesses WHERE dead_letter_id = $1", ids[0]) == "bo"
+        assert "<code>qty</code>" in (await client.post(f"{path}/check", {"body": '{"ref": "n1"}'}))[1]
+        assert "Changed: <code>qty</code>" in (await client.post(f"{path}/check", {"original": "on"}))[1]
+        assert (await client.get(f"/letters/{scene.letters['bytes']}/edit"))[0] == 200
+        status, text = await client.post(f"/letters/{scene.letters['bytes']}/edit/reveal", WHY)
+        assert (status, "--file FILE" in text) == (403, True)
+    async with scene.pool.acquire() as tx:
+        [kept] = await dead_letters.edits(tx, ids[0])
+        [came] = await dead_letters.read(tx, [ids[0]])
+    assert orjson.loads(dead_letters.opened_edit(kept)) == {k: v for k, v in BODY.items() if k != "remark"} | {"qty": 2}
+    assert orjson.loads(dead_letters.opened(came)[0]) == BODY
+    assert (kept["note"], kept["reason"]) == ("bo", WHY["reason"])
+    assert await scene.pool.fetchval("SELECT (action, note)::text FROM dead_letter_actions") == "(edit,bo)"
+
+
+def test_lines_that_are_the_same_stand_side_by_side() -> None:
+    left, right = side_by_side("a\nb\nc\nd", "a\nx\nd\ne")
+    assert left == [("a", False), ("b", True), ("c", True), ("d", False), ("", True)]
+    assert right == [("a", False), ("x", True), ("", True), ("d", False), ("e", True)]
