@@ -108,12 +108,13 @@ WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace
     AND (NOT relispartition OR relname LIKE '%%\\_first%%')
 """
 DISTINCT = """
-SELECT pg_restore_attribute_stats('schemaname', 'public', 'relname', c.relname::text, 'attname', a.attname::text,
-    'inherited', c.relkind = 'p', 'null_frac', 0::real, 'avg_width', 8, 'n_distinct', -0.1::real)
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+INSERT INTO pg_statistic
+SELECT c.oid, a.attnum, c.relkind = 'p', 0, 8, -0.1, k, k, k, k, k, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, CAST(0 AS smallint) k
 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
     AND (a.atttypid = 'bigint'::regtype OR a.attname ~ '(_id|_no|_hash|stream|key|scope)$')
 """
+"""Relation, column, whether of partitions, nulls, width, distinct values. PostgreSQL 17 has no function for it yet."""
 
 
 def hot() -> dict[str, str]:
