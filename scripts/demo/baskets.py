@@ -55,7 +55,7 @@ class Basket:
     """What one household bought at once: (SKU, units), each SKU once, and the discounts that it really got, in cents.
 
     `retail_off_cents` is the shop's own discount and `coupons_off_cents` that of all coupons; `coupon` is the one that
-    gave most.
+    gave most. `group_id` is the group of buyers that it is bought in.
     """
 
     basket_id: str
@@ -66,6 +66,7 @@ class Basket:
     retail_off_cents: int = 0
     coupons_off_cents: int = 0
     currency: str = CNY
+    group_id: str | None = None
 
     @property
     def user(self) -> str:

@@ -13,6 +13,7 @@ from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket
 from scripts.demo.buyer_benefits import BuyerBenefits
 from scripts.demo.checkout import Rules, eligible_cents
+from scripts.demo.group_orders import NO_SEAT
 from scripts.demo.order_placement import LIMITED, SHORT, OrderPlacement
 from scripts.demo.purchase import Purchase, purchase
 from scripts.demo.queries import Queries
@@ -70,7 +71,7 @@ class Buyers:
             if received.body.get("code") != LIMITED:
                 break
             await asyncio.sleep(seconds_until(received.body["details"]["retry_at"]))
-        order_id = self._placement.check_created(wanted, received)
+        order_id = self._placement.check_created(wanted, received, {SHORT} | refusals_of(basket))
         if order_id is not None:
             self._remember(wanted)
         return order_id
@@ -121,6 +122,8 @@ class Buyers:
         if not self._by_chance("asks for a preview first"):
             return wanted.due.payable
         preview = (await self._queries.request("order.preview.v1", wanted.order_preview())).body
+        if preview.get("refusal") and preview["refusal"]["code"] in refusals_of(wanted.basket):
+            return wanted.due.payable
         if preview.get("amounts") != wanted.amounts:
             self._placement.report_unexpected(
                 f"preview of basket {wanted.basket.basket_id} at {wanted.amounts}: {preview}"
@@ -146,6 +149,11 @@ class Buyers:
         chosen = random.random() < CHANCES[what]
         self.did[what] += chosen
         return chosen
+
+
+def refusals_of(basket: Basket) -> Set[str]:
+    """Return the codes that refuse an order which comes too late for a seat of its group."""
+    return NO_SEAT if basket.group_id is not None else frozenset()
 
 
 def seconds_until(moment: str) -> float:

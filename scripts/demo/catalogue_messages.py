@@ -8,8 +8,16 @@ from scripts.demo.baskets import Product
 from scripts.demo.coupons import Coupon
 from scripts.demo.product_promotions import WHOLE, ProductPromotion
 
-TRUSTING = "group_buy"
+TRUSTING = "seckill"
 """The business type of orders whose exchanges ship at their approval; those of all others wait for an inspection."""
+IN_GROUPS = "group_buy"
+"""The business type of orders that are bought in groups."""
+
+
+def sell_to_groups(size: int, window_seconds: int) -> OutgoingMessage:
+    """Return the message that has orders of groups wait until so many are paid, for so long."""
+    rules = {"business_type": IN_GROUPS, "revision": 1, "group_size": size, "group_window_seconds": window_seconds}
+    return OutgoingMessage("settings.set.v1", rules)
 
 
 def trust_buyers() -> OutgoingMessage:

@@ -17,6 +17,7 @@ from scripts.demo.client_process import ClientProcess
 from scripts.demo.day_check import compare_stats
 from scripts.demo.environment import OMS, RATE_LIMIT_ORDERS, RULES, DemoEnvironment
 from scripts.demo.gateway_process import GatewayProcess
+from scripts.demo.group_check import compare_groups
 from scripts.demo.live_view import Screen
 from scripts.demo.mail_check import compare_mails
 from scripts.demo.money_check import compare_dead_letters, compare_money
@@ -223,6 +224,7 @@ class DemoRun:
             carriers=carriers["habits"],
             waybills=waybills,
             cases=cases,
+            groups=compare_groups(final.get("group_orders", []), self.environment.receipts),
             mails=mails,
             statements=statements,
             day=compare_stats(final, day),

@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from scripts.amqp_client import AmqpClient, ReceivedMessage
-from scripts.demo import after_sales, notified_buyers, payments, placed_orders, queries, warehouse
+from scripts.demo import after_sales, group_orders, notified_buyers, payments, placed_orders, queries, warehouse
 from scripts.demo.after_sales import AfterSales
 from scripts.demo.background_tasks import BackgroundTasks
 from scripts.demo.baskets import Basket, Year
@@ -21,6 +22,7 @@ from scripts.demo.checkout import Rules
 from scripts.demo.client_job import PUBLISHERS, WAREHOUSES, ClientJob, client_queues, instructions_queue
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.day_check import DayCount
+from scripts.demo.group_orders import GroupOrders
 from scripts.demo.malformed_messages import MalformedMessages
 from scripts.demo.merged_orders import MergedOrders, in_pairs
 from scripts.demo.notified_buyers import NotifiedBuyers
@@ -74,7 +76,8 @@ class OutsideSystems:
 
     def _enter_buyers(self, link: AmqpClient, browser: Browser) -> None:
         replies = self.queues["replies"]
-        self.stocked_products = StockedProducts(self.role_links, self.outcomes, self.year)
+        self.group_orders, window = GroupOrders(), math.ceil(self.job.window_seconds)
+        self.stocked_products = StockedProducts(self.role_links, self.outcomes, self.year, window)
         self.buyer_benefits = BuyerBenefits(self.role_links, self.outcomes)
         self.notified_buyers = NotifiedBuyers(self.role_links, self.outcomes, Path(self.job.mails))
         self.queries = Queries(self.links["replies"], replies)
@@ -90,7 +93,7 @@ class OutsideSystems:
         self.malformed_messages = MalformedMessages(self.role_links)
 
     def _listen(self) -> None:
-        of_buyers = (*placed_orders.EVENTS, *after_sales.EVENTS, *notified_buyers.EVENTS)
+        of_buyers = (*placed_orders.EVENTS, *after_sales.EVENTS, *notified_buyers.EVENTS, *group_orders.EVENTS)
         self._subscribe("storefront", of_buyers, self.receive)
         self._subscribe("payments", payments.EVENTS, self.receive_for_payments)
         self._subscribe("warehouse", warehouse.EVENTS, self.receive_for_warehouses)
@@ -115,6 +118,8 @@ class OutsideSystems:
         self.notified_buyers.receive(received)
         if received.type in {"after_sale.reshipping.v1", "after_sale.unreturned.v1"}:
             self.labels.replace(received.body["order_id"], received.body["exchange_order_id"])
+        if received.type.startswith(("order.", "group.")):
+            self.group_orders.receive(received)
         if received.type.startswith("order."):
             self.placed_orders.receive(received)
             self.labels.receive(received)
@@ -156,7 +161,7 @@ class OutsideSystems:
             await stocked
             if self.job.hasty_orders and not self.buyers.ordered:
                 self.tasks.start(self.buyers.order_too_often(chunk[0], self.job.hasty_orders))
-            for baskets in in_pairs(chunk):
+            for baskets in self.group_orders.in_teams(in_pairs(chunk)):
                 await self.outcomes.fewer_than(self.job.open_commands_max)
                 for _ in baskets:
                     await pace.wait()
@@ -167,9 +172,9 @@ class OutsideSystems:
         self.placed_all = True
 
     async def _buy(self, baskets: Sequence[Basket]) -> None:
-        await self.notified_buyers.introduce(baskets[0].user)
-        if len(baskets) == 1:
-            await self.buyers.order(baskets[0])
+        await asyncio.gather(*map(self.notified_buyers.introduce, {basket.user for basket in baskets}))
+        if len(baskets) == 1 or baskets[0].group_id is not None:
+            await asyncio.gather(*map(self.buyers.order, baskets))
         else:
             await self.merged_orders.order(baskets)
 
@@ -187,6 +192,7 @@ class OutsideSystems:
             len(self.outcomes.open) + len(self.placed_orders.live) + len(self.placement.repeats_owed) + len(self.tasks)
         )
         owed = len(self.payments.receipts.open) + len(self.payments.receipts.refunds_open) + self.after_sales.open
+        owed += self.group_orders.open
         return self.placed_all and waiting + owed == 0
 
     def flush(self) -> None:

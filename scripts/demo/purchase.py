@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product
-from scripts.demo.catalogue_messages import TRUSTING
+from scripts.demo.catalogue_messages import IN_GROUPS, TRUSTING
 from scripts.demo.checkout import PriceBreakdown, Rules, price_breakdown
 
 COUNTRY = "US"
@@ -73,9 +73,10 @@ class Purchase:
             "address": address(self.basket.household),
             "expected_pay_amount": self.due.payable,
         }
-        return OutgoingMessage("order.create.v1", self._about() | body | wrong)
+        return OutgoingMessage("order.create.v1", body | self._about() | wrong)
 
     def _about(self) -> dict[str, Any]:
+        group_id = self.basket.group_id
         return {
             "actor": {"type": "user", "id": self.user},
             "user_id": self.user,
@@ -84,7 +85,7 @@ class Purchase:
             "items": self.items,
             "coupon_id": self.coupon_id,
             "use_points": self.points,
-        }
+        } | ({} if group_id is None else {"business_type": IN_GROUPS, "group_id": group_id})
 
 
 def purchase(

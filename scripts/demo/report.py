@@ -65,6 +65,8 @@ class Reporter:
             "kinds": self._kinds(),
             "operators": dict(systems.operators.did),
             "after_sales": dict(systems.after_sales.did),
+            "groups": dict(systems.group_orders.did),
+            "group_orders": systems.group_orders.records(),
             "cases": [case.record() for case in systems.after_sales.cases.values()],
             "reads": dict(systems.order_reads.did),
             "reads_latency": systems.order_reads.latency.all(),
@@ -85,7 +87,13 @@ class Reporter:
             systems.payments.receipts.stuck() + systems.bookings.stuck() + systems.placed_orders.split_orders.stuck()
         )
         return (
-            systems.outcomes.oldest() + orders + repeats + others + systems.after_sales.stuck() + systems.tasks.stuck()
+            systems.outcomes.oldest()
+            + orders
+            + repeats
+            + others
+            + systems.after_sales.stuck()
+            + systems.tasks.stuck()
+            + systems.group_orders.stuck()
         )
 
     def _benefits(self) -> dict[str, int]:

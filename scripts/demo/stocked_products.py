@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from scripts.amqp_client import OutgoingMessage
 from scripts.demo.baskets import Basket, Product, Year
-from scripts.demo.catalogue_messages import promotion_upsert, trust_buyers
+from scripts.demo.catalogue_messages import promotion_upsert, sell_to_groups, trust_buyers
 from scripts.demo.command_outcomes import CommandOutcomes
 from scripts.demo.goods_places import lists_of_regions, own_list, places_of
+from scripts.demo.group_orders import SIZE
 from scripts.demo.role_links import RoleLinks
 
 SCARCE_ONE_IN = 60
@@ -22,13 +23,13 @@ RECEIPTS_OPEN_MAX = 150
 class StockedProducts:
     """Knows all announced products. Promotions are valid from yesterday until tomorrow."""
 
-    def __init__(self, link: RoleLinks, outcomes: CommandOutcomes, year: Year) -> None:
+    def __init__(self, link: RoleLinks, outcomes: CommandOutcomes, year: Year, group_window_seconds: int) -> None:
         self.products: dict[str, Product] = {}
         self._link, self._outcomes, self._year = link, outcomes, year
         self._slots = {"stock.receive.v1": asyncio.Semaphore(RECEIPTS_OPEN_MAX)}
         self._other_slots = asyncio.Semaphore(OPEN_MAX)
         now = datetime.now(UTC)
-        self._lists = [*lists_of_regions(), trust_buyers()]
+        self._lists = [*lists_of_regions(), trust_buyers(), sell_to_groups(SIZE, group_window_seconds)]
         self._starts_at, self._ends_at = now - timedelta(days=1), now + timedelta(days=1)
 
     async def stock_up(self, baskets: Iterable[Basket]) -> None:

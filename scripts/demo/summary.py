@@ -10,6 +10,8 @@ from rich.table import Table
 
 from scripts.demo.verdict import Check, RunResult, checks
 
+UNSHOWN = frozenset({"malformed_sent", "cases", "group_orders"})
+"""What the checks need of the client's last report, and nobody reads."""
 NOTIFICATIONS = ("sent", "sent again", "given up")
 
 
@@ -27,7 +29,7 @@ def as_json(result: RunResult) -> str:
             "gateways": {name: did(ledger) for name, ledger in result.gateways.items()},
             "carriers": dict(result.carriers),
             "kept_cents": dict(result.money.kept_cents),
-            "client": {name: value for name, value in result.final.items() if name not in ("malformed_sent", "cases")},
+            "client": {name: value for name, value in result.final.items() if name not in UNSHOWN},
             "audit": result.audit[1],
         },
         indent=2,
@@ -52,6 +54,7 @@ def print_summary(result: RunResult, console: Console) -> None:
         ("how carriers' service misbehaved", dict(result.carriers)),
         ("what operators did", final.get("operators", {})),
         ("after-sale cases", final.get("after_sales", {})),
+        ("groups of buyers", final.get("groups", {})),
         ("what carriers did", final.get("carrier", {})),
         ("mails that events cause", final.get("mails", {})),
         ("mails that came", {"mails": result.mails.mails, "came again": result.mails.copies}),

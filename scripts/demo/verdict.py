@@ -9,6 +9,7 @@ from scripts.demo.after_sales import KINDS
 from scripts.demo.benefits_check import BenefitsComparison
 from scripts.demo.case_check import CaseComparison
 from scripts.demo.day_check import DayComparison
+from scripts.demo.group_check import GroupComparison
 from scripts.demo.mail_check import MailComparison
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.notified_buyers import MAIL_KINDS, NOT_WANTED
@@ -46,6 +47,7 @@ class RunResult:
     carriers: Mapping[str, int]
     waybills: tuple[int, list[str]]
     cases: CaseComparison
+    groups: GroupComparison
     mails: MailComparison
     statements: StatementComparison
     day: DayComparison
@@ -58,7 +60,7 @@ class RunResult:
 def checks(result: RunResult) -> list[Check]:
     """Return all checks. The demo exits with 0 if every one holds."""
     of_buyers = [*_commands(result), *_money(result), *_amounts(result), *_goods(result), *_cases(result)]
-    return [*of_buyers, _mails(result), *_dead_letters(result), _day(result), _audit(result)]
+    return [*of_buyers, _groups(result), _mails(result), *_dead_letters(result), _day(result), _audit(result)]
 
 
 def _commands(result: RunResult) -> list[Check]:
@@ -130,6 +132,14 @@ def _cases(result: RunResult) -> list[Check]:
         _none("units and money of cases are where they should be", found.differences, found.summary),
         Check("every kind of case occurred", not absent, f"{len(found.kinds)} of {len(KINDS)}", tuple(absent)),
     ]
+
+
+def _groups(result: RunResult) -> Check:
+    """Check that no group went on with a part of its orders; in a long run some groups form and some fail."""
+    found, enough = result.groups, result.final.get("ordered", 0) >= ALL_KINDS_FROM_ORDERS
+    counts = {"formed": found.formed, "failed": found.failed}
+    absent = [f"no group {what}" for what, count in counts.items() if enough and not count]
+    return _none("each group was all or none", [*found.differences, *absent], found.summary)
 
 
 def _mails(result: RunResult) -> Check:

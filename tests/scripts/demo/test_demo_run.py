@@ -111,6 +111,7 @@ def test_the_demo_passes_on_given_servers(servers: Servers, tmp_path: Path) -> N
     assert summary["client"]["benefits"]["promotions_cents"] > 0
     assert summary["client"]["labels"]["equal"] >= 10
     assert all(summary["client"]["mails"][kind] for kind in MAIL_KINDS)
+    assert summary["client"]["groups"]["groups that failed"] >= 1
     assert summary["client"]["reads"]["order.get"] >= 10
     assert set(summary["gateways"]) == {"alipay", "wechat", "unionpay", "paypal", "stripe"}
     assert sum(did["captures"] for did in summary["gateways"].values()) >= 10

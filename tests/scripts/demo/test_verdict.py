@@ -19,6 +19,7 @@ from scripts.demo.benefits_log import BenefitsLog
 from scripts.demo.case_check import CaseComparison
 from scripts.demo.day_check import DayComparison
 from scripts.demo.demo_run import Standstill
+from scripts.demo.group_check import GroupComparison
 from scripts.demo.mail_check import MailComparison
 from scripts.demo.money_check import DeadLetterComparison, MoneyComparison
 from scripts.demo.notified_buyers import MAIL_KINDS
@@ -48,6 +49,7 @@ GOOD = RunResult(
     carriers={"lost": 1},
     waybills=(1, []),
     cases=CaseComparison(dict.fromkeys(KINDS, 1), 0, 0, []),
+    groups=GroupComparison(1, 1, 5),
     mails=MailComparison(),
     statements=StatementComparison(),
     day=DayComparison(9, []),
@@ -77,6 +79,11 @@ def test_the_summary_shows_what_every_gateway_did(capsys: pytest.CaptureFixture[
     ("name", "result"),
     [
         ("the dashboard shows what the demo counted", replace(GOOD, day=DayComparison(9, ["paid_orders"]))),
+        ("each group was all or none", replace(GOOD, groups=GroupComparison(1, 1, 5, ["team-1"]))),
+        (
+            "each group was all or none",
+            replace(GOOD, final=GOOD.final | {"ordered": 1_000}, groups=GroupComparison(1, 0, 3)),
+        ),
         ("everything ended", replace(GOOD, stuck=("orders paid: 1",))),
         ("every command has its outcome", replace(GOOD, final=GOOD.final | {"commands_open": 1})),
         ("every command has its outcome", replace(GOOD, final={"notifications_refused": 3})),
