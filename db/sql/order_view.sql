@@ -34,7 +34,7 @@ ORDER BY id;
 
 -- name: order_view.groups
 -- $1 keys of groups of buyers, each with the states of its orders. A group that ended long ago is missing.
-SELECT g.id, g.group_id, g.size, g.deadline, g.state, g.spu_id,
+SELECT g.id, g.group_id, g.size, g.deadline, g.state, g.spu_id, g.ended_at,
     ARRAY(SELECT o.state FROM buying_group_orders m CROSS JOIN LATERAL (SELECT state FROM orders f WHERE f.id = m.order_id OFFSET 0) AS o
           WHERE m.group_key = g.id) AS order_states
 FROM buying_groups g

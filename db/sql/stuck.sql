@@ -103,6 +103,25 @@ WITH wanted AS MATERIALIZED (
     UNION ALL
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (
+        SELECT h.order_id, g.which, greatest(h.placed_at, g.ended_at), greatest(h.placed_at, coalesce(g.ended_at, g.deadline))
+        FROM order_holds h
+        CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = h.order_id OFFSET 0) AS o
+        CROSS JOIN LATERAL (
+            SELECT b.ended_at, b.deadline, b.group_id || ' ' || CASE b.state WHEN 'open' THEN (
+                    SELECT count(*) FROM buying_group_orders n CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = n.order_id OFFSET 0) AS p
+                    WHERE n.group_key = b.id AND p.state NOT IN ('placing', 'awaiting_payment', 'reinstating', 'cancelled', 'rejected')
+                ) || ' of ' || b.size ELSE b.state END AS which
+            FROM buying_group_orders m CROSS JOIN LATERAL (SELECT * FROM buying_groups WHERE id = m.group_key OFFSET 0) AS b
+            WHERE m.order_id = h.order_id AND (b.state = 'open') = (w.kind = 'group') AND coalesce(b.ended_at, b.deadline) <= w.before
+            OFFSET 0
+        ) AS g
+        WHERE h.released_at IS NULL AND h.placed_at <= w.before AND h.kind = 'group' AND o.state NOT IN ('cancelled', 'completed', 'rejected')
+        ORDER BY h.placed_at LIMIT 10000
+    ) AS f
+    WHERE w.kind IN ('group', 'group_outcome')
+    UNION ALL
+    SELECT w.*, f.*
+    FROM wanted w CROSS JOIN LATERAL (
         SELECT f.order_id, f.warehouse, f.updated_at, f.updated_at
         FROM fulfilments f
         CROSS JOIN LATERAL (SELECT state, held FROM orders WHERE id = f.order_id OFFSET 0) AS o

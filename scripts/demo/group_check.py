@@ -68,8 +68,8 @@ def _formed(order: Mapping[str, Any], order_id: str) -> list[str]:
 
 
 def _back(order: Mapping[str, Any], kept: Mapping[str, int]) -> list[str]:
-    """An order that did not go on is over, no warehouse was told of it, and it keeps nothing."""
+    """An order that did not go on is over, no warehouse got it, and it keeps nothing."""
     order_id = order["order_id"]
     found = [] if order["state"] in GONE else [f"its order {order_id} is {order['state']}"]
-    found += [f"a warehouse was told of its order {order_id}"] if order["left"] else []
+    found += [f"a warehouse got its order {order_id}"] if order["left"] else []
     return found + ([f"its order {order_id} keeps {kept[order_id]} cents"] if kept.get(order_id) else [])

@@ -20,12 +20,12 @@ NO_SEAT = frozenset({"GROUP_FULL", "GROUP_CLOSED"})
 """Codes of orders that came too late for a seat."""
 FORMED = "group.formed.v1"
 OUTSIDE = frozenset({"fulfilling", "shipped", "delivered", "delivery_failed", "completed"})
-"""The states of orders that a warehouse has been told of."""
+"""The states of orders that a warehouse has got."""
 
 
 @dataclass
 class GroupOrder:
-    """An order of a group as its events show it. `left`: a warehouse was told of it."""
+    """An order of a group as its events show it. `left`: a warehouse got it."""
 
     order_id: str
     state: str = ""

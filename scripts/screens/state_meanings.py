@@ -22,6 +22,7 @@ MEANINGS = {
 AWAITED = {
     Awaits.RELEASE: "an operator to release hold {ref} (order.release)",
     Awaits.GROUP: "other buyers of group {name} to pay: {ref} orders are paid",
+    Awaits.GROUP_OUTCOME: "the message that its group {name} has {ref} (order.group_{ref})",
     Awaits.DECISION: "the buyer to decide about a shortage (order.shortage.decide)",
     Awaits.CAPTCHA: "the buyer to answer a captcha of the risk check (order.captcha.answer)",
     Awaits.RESERVATION: "stock to reserve its goods",

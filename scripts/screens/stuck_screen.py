@@ -14,6 +14,8 @@ NEXT = {
     Awaits.PAYMENT_RESULT: "oms dead-letters list --queue provider-calls.{name}",
     Awaits.RESERVATION: "oms dead-letters list --queue stock",
     Awaits.RECEIPT: "oms dead-letters list --queue timeouts",
+    Awaits.GROUP: "oms dead-letters list --queue buying-groups",
+    Awaits.GROUP_OUTCOME: "oms repair --order {order}",
     Awaits.DECISION: "oms dead-letters list --queue timeouts",
     Awaits.CANCELLATION_WITHDRAWN: "oms dead-letters list --queue order-cancellations",
     Awaits.CAPTURE: "oms dead-letters list --queue provider-calls.{name}",

@@ -4,16 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from messages.buying_groups import GroupPaid
 from messages.fulfilments import FulfilmentAccept, FulfilmentRefuse
 from messages.risk import RiskResult
 from tests.handlers import waybill_builders
 from tests.handlers.alipay_payments import start
 from tests.handlers.authorization_builders import authorize, paid_at_hand_over, report, short
-from tests.handlers.builders import OPERATOR, book, cancel, create, update
+from tests.handlers.builders import OPERATOR, book, cancel, captured, create, update
 from tests.handlers.cancellation_builders import cancel_later
 from tests.handlers.case_builders import apply, arrive, inspect, open_case, review, ship_back
+from tests.handlers.catalogue_builders import settings
 from tests.handlers.exchange_builders import exchange
 from tests.handlers.fulfilment_builders import fact
+from tests.handlers.group_builders import joining
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from tests.handlers.order_endings import place_without_stock_answer
@@ -38,6 +41,7 @@ AGED = {
     "captcha_challenges": ("required_at", "until"),
     "scheduled_cancellations": ("at", "scheduled_at"),
     "order_holds": ("placed_at", "held_since"),
+    "buying_groups": ("opened_at", "deadline", "ended_at"),
     "fulfilments": ("requested_at", "updated_at"),
     "waybills": ("requested_at",),
     "shipments": ("booked_at", "outbound_at"),
@@ -65,6 +69,7 @@ async def everything_waits(harness: HandlerHarness) -> None:
     await harness.fill_stock(100)
     await harness.fill_stock(100, 800, ["dear"])
     await _unpaid(harness)
+    await _groups(harness)
     await _in_warehouses(harness)
     await _parcels(harness)
     await _money(harness)
@@ -95,6 +100,22 @@ async def _unpaid(harness: HandlerHarness) -> None:
     with paid_at_hand_over():
         await harness.handle(start(attempted, 1000, "open"))
     shop.configure(PLAIN)
+
+
+async def _groups(harness: HandlerHarness) -> None:
+    """One group is open; of another that has formed and of one that has failed, the messages to the orders are lost."""
+    await harness.handle(settings("group_buy", group_size=2), trusted=True)
+    for group_id, users in {"open": "a", "formed": "ab", "failed": "a"}.items():
+        orders = [await harness.create_order(joining(user_id, group_id)) for user_id in users]
+        await harness.pay(orders[0])
+        for order_id in orders[1:]:
+            await harness.handle_batch([harness.envelope(captured(order_id, 1000, "t-last"), trusted=True)])
+        if group_id == "failed":
+            await harness.pool.execute("UPDATE buying_groups SET deadline = now() WHERE group_id = 'failed'")
+            await harness.mark_progress()
+        (group,) = await harness.rows(f"SELECT id FROM buying_groups WHERE group_id = '{group_id}'")
+        await harness.handle_batch([harness.envelope(GroupPaid(key=group[0]))])
+        await harness.pool.execute("DELETE FROM outbox")
 
 
 async def _in_warehouses(harness: HandlerHarness) -> None:

@@ -41,7 +41,7 @@ def counts(reply: OrderStuckListed) -> dict[str, int]:
 
 
 def test_every_wait_has_a_limit_unless_what_stops_it_has_one() -> None:
-    assert set(Awaits) - set(LIMITS) == {Awaits.RESUMPTION, Awaits.CASE_OUTCOME, Awaits.GROUP}
+    assert set(Awaits) - set(LIMITS) == {Awaits.RESUMPTION, Awaits.CASE_OUTCOME}
 
 
 async def test_what_is_stuck_is_what_explanations_say(harness: HandlerHarness) -> None:

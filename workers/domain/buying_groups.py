@@ -79,11 +79,15 @@ def users_of(orders: Iterable[GroupOrder]) -> set[str]:
 
 @dataclass(frozen=True)
 class GroupStanding:
-    """How full a group is: `seated` orders have one of its seats, and `paid` of these are paid."""
+    """How full a group is: `seated` orders have one of its seats, and `paid` of these are paid.
+
+    `ended_at` is when it formed or failed.
+    """
 
     group: BuyingGroup
     seated: int
     paid: int
+    ended_at: datetime | None = None
 
     @property
     def otherwise(self) -> State | None:
@@ -91,10 +95,10 @@ class GroupStanding:
         return State.CANCELLED if self.group.state is GroupState.OPEN else None
 
 
-def standing(group: BuyingGroup, states: Iterable[State]) -> GroupStanding:
+def standing(group: BuyingGroup, states: Iterable[State], ended_at: datetime | None = None) -> GroupStanding:
     """Return how full a group is whose orders are in these states."""
     seated = [state for state in states if state not in SEATLESS]
-    return GroupStanding(group, len(seated), sum(state not in UNPAID for state in seated))
+    return GroupStanding(group, len(seated), sum(state not in UNPAID for state in seated), ended_at)
 
 
 @dataclass

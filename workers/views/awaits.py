@@ -14,6 +14,7 @@ class Awaits(StrEnum):
 
     RELEASE = "release"
     GROUP = "group"
+    GROUP_OUTCOME = "group_outcome"
     DECISION = "decision"
     CAPTCHA = "captcha"
     RESERVATION = "reservation"
@@ -66,6 +67,7 @@ class Whom(StrEnum):
 MOVED_BY: Mapping[Awaits, tuple[str, ...]] = {
     Awaits.RELEASE: ("order.release",),
     Awaits.GROUP: ("order.create", "payment.result", "payment.callback"),
+    Awaits.GROUP_OUTCOME: ("order.group_formed", "order.group_failed"),
     Awaits.DECISION: ("order.shortage.decide",),
     Awaits.CAPTCHA: ("order.captcha.answer",),
     Awaits.RESERVATION: ("stock.reserved", "stock.refused", "risk.result"),

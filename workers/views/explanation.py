@@ -4,6 +4,7 @@
     ----------------------------------  ---------------------------------------------------------------------------
     in any state, held                  release by an operator, or the buyer's decision about a shortage
     paid, and in a group of buyers      other buyers, until as many orders are paid as it has seats, or its deadline
+    the same, once the group has ended  the message that says so, which takes seconds unless it was lost
     placing, with a captcha             the buyer's answer, until its time
     placing, reinstating                reservation by stock (first, a verdict of the risk check), until the saga timer
     awaiting_payment                    payment by the buyer, until the payment timer
@@ -30,7 +31,6 @@ Everything is computed from rows. Nothing here reads a clock, so a time that has
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from workers.domain.buying_groups import GroupState
 from workers.domain.exchanges import ExchangeState
 from workers.domain.hand_overs import AT_WORK, OPEN, HandOverState
 from workers.domain.holds import HoldKind
@@ -116,8 +116,11 @@ def _hold(one: Whole, hold: PlacedOn, situation: Situation) -> Awaited:
     if hold.kind is HoldKind.SHORTAGE:
         until = situation.timers.get("shortage")
         return Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at, until)
-    if hold.kind is HoldKind.GROUP and waits is not None and waits.group.state is GroupState.OPEN:
+    if hold.kind is HoldKind.GROUP and waits is not None:
         group, paid = waits.group, f"{waits.paid} of {waits.group.size}"
+        if waits.ended_at is not None:
+            since = max(waits.ended_at, hold.placed_at)
+            return Awaited(order_id, Awaits.GROUP_OUTCOME, Whom.OPERATOR, group.group_id, group.state, since)
         about = order_id, Awaits.GROUP, Whom.BUYER, group.group_id, paid, hold.placed_at
         return Awaited(*about, group.deadline, waits.otherwise)
     return Awaited(order_id, Awaits.RELEASE, Whom.OPERATOR, None, str(hold.hold_id), hold.placed_at)

@@ -135,7 +135,7 @@ async def _groups(tx: Transaction, keys: Iterable[int]) -> dict[int, GroupStandi
 def _group(row: Any) -> GroupStanding:
     state = GroupState(row["state"])
     group = BuyingGroup(row["id"], row["group_id"], row["size"], row["deadline"], state, row["spu_id"])
-    return standing(group, map(State, row["order_states"]))
+    return standing(group, map(State, row["order_states"]), row["ended_at"])
 
 
 def _whole(head: Any, rows: Mapping[str, Sequence[Any]], group: GroupStanding | None) -> Whole:

@@ -1,7 +1,7 @@
 """How long each thing may be awaited before it counts as stuck, and the code of the alert that says so.
 
-Three things have no limit, because what stops them ends itself: a warehouse that a hold stopped (`resumption`) goes on
-after the hold, an exchange order (`case_outcome`) after its case, and a group of buyers (`group`) at its deadline.
+Two things have no limit, because what stops them ends itself: a warehouse that a hold stopped (`resumption`) goes on
+after the hold, and an exchange order (`case_outcome`) after its case.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,12 @@ class WaitLimit:
 
 LIMITS: Mapping[Awaits, WaitLimit] = {
     Awaits.RELEASE: WaitLimit(DAY, Code.ORDER_STUCK, "people look into a hold within a working day"),
+    Awaits.GROUP: WaitLimit(
+        15 * MINUTE, Code.ORDER_STUCK, "the timer ends the group once payment results have caught up", True
+    ),
+    Awaits.GROUP_OUTCOME: WaitLimit(
+        5 * MINUTE, Code.ORDER_STUCK, "messages from a group that has ended to its orders travel in seconds"
+    ),
     Awaits.DECISION: WaitLimit(
         10 * MINUTE, Code.ORDER_STUCK, "the shortage timer decides for the buyer, and is woken each second", True
     ),

@@ -65,7 +65,7 @@ SHIPPED, CANCELLED, CHANGED_MIND = ("fulfilling", "completed"), ("paid", "cancel
          ["formed, and cancelled its order 2"]),
         (group("failed", CANCELLED, CANCELLED, CANCELLED), {}, []),
         (group("failed", CANCELLED, CANCELLED, CANCELLED), {"1": 5}, ["its order 1 keeps 5 cents"]),
-        (group("failed", CANCELLED, CANCELLED, CHANGED_MIND), {}, ["a warehouse was told of its order 2"]),
+        (group("failed", CANCELLED, CANCELLED, CHANGED_MIND), {}, ["a warehouse got its order 2"]),
         (group("failed", CANCELLED, CANCELLED, ("paid", "paid")), {}, ["its order 2 is paid"]),
         (group("", CANCELLED, CANCELLED, CANCELLED), {}, ["has not ended"]),
         ([group("formed", SHIPPED, SHIPPED, SHIPPED)[0] | {"paid": 2}], {},
