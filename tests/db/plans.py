@@ -108,6 +108,7 @@ WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace
     AND (NOT relispartition OR relname LIKE '%%\\_first%%')
 """
 DISTINCT = """
+DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace);
 INSERT INTO pg_statistic
 SELECT c.oid, a.attnum, c.relkind = 'p', 0, 8, -0.1, k, k, k, k, k, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, CAST(0 AS smallint) k
