@@ -1,10 +1,11 @@
 """`oms cases` lists after-sale cases, those that wait longest first, and shows one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from db.pool import Transaction
 from messages.after_sale_queries import (
@@ -13,6 +14,7 @@ from messages.after_sale_queries import (
     AfterSaleGet,
     AfterSaleList,
     AfterSaleListed,
+    CaseShown,
 )
 from messages.base import Reply
 from messages.envelope import Envelope
@@ -65,14 +67,21 @@ def list_cases(
         "cursor": cursor,
     }
 
-    async def work() -> AfterSaleListed:
-        body = AfterSaleList.model_validate({"actor": operator()} | wanted)
-        async with connected() as tx:
-            return await answered(tx, body, answer_case_lists, AfterSaleListed, hint="oms cases list --help")
-
-    found = run(work())
+    found = run(ask_cases(wanted))
     lines = cases_screen(found.cases, layout.screen_columns())
     write_page(found, lines, output, noun="case", count=len(found.cases), cursor=found.next_cursor)
+
+
+async def ask_cases(wanted: Mapping[str, Any]) -> AfterSaleListed:
+    """Return a page of cases that fit the fields of after_sale.list. Raises CommandError if one makes no sense."""
+    try:
+        body = AfterSaleList.model_validate({"actor": operator(), **wanted})
+    except ValidationError as error:
+        fields = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False)}))
+        why = f"after_sale.list does not take it as {fields}"
+        raise CommandError(Code.FAILED, "a filter makes no sense", why=why, hint="oms cases list --help") from None
+    async with connected() as tx:
+        return await answered(tx, body, answer_case_lists, AfterSaleListed, hint="oms cases list --help")
 
 
 @app.command("show")
@@ -98,16 +107,18 @@ def show(
         what = "a reason is needed" if reveal else "a reason is for --reveal only"
         why = "it is recorded who sees what people wrote, when and why"
         raise CommandError(Code.FAILED, what, why=why, hint=f"oms cases show {case} --reveal --reason '...'")
-    found, now = run(_read_case(case, reason.strip() if reveal else None))
-    [shown] = found.cases
+    shown, now = run(read_case(case, reason.strip() if reveal else None, person()))
     if output is Format.JSON:
         write_json(shown.model_dump(mode="json"))
         return
     layout.write(case_screen(shown, now, layout.screen_columns()))
 
 
-async def _read_case(case: str, reason: str | None) -> tuple[AfterSaleDescribed, datetime]:
-    """Read the case; with a reason in clear. The look is recorded and committed first."""
+async def read_case(case: str, reason: str | None, note: str) -> tuple[CaseShown, datetime]:
+    """Return a case, and the time of the database; with a reason in clear, which is recorded and committed first.
+
+    Raises CommandError if there is no such case.
+    """
     hint = "oms cases list --newest, or oms order show ORDER, which has the cases of an order"
     asking = AfterSaleGet(actor=operator(), case=case)
     async with connected() as tx:
@@ -116,11 +127,12 @@ async def _read_case(case: str, reason: str | None) -> tuple[AfterSaleDescribed,
             async with tx.transaction():
                 masked = await answered(tx, asking, answer_about_cases, AfterSaleDescribed, hint=hint)
                 revealed = int(masked.cases[0].order_id)
-                await accesses.of_order(tx, revealed, note=person(), reason=reason, what="case")
+                await accesses.of_order(tx, revealed, note=note, reason=reason, what="case")
         async with tx.transaction(isolation="repeatable_read", readonly=True):
             now = await tx.fetchval("SELECT clock_timestamp()")
 
             async def answer(tx: Transaction, items: Sequence[Envelope[AfterSaleGet]]) -> list[Reply]:
                 return await answer_about_cases(tx, items, {id(item): revealed for item in items if reason})
 
-            return await answered(tx, asking, answer, AfterSaleDescribed, hint=hint), now
+            [shown] = (await answered(tx, asking, answer, AfterSaleDescribed, hint=hint)).cases
+            return shown, now

@@ -46,9 +46,12 @@ class TimelineMark:
 
 @dataclass(frozen=True)
 class AwaitedCard:
-    """One thing that the order waits for. `passed` is the part of its time that is over, in percent."""
+    """One thing that the order waits for. `state` is that of the order, child or case which waits; `passed` is the part
+    of its time that is over, in percent.
+    """
 
     awaited: AwaitedShown
+    state: str
     text: str
     whose: str
     passed: int | None
@@ -95,8 +98,16 @@ def _kind(one: Happening) -> str:
 
 def awaited_cards(page: OrderPage) -> list[AwaitedCard]:
     """Return what the order waits for, each with how much of its time is over."""
+    children = {child["id"]: child["state"] for child in page.children}
+    cases = {case.case_no: case.state for case in page.order.cases}
     return [
-        AwaitedCard(one, awaited_text(one), page.names.get(one.order_id, ""), _passed(one, page.now))
+        AwaitedCard(
+            one,
+            cases.get(one.case_no or "") or children.get(one.order_id, page.order.state),
+            awaited_text(one),
+            page.names.get(one.order_id, ""),
+            _passed(one, page.now),
+        )
         for one in page.explained.awaits
     ]
 

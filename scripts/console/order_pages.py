@@ -92,6 +92,8 @@ def _href(command: str) -> str:
             return f"/letters?queue={quote(queue)}"
         case ["oms", "order", "show", name]:
             return f"/orders/{quote(name)}"
+        case ["oms", "cases", "show", name]:
+            return f"/cases/{quote(name)}"
     return ""
 
 

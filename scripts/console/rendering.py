@@ -1,5 +1,6 @@
 """Fills the templates. Every value is escaped, and no page holds a script or a style of its own."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,13 @@ MOOD_OF = {state: mood for mood, states in MOODS.items() for state in states.spl
 LINKS = {
     ("children", "id"): "/orders/{}",
     ("dead letters (oms dead-letters show ID)", "id"): "/letters/{}",
+    ("after-sale cases (oms cases show CASE)", "case"): "/cases/{}",
+    ("cases", "case"): "/cases/{}",
+    ("cases", "order"): "/orders/{}",
 }
-"""Title of an order's table and of its column -> the page to which its values lead."""
+"""Title of a table and of its column -> the page to which its values lead."""
+COMMANDS = re.compile(r"(?P<text>.*): oms order show (?P<order>\d+)")
+"""What a summary says of another order -> the page of that order."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,12 @@ def linked(value: Any, template: str) -> Any:
     return WebCell(value, template.format(value)) if template and value not in (None, "", "-") else value
 
 
+def linked_value(name: str, value: Any) -> Any:
+    """Return a value of a summary with the page of the order that it names."""
+    found = COMMANDS.fullmatch(value) if name in ("order", "exchange") else None
+    return WebCell(found["text"], f"/orders/{found['order']}") if found else value
+
+
 def trimmed(one: TitledTable) -> TitledTable:
     """Return a table without the columns in which nothing stands."""
     kept = [place for place in range(len(one.columns)) if any(row[place] not in (None, "", ()) for row in one.rows)]
@@ -152,7 +164,7 @@ def trimmed(one: TitledTable) -> TitledTable:
 
 
 def with_links(one: TitledTable) -> TitledTable:
-    """Return an order's table with links to the orders and letters that it names."""
+    """Return a table with links to the orders, cases and letters that it names."""
     templates = [LINKS.get((one.title, column.title), "") for column in one.columns]
     rows = [[linked(value, template) for value, template in zip(row, templates, strict=True)] for row in one.rows]
     return TitledTable(one.title, one.columns, rows)

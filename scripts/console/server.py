@@ -11,7 +11,7 @@ from aiohttp import web
 
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
-from scripts.console import decision_pages, edit_pages, letter_pages, order_pages, overview, replay_pages
+from scripts.console import case_pages, decision_pages, edit_pages, letter_pages, order_pages, overview, replay_pages
 from scripts.console.guard import HEADERS, Guard, check_host
 from scripts.console.overview_watch import OverviewWatch
 from scripts.console.problem_pages import Handler, explained
@@ -47,7 +47,7 @@ def application(guard: Guard) -> web.Application:
     app = web.Application(middlewares=[explained, guarded], client_max_size=FORM_MAX_BYTES)
     app[STATE] = ConsoleState(guard, ReplaySenders(), OverviewWatch(), environment())
     app.router.add_static("/static", FOLDER / "static")
-    for pages in (overview, decision_pages, edit_pages, letter_pages, order_pages, replay_pages):
+    for pages in (overview, decision_pages, edit_pages, letter_pages, order_pages, case_pages, replay_pages):
         app.add_routes(pages.ROUTES)
     app.on_response_prepare.append(_secured)
     app.on_cleanup.append(_no_longer_watched)

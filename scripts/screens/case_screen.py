@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from messages.after_sale_queries import CaseShown, CaseStepShown, CaseSummary
-from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, fields, grid, section, title
+from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, TitledTable, fields, grid, title
 from scripts.screens.timeline import ago, sent_instead, text_of, until, when
 
 CASE_MEANINGS = {
@@ -32,6 +32,12 @@ CASE_MEANINGS = {
 
 def cases_screen(cases: Sequence[CaseSummary], width: int) -> Lines:
     """Return the list of `oms cases list`; nothing without a case."""
+    table = cases_table(cases, width)
+    return grid(table.columns, table.rows, width).lines if cases else []
+
+
+def cases_table(cases: Sequence[CaseSummary], width: int) -> TitledTable:
+    """Return a row for each case."""
     columns = [
         Column("case"),
         Column("state", least=10),
@@ -50,21 +56,25 @@ def cases_screen(cases: Sequence[CaseSummary], width: int) -> Lines:
          one.reason_code)
         for one in cases
     ]  # fmt: skip
-    return grid(columns, rows, width).lines if rows else []
+    return TitledTable("cases", columns, rows)
 
 
 def case_screen(case: CaseShown, now: datetime, width: int) -> Lines:
     """Return the whole screen."""
     return [
         *title(f"Case {case.case_no}: {case.type}, {case.state}", width),
-        *fields(list(_summary(case, now)), width),
-        *_lines(case, width),
-        *_refunds(case, width),
-        *_steps(case, width),
+        *fields(list(case_summary(case, now)), width),
+        *(line for table in case_tables(case, width) for line in table.lines(width)),
     ]
 
 
-def _summary(case: CaseShown, now: datetime) -> Iterator[tuple[str, Any]]:
+def case_tables(case: CaseShown, width: int) -> list[TitledTable]:
+    """Return the tables of a case, in the order in which they are read."""
+    return [_lines(case), _refunds(case, width), _steps(case, width)]
+
+
+def case_summary(case: CaseShown, now: datetime) -> Iterator[tuple[str, Any]]:
+    """Yield what a person has to know of a case, line by line; lines without a value are left out."""
     yield "means", CASE_MEANINGS.get(case.state)
     yield "since", ago(case.steps[-1].at, now) if case.steps else None
     yield "until", None if case.until is None else until(case.until, now)
@@ -85,7 +95,7 @@ def _summary(case: CaseShown, now: datetime) -> Iterator[tuple[str, Any]]:
     yield "evidence", ", ".join(case.evidence) or None
 
 
-def _lines(case: CaseShown, width: int) -> Lines:
+def _lines(case: CaseShown) -> TitledTable:
     columns = [
         Column("line", right=True),
         Column("sku", least=8),
@@ -95,7 +105,7 @@ def _lines(case: CaseShown, width: int) -> Lines:
         Column("wants", least=8),
     ]
     rows = [(line.line_no, line.sku_id, line.name, line.qty, _so_far(line), line.wanted_sku_id) for line in case.lines]
-    return section("lines", columns, rows, width)
+    return TitledTable("lines", columns, rows)
 
 
 def _so_far(line: Any) -> str:
@@ -103,7 +113,7 @@ def _so_far(line: Any) -> str:
     return ", ".join(f"{count} {word}" for word in words if (count := getattr(line, f"{word}_qty")))
 
 
-def _refunds(case: CaseShown, width: int) -> Lines:
+def _refunds(case: CaseShown, width: int) -> TitledTable:
     columns = [
         Column("requested (UTC)"),
         Column("refund", least=12),
@@ -116,10 +126,10 @@ def _refunds(case: CaseShown, width: int) -> Lines:
         (when(one.requested_at, width), one.refund_no, one.provider, text_of(one.amount), one.state, one.reason_code)
         for one in case.refunds
     ]
-    return section("refunds", columns, rows, width)
+    return TitledTable("refunds", columns, rows)
 
 
-def _steps(case: CaseShown, width: int) -> Lines:
+def _steps(case: CaseShown, width: int) -> TitledTable:
     columns = [
         Column("at (UTC)"),
         Column("what", least=12),
@@ -130,7 +140,7 @@ def _steps(case: CaseShown, width: int) -> Lines:
     rows = [
         (when(step.at, width), _what(step), _who(step, case), step.reason_code, step.written) for step in case.steps
     ]
-    return section("steps", columns, rows, width)
+    return TitledTable("steps", columns, rows)
 
 
 def _what(step: CaseStepShown) -> str:

@@ -22,6 +22,7 @@ class ConsoleScene:
     pool: Pool
     url: URL
     order_id: int
+    case_no: str
     letters: Mapping[str, int]
 
 

@@ -76,8 +76,17 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
         f"/letters/{scene.letters['m0']}": ("workers/store/stock.py:77 in add", "n0"),
         "/orders": (f"/orders/{order}", "awaiting payment"),
         f"/orders/{order}": ("the buyer to pay", "cancelled", "payment.callback", "reserved"),
+        "/orders?user=u1&state=delivered": ("delivered",),
+        "/cases": (f"/cases/{scene.case_no}", "refunding", "oms cases list"),
+        "/cases?order=7": ("No case fits these filters.",),
+        f"/cases/{scene.case_no}": (
+            "refunding",
+            "the money is on its way back",
+            "1 accepted, 1 refused",
+            "refund.result",
+        ),
         "/stuck": ("Nothing waits too long.",),
-        "/stuck?longer-than=0s": ("Nothing waits too long for that.",),
+        "/stuck?kind=release&longer-than=0s": ("Nothing waits too long for that.",),
         "/replays": ("Nothing was ever replayed.",),
         "/replays/plan?group=g1": ("3 would be sent", "Start it"),
         f"/replays/plan?id={html}": ("0 would be sent", "refused", "would die again"),
@@ -89,6 +98,10 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
             assert [part for part in parts if part not in text] == [], (path, text)
             assert [one for one in (*PERSONAL, "<script>alert") if one in text] == [], path
             assert not re.search(r'\sstyle=|\son\w+=|<style|(href|src|action)="[a-z]+:', text), path
+
+
+async def test_what_is_mistyped_is_explained_with_what_to_type(scene: ConsoleScene) -> None:
+    async with console(operate=True) as client:
         wrong = {
             "/letters?quue=stock": (400, "there is no filter quue"),
             "/letters?queue=stok": (400, "oms dead-letters list --queue stock"),
@@ -99,6 +112,9 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
             "/stuck?kind=x": (400, "a kind is one of release"),
             "/orders/%E2%80%AE%00": (404, "No such id"),
             "/orders/%E2%80%AE": (404, "No order \\u202e"),
+            "/cases/7": (404, "oms cases list --newest"),
+            "/cases?cursor=x": (404, "oms cases list --help"),
+            "/cases?state=%00": (400, "oms cases list --help"),
             "/replays/7": (404, "oms replays list"),
             "/replays/plan": (400, "oms dead-letters groups"),
             "/replays/plan?id=-": (400, "- is no id"),
@@ -114,6 +130,7 @@ async def test_personal_data_is_shown_for_a_reason_and_it_is_recorded_who_saw_it
     paths = {
         f"/orders/{scene.order_id}/reveal": "Nanjing Road",
         f"/letters/{scene.letters['html']}/reveal": "Wang Fang",
+        f"/cases/{scene.case_no}/reveal": "torn, call 13812345678",
     }
     async with console() as client:
         for path in paths:
@@ -127,7 +144,12 @@ async def test_personal_data_is_shown_for_a_reason_and_it_is_recorded_who_saw_it
     seen = await scene.pool.fetch(
         "SELECT order_id, dead_letter_id FROM address_accesses WHERE (note, reason) = ('bo', $1)", WHY["reason"]
     )
-    assert {tuple(row) for row in seen} == {(scene.order_id, None), (None, scene.letters["html"])}
+    case_order = await scene.pool.fetchval("SELECT order_id FROM after_sales")
+    assert {tuple(row) for row in seen} == {
+        (scene.order_id, None),
+        (case_order, None),
+        (None, scene.letters["html"]),
+    }
 
 
 def field(text: str, name: str) -> str:
