@@ -14,13 +14,26 @@ class OrderExplain(OrderQuery):
     TYPE: ClassVar[str] = "order.explain.v1"
 
 
+class MissingTimerShown(Part):
+    """A timer that should end a wait and does not run, so that nothing ends it but a message: `oms repair` starts it.
+
+    If an operator cancelled it by hand, `cancelled_by` is who that was.
+    """
+
+    kind: str
+    key: OrderId
+    cancelled_at: Moment | None
+    cancelled_by: str | None
+
+
 class AwaitedShown(Part):
     """One thing that the order waits for: `what`, and `whom` it must come from.
 
     `name` is which warehouse, carrier or provider; `ref` its number there: of a parcel, a refund, an attempt, a hold, a
     case, an exchange order. What an after-sale case waits for has its `case_no`. `moved_by` are the types of the
     messages that bring it. If none comes until `until`, the order, or the case, becomes `otherwise`, or people are
-    alerted; without `until` it waits as long as it takes.
+    alerted; without `until` it waits as long as it takes. Then `missing_timer` is the timer that should run and does
+    not, which a buyer does not see.
     """
 
     order_id: OrderId
@@ -33,6 +46,7 @@ class AwaitedShown(Part):
     otherwise: str | None
     case_no: str | None = None
     moved_by: tuple[str, ...] = ()
+    missing_timer: MissingTimerShown | None = None
 
 
 class OpenStepShown(Part):

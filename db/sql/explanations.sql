@@ -5,6 +5,11 @@
 SELECT key AS order_id, kind, due_at FROM timers
 WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1::bigint[]);
 
+-- name: explanations.cancelled_timers
+-- $1 kinds and keys of timers, as interventions name them, $2 since when. The newest record that a person cancelled each.
+SELECT DISTINCT ON (subject) subject, at AS cancelled_at, coalesce(note, actor) AS cancelled_by FROM interventions
+WHERE at >= $2::timestamptz AND action = 'timer.cancel' AND subject = ANY($1::text[]) ORDER BY subject, at DESC;
+
 -- name: explanations.cancellations
 -- $1 order ids. Their scheduled cancellations.
 SELECT order_id, at, actor_type, unpaid, scheduled_at FROM scheduled_cancellations WHERE order_id = ANY($1::bigint[]);

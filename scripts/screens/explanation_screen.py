@@ -4,7 +4,7 @@ from rich.text import Text
 
 from scripts.screens.layout import Column, Lines, fields, heading, section, title
 from scripts.screens.order_loading import OrderPage
-from scripts.screens.state_meanings import MEANINGS, awaited_text
+from scripts.screens.state_meanings import MEANINGS, awaited_text, start_again
 from scripts.screens.timeline import ago, cause_of, replaced, sent_instead, until, when, who_of
 from workers.domain.order import State
 
@@ -47,6 +47,7 @@ def _awaits(page: OrderPage, width: int) -> Lines:
             ("since", None if one.since is None else ago(one.since, page.now)),
             ("until", limit + (f", then {whose_state} is {one.otherwise}" if limit and one.otherwise else "")),
             ("moved by", ", ".join(one.moved_by)),
+            ("type", start_again(one.missing_timer) if one.missing_timer else None),
         ]
         lines += [Text(), heading("it waits"), *fields(pairs, width)]
     return lines

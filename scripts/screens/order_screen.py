@@ -11,7 +11,7 @@ from scripts.screens import timeline
 from scripts.screens.layout import Lines, fields, heading, title
 from scripts.screens.order_loading import OrderPage, Record
 from scripts.screens.order_tables import tables
-from scripts.screens.state_meanings import MEANINGS, awaited_text
+from scripts.screens.state_meanings import MEANINGS, awaited_text, start_again
 from scripts.screens.timeline import ago, replaced, text_of, until
 from workers.domain.money import render
 from workers.domain.order import State
@@ -69,7 +69,8 @@ def _awaited(page: OrderPage) -> Iterator[tuple[str, str]]:
         limit = "" if one.until is None else f", until {until(one.until, page.now)}"
         becomes = "it" if one.case_no is None else "the case"
         otherwise = f", then {becomes} is {one.otherwise}" if one.until and one.otherwise else ""
-        yield "" if number else "waits for", f"{whose}{awaited_text(one)}{limit}{otherwise}"
+        then = f": {start_again(one.missing_timer)}" if one.missing_timer else ""
+        yield "" if number else "waits for", f"{whose}{awaited_text(one)}{limit}{otherwise}{then}"
     if not awaits:
         yield "waits for", "nothing"
     if len(awaits) > AWAITED_MAX:

@@ -1,6 +1,6 @@
 """What each state of an order, and each thing that it may wait for, means to a person."""
 
-from messages.explanations import AwaitedShown
+from messages.explanations import AwaitedShown, MissingTimerShown
 from workers.domain.order import State
 from workers.views.awaits import Awaits
 
@@ -64,5 +64,15 @@ AWAITED = {
 
 
 def awaited_text(one: AwaitedShown) -> str:
-    """Return what an order waits for, and from whom."""
-    return AWAITED[Awaits(one.what)].format(name=one.name or "-", ref=one.ref or "-", case=one.case_no or "-")
+    """Return what an order waits for, and from whom, and whether the timer that should end it is missing."""
+    text = AWAITED[Awaits(one.what)].format(name=one.name or "-", ref=one.ref or "-", case=one.case_no or "-")
+    missing = one.missing_timer
+    if missing is None:
+        return text
+    why = "is missing" if missing.cancelled_at is None else f"was cancelled by {missing.cancelled_by}"
+    return f"{text}; its {missing.kind} timer {why}"
+
+
+def start_again(timer: MissingTimerShown) -> str:
+    """Return what to type so that a timer runs again. The children of a split order share those of their parent."""
+    return f"oms repair --order {timer.key}"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from messages.stuck_waits import OrderStuckListed, StuckCount, StuckShown
 from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, section, title
-from scripts.screens.state_meanings import awaited_text
+from scripts.screens.state_meanings import awaited_text, start_again
 from scripts.screens.timeline import duration, when
 from workers.views.awaits import Awaits
 from workers.views.wait_limits import LIMITS
@@ -76,6 +76,8 @@ def stuck_screen(found: OrderStuckListed, now: datetime, width: int) -> Lines:
 
 def next_command(one: StuckShown) -> str:
     """Return what to type next: it shows what is known, and the message that moves it is in `moved_by`."""
+    if one.missing_timer is not None:
+        return start_again(one.missing_timer)
     template = NEXT.get(Awaits(one.what), "oms order show {order}")
     return template.format(name=one.name, ref=one.ref, case=one.case_no, order=one.order_id)
 

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from scripts.commands.connections import person
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.refund_builders import request_refund
 from tests.scripts.oms_command import Oms
@@ -14,6 +15,7 @@ INSERT INTO timers (kind, key, due_at, wake_at) SELECT 'refund', id, now(), now(
     ON CONFLICT (kind, key) DO UPDATE SET wake_at = excluded.wake_at;
 INSERT INTO timers (kind, key, due_at, wake_at) VALUES ('receipt', 5, now(), now() + interval '3 h');
 """
+EXPIRE = "UPDATE orders SET created_at = created_at - interval '1 d', expire_at = now() - interval '1 h'"
 
 
 @pytest.fixture
@@ -91,5 +93,21 @@ def test_a_cancelled_timer_is_gone_and_repair_starts_it_again(
     assert oms("timers", "list", "--kind", "payment", "-o", "json").json == []
     owed = oms("repair", "--order", key, "--grace-seconds", "0", "-o", "json").json
     assert [row["owed"] for row in owed] == [f"timer payment {key}"]
+    [waits] = oms("order", "explain", key, "-o", "json").json["awaits"]
+    assert (waits["until"], waits["otherwise"]) == (None, None), "no timer cancels it any more"
+    assert (waits["missing_timer"]["kind"], waits["missing_timer"]["cancelled_by"]) == ("payment", person())
+    why = f"payment timer was cancelled by {person()}"
+    explained = " ".join(oms("order", "explain", key).out.split())
+    assert f"{why} since" in explained
+    assert f"type oms repair --order {key}" in explained
+    assert f"{why}: oms repair --order {key}" in " ".join(oms("order", "show", key).out.split())
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(EXPIRE)
+    [late] = oms("stuck", "--kind", "payment", "-o", "json").json["stuck"]
+    assert (late["missing_timer"], late["until"]) == (waits["missing_timer"], None)
+    assert "oms repair" in oms("stuck", "--kind", "payment").out
+    assert oms("repair", "--order", key, "--grace-seconds", "0", "--apply", *WHY).code == 0
+    [waits] = oms("order", "explain", key, "-o", "json").json["awaits"]
+    assert (waits["otherwise"], waits["missing_timer"]) == ("cancelled", None)
     refused = oms("timers", "cancel", "dispute", "5", *WHY)
     assert (refused.code, "nothing would start it again" in refused.err) == (6, True)

@@ -28,7 +28,9 @@ from workers.domain.holds import HoldKind
 from workers.domain.order import State
 from workers.domain.refund_amounts import GONE
 from workers.domain.shipping import CarrierFact, ParcelState, after_facts
+from workers.services import order_timers
 from workers.services.answer_parts import exchanged, money, named, step
+from workers.services.order_timers import OrderTimers
 from workers.store import after_sales, explanations, order_lists
 from workers.store.waybills import WaybillState
 from workers.views import loading
@@ -73,10 +75,11 @@ async def read(tx: Transaction, explained: Iterable[Whole], as_of: Iterable[Whol
     rules = await after_sales.rules_of(tx, live)
     rows |= {"send_backs": await explanations.read_send_backs(tx, {c.order_id for whole in first for c in whole.cases})}
     attempts = await order_lists.attempts(tx, family)
+    timers = await order_timers.read(tx, (one for whole in first for one in (whole, *whole.children)), rows["holds"])
     return ExplanationContext(
         logs=logs,
         situations={
-            one.head.id: _situation(one, logs, rows, attempts, rules)
+            one.head.id: _situation(one, logs, rows, attempts, rules, timers=timers[one.head.id])
             for whole in first
             for one in (whole, *whole.children)
         },
@@ -87,20 +90,21 @@ async def read(tx: Transaction, explained: Iterable[Whole], as_of: Iterable[Whol
 
 
 def _situation(
-    one: Whole, logs: Rows, rows: Mapping[str, Rows], attempts: Rows, rules: Mapping[int, AfterSaleRules]
+    one: Whole,
+    logs: Rows,
+    rows: Mapping[str, Rows],
+    attempts: Rows,
+    rules: Mapping[int, AfterSaleRules],
+    *,
+    timers: OrderTimers,
 ) -> Situation:
     key = one.head.id
     entered = entry(logs.get(key, ()))
     return Situation(
         since=entered["at"] if entered is not None else None,
-        timers={row["kind"]: row["due_at"] for row in rows["timers"].get(key, ())},
-        cancellation=next(
-            (
-                CancellationAhead(row["at"], row["scheduled_at"], row["actor_type"] == "user", row["unpaid"])
-                for row in rows["cancellations"].get(key, ())
-            ),
-            None,
-        ),
+        timers=timers.due,
+        missing_timers=timers.missing,
+        cancellation=next((_ahead(row) for row in rows["cancellations"].get(key, ())), None),
         captcha=next((CaptchaChallenge(*row) for row in rows["captchas"].get(key, ())), None),
         holds=[
             PlacedOn(row["id"], HoldKind(row["kind"]), row["placed_at"], row["held_since"])
@@ -129,6 +133,10 @@ def _situation(
             if row["state"] in ATTEMPT_OPEN
         ],
     )
+
+
+def _ahead(row: Any) -> CancellationAhead:
+    return CancellationAhead(row["at"], row["scheduled_at"], row["actor_type"] == "user", row["unpaid"])
 
 
 def _owed(row: Any) -> OwedGoods:
@@ -180,7 +188,7 @@ def show_awaited(one: Awaited, asks: str) -> AwaitedShown:
     """Show what is awaited.
 
     A buyer does not see which hold of the shop's people it is, nor when it was placed, nor how far the shop's answer to
-    a dispute is.
+    a dispute is, nor which timer of the shop is missing.
     """
     if asks == "user" and (one.what is Awaits.RELEASE or (one.what is Awaits.RESUMPTION and one.whom is Whom.OPERATOR)):
         one = replace(one, ref=None, since=None)
@@ -197,6 +205,7 @@ def show_awaited(one: Awaited, asks: str) -> AwaitedShown:
         otherwise=one.otherwise,
         case_no=one.case_no,
         moved_by=MOVED_BY[one.what],
+        missing_timer=None if asks == "user" else one.missing_timer,
     )
 
 

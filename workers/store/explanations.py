@@ -1,12 +1,13 @@
 """Reads what explanations, and orders at an earlier time, need beside the orders themselves. It locks nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from db.pool import Transaction
-from db.statements import rows_by
+from db.statements import SQL, rows_by
 
-OF_THE_SHOP = ("timers", "holds", "cancellations", "captchas", "hand_overs", "waybills")
+OF_THE_SHOP = ("holds", "cancellations", "captchas", "hand_overs", "waybills")
 """The statements that an explanation needs of an order and of each of its children."""
 
 
@@ -14,6 +15,20 @@ async def read_rows(tx: Transaction, ids: Iterable[int]) -> dict[str, Mapping[in
     """Name of each statement of OF_THE_SHOP -> order id -> its rows."""
     wanted = set(ids)
     return {name: await rows_by(tx, "order_id", f"explanations.{name}", wanted) for name in OF_THE_SHOP}
+
+
+async def read_timers(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    """Order id -> its timers, but for those of its attempts and refunds."""
+    return await rows_by(tx, "order_id", "explanations.timers", ids)
+
+
+async def read_cancelled_timers(
+    tx: Transaction, timers: Iterable[tuple[str, int]], since: datetime
+) -> dict[tuple[str, int], Any]:
+    """(kind, key) -> who cancelled this timer by hand since then, and when: the newest such record of each."""
+    subjects = {f"{kind} {key}": (kind, key) for kind, key in timers}
+    rows = await tx.fetch(SQL["explanations.cancelled_timers"], sorted(subjects), since) if subjects else []
+    return {subjects[row["subject"]]: row for row in rows}
 
 
 async def read_holds(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from messages.explanations import MissingTimerShown
 from workers.domain.after_sales import CaseState
 from workers.domain.order import State
 
@@ -113,7 +114,7 @@ class Awaited:
     """One thing that an order waits for. `name` is which warehouse, carrier or provider; `ref` is its number there.
 
     What an after-sale case waits for has its `case_no`. If it does not come until `until`, the order, or the case,
-    becomes `otherwise`. Without `until` it waits as long as it takes.
+    becomes `otherwise`. Without `until` it waits as long as it takes; `missing_timer` is the one that should end that.
     """
 
     order_id: int
@@ -125,3 +126,4 @@ class Awaited:
     until: datetime | None = None
     otherwise: State | CaseState | None = None
     case_no: str | None = None
+    missing_timer: MissingTimerShown | None = None

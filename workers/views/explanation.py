@@ -29,7 +29,7 @@ Everything is computed from rows. Nothing here reads a clock, so a time that has
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.domain.exchanges import ExchangeState
 from workers.domain.hand_overs import AT_WORK, OPEN, HandOverState
@@ -44,6 +44,16 @@ from workers.views.whole import OPEN_DISPUTE, Refund, Shipment, Whole
 
 ATTEMPT_OPEN = frozenset({"created", "requested", "unknown", "closing"})
 """The states of an attempt whose provider has not answered finally."""
+TIMERS = {
+    State.PLACING: "saga",
+    State.REINSTATING: "saga",
+    State.AWAITING_PAYMENT: "payment",
+    State.DELIVERED: "receipt",
+    State.CANCELLING: "cancelling",
+}
+"""State -> the kind of the timer that ends it."""
+OF_THE_PARENT = frozenset({"saga", "payment"})
+"""The kinds of timers that children of a split order share with their parent, because they are paid with it."""
 UNMOVING = frozenset({Trigger.HELD, Trigger.RELEASED, Trigger.DELETED})
 """Steps that change nothing of how far an order is."""
 
@@ -86,12 +96,13 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         case State.PLACING | State.REINSTATING:
             yield _reservation(one, situation)
         case State.AWAITING_PAYMENT:
-            ends_at = situation.timers.get("payment", one.head.expire_at)
-            yield Awaited(order_id, Awaits.PAYMENT, Whom.BUYER, None, None, situation.since, ends_at, State.CANCELLED)
+            waits = Awaited(order_id, Awaits.PAYMENT, Whom.BUYER, since=situation.since)
+            yield _ended_by("payment", situation, waits, State.CANCELLED)
         case State.DELIVERED:
-            until = None if situation.holds else situation.timers.get("receipt")  # a hold stops the window
-            otherwise = State.COMPLETED if until else None
-            yield Awaited(order_id, Awaits.RECEIPT, Whom.BUYER, None, None, situation.since, until, otherwise)
+            waits = Awaited(order_id, Awaits.RECEIPT, Whom.BUYER, since=situation.since)
+            yield (
+                waits if situation.holds else _ended_by("receipt", situation, waits, State.COMPLETED)
+            )  # a hold stops it
     yield from _attempts(order_id, situation)
     if state in IN_WAREHOUSE or state is State.CANCELLING:
         yield from _goods(one, situation)
@@ -111,11 +122,19 @@ def _awaited(one: Whole, situation: Situation) -> Iterator[Awaited]:
         yield Awaited(*about, owed.requested_at, owed.until, case_no=owed.case_no)
 
 
+def _ended_by(timer: str, situation: Situation, waits: Awaited, becomes: State | None = None) -> Awaited:
+    """What is awaited until a timer ends it, if that timer runs."""
+    until = situation.timers.get(timer)
+    if until is None:
+        return replace(waits, missing_timer=situation.missing_timers.get(timer))
+    return replace(waits, until=until, otherwise=becomes)
+
+
 def _hold(one: Whole, hold: PlacedOn, situation: Situation) -> Awaited:
     order_id, waits = one.head.id, one.group
     if hold.kind is HoldKind.SHORTAGE:
-        until = situation.timers.get("shortage")
-        return Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at, until)
+        decision = Awaited(order_id, Awaits.DECISION, Whom.BUYER, None, str(hold.hold_id), hold.placed_at)
+        return _ended_by("shortage", situation, decision)
     if hold.kind is HoldKind.GROUP and waits is not None:
         group, paid = waits.group, f"{waits.paid} of {waits.group.size}"
         if waits.ended_at is not None:
@@ -129,11 +148,11 @@ def _hold(one: Whole, hold: PlacedOn, situation: Situation) -> Awaited:
 def _reservation(one: Whole, situation: Situation) -> Awaited:
     """The reservation of its stock; before that, the answer to a captcha of the risk check."""
     order_id, captcha = one.head.id, situation.captcha
-    until = situation.timers.get("saga")
     ends = State.REJECTED if one.head.state is State.PLACING else State.CANCELLED
     if captcha is not None and captcha.is_open:
         return Awaited(order_id, Awaits.CAPTCHA, Whom.BUYER, None, None, captcha.required_at, captcha.until, ends)
-    return Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, None, None, situation.since, until, ends)
+    waits = Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, since=situation.since)
+    return _ended_by("saga", situation, waits, ends)
 
 
 def _cancellation(one: Whole, situation: Situation) -> Iterator[Awaited]:
@@ -172,8 +191,8 @@ def _goods(one: Whole, situation: Situation) -> Iterator[Awaited]:
         return
     for place in situation.hand_overs:
         if place.is_stopping:
-            until = situation.timers.get("cancelling")
-            yield Awaited(order_id, Awaits.CANCEL_ANSWER, Whom.WAREHOUSE, place.warehouse, None, place.since, until)
+            waits = Awaited(order_id, Awaits.CANCEL_ANSWER, Whom.WAREHOUSE, place.warehouse, None, place.since)
+            yield _ended_by("cancelling", situation, waits)
         elif _is_stopped(one, place, situation):
             yield _resumption(order_id, place, situation)
         elif place.state in OPEN:
@@ -202,8 +221,8 @@ def _resumption(order_id: int, place: AtWarehouse, situation: Situation) -> Awai
     begun = place.at_work_since if place.state in AT_WORK else place.since
     since = max(filter(None, (begun, *(hold.held_since for hold in situation.holds))))
     if all(hold.kind is HoldKind.SHORTAGE for hold in situation.holds):
-        until = situation.timers.get("shortage")
-        return Awaited(order_id, Awaits.RESUMPTION, Whom.BUYER, place.warehouse, None, since, until)
+        waits = Awaited(order_id, Awaits.RESUMPTION, Whom.BUYER, place.warehouse, None, since)
+        return _ended_by("shortage", situation, waits)
     return Awaited(order_id, Awaits.RESUMPTION, Whom.OPERATOR, place.warehouse, None, since)
 
 

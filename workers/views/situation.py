@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from messages.explanations import MissingTimerShown
 from workers.domain.after_sales import CaseState
 from workers.domain.captchas import CaptchaChallenge
 from workers.domain.hand_overs import HandOverState
@@ -90,12 +91,14 @@ class CaseTimes(NamedTuple):
 class Situation:
     """What an explanation needs beside the order: each of these belongs to one order, without its children.
 
-    `since` is when the order came into its state. `timers` maps the kind of a timer to when it is due. `cases` has the
-    times of each case, by its id, and of an exchange order those of the case that it is of.
+    `since` is when the order came into its state. `timers` maps the kind of a timer to when it is due, `missing_timers`
+    has those that should run and do not. `cases` has the times of each case, by its id, and of an exchange order those
+    of the case that it is of.
     """
 
     since: datetime | None = None
     timers: Mapping[str, datetime] = field(default_factory=dict)
+    missing_timers: Mapping[str, MissingTimerShown] = field(default_factory=dict)
     holds: Sequence[PlacedOn] = ()
     hand_overs: Sequence[AtWarehouse] = ()
     attempts: Sequence[OpenAttempt] = ()

@@ -2952,6 +2952,7 @@ export interface OrderExplain {
 /** One thing that the order waits for: `what`, and `whom` it must come from. */
 export interface OrderExplainedAwaitedShown {
   case_no: string | null;
+  missing_timer: OrderExplainedMissingTimerShown | null;
   moved_by: Array<string>;
   name: string | null;
   order_id: string;
@@ -3002,6 +3003,14 @@ export interface OrderExplainedHistoryStep {
   state: string;
   trigger: string;
   version: number;
+}
+
+/** A timer that should end a wait and does not run, so that nothing ends it but a message: `oms repair` starts i… */
+export interface OrderExplainedMissingTimerShown {
+  cancelled_at: string | null;
+  cancelled_by: string | null;
+  key: string;
+  kind: string;
 }
 
 /** An amount in minor units, and as people write it: 1234 is "12.34" in EUR and "1234" in JPY. */
@@ -4045,6 +4054,14 @@ export interface OrderStuck {
   what?: Array<string>;
 }
 
+/** A timer that should end a wait and does not run, so that nothing ends it but a message: `oms repair` starts i… */
+export interface OrderStuckListedMissingTimerShown {
+  cancelled_at: string | null;
+  cancelled_by: string | null;
+  key: string;
+  kind: string;
+}
+
 /** How many things wait for `what` longer than the limit, at most 10,000, and since when the oldest does. */
 export interface OrderStuckListedStuckCount {
   count: number;
@@ -4057,6 +4074,7 @@ export interface OrderStuckListedStuckCount {
 export interface OrderStuckListedStuckShown {
   case_no: string | null;
   longer_than_seconds: number;
+  missing_timer: OrderStuckListedMissingTimerShown | null;
   moved_by: Array<string>;
   name: string | null;
   order_id: string;

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from messages.explanations import AwaitedShown
+from messages.explanations import AwaitedShown, MissingTimerShown
 from scripts.screens.state_meanings import AWAITED, MEANINGS, awaited_text
 from workers.domain.order import State
 from workers.views.awaits import Awaits
@@ -39,6 +39,12 @@ def test_nothing_is_without_a_sentence() -> None:
             "exchange order E1 to be with the buyer, for case C1",
         ),
         (awaited(Awaits.RELEASE, None, "7"), "an operator to release hold 7 (order.release)"),
+        (
+            awaited(Awaits.PAYMENT).model_copy(
+                update={"missing_timer": MissingTimerShown(kind="payment", key=1, cancelled_at=None, cancelled_by=None)}
+            ),
+            "the buyer to pay; its payment timer is missing",
+        ),
     ],
 )
 def test_a_sentence_names_who_and_what(one: AwaitedShown, text: str) -> None:

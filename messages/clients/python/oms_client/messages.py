@@ -3261,6 +3261,7 @@ class OrderExplainedAwaitedShown(TypedDict):
     """One thing that the order waits for: `what`, and `whom` it must come from."""
 
     case_no: str | None
+    missing_timer: OrderExplainedMissingTimerShown | None
     moved_by: list[str]
     name: str | None
     order_id: str
@@ -3314,6 +3315,15 @@ class OrderExplainedHistoryStep(TypedDict):
     state: str
     trigger: str
     version: int
+
+
+class OrderExplainedMissingTimerShown(TypedDict):
+    """A timer that should end a wait and does not run, so that nothing ends it but a message: `oms repair` starts i…"""
+
+    cancelled_at: str | None
+    cancelled_by: str | None
+    key: str
+    kind: str
 
 
 class OrderExplainedMoneyShown(TypedDict):
@@ -4461,6 +4471,15 @@ class OrderStuck(TypedDict):
     what: NotRequired[list[str]]
 
 
+class OrderStuckListedMissingTimerShown(TypedDict):
+    """A timer that should end a wait and does not run, so that nothing ends it but a message: `oms repair` starts i…"""
+
+    cancelled_at: str | None
+    cancelled_by: str | None
+    key: str
+    kind: str
+
+
 class OrderStuckListedStuckCount(TypedDict):
     """How many things wait for `what` longer than the limit, at most 10,000, and since when the oldest does."""
 
@@ -4475,6 +4494,7 @@ class OrderStuckListedStuckShown(TypedDict):
 
     case_no: str | None
     longer_than_seconds: int
+    missing_timer: OrderStuckListedMissingTimerShown | None
     moved_by: list[str]
     name: str | None
     order_id: str
