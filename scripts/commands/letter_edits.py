@@ -160,7 +160,9 @@ def assigned(before: bytes, assignments: Sequence[str]) -> bytes:
         for text in assignments:
             assign(content, text)
     except BodyPathError as error:
-        raise CommandError(Code.FAILED, "--set makes no sense", why=str(error), hint="--set items.0.qty=2") from None
+        raise CommandError(
+            Code.FAILED, "a value cannot be set", why=str(error), hint="PATH=VALUE, such as items.0.qty=2"
+        ) from None
     return orjson.dumps(content)
 
 

@@ -20,7 +20,7 @@ async def plan(request: web.Request) -> web.Response:
     """Show which letters would be discarded or restored, and change nothing."""
     verb = request.match_info["verb"]
     found = await read_plan(request.query_string, planner_of(verb), state=STATE_OF[verb])
-    return plan_page(request, "decision.html", verb, found, becomes=BECOMES[verb], why=WHY[verb])
+    return await plan_page(request, "decision.html", verb, found, becomes=BECOMES[verb], why=WHY[verb])
 
 
 async def decide(request: web.Request) -> web.Response:

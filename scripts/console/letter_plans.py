@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from scripts.commands.connections import database_user
+from scripts.commands.connections import connected, database_user
 from scripts.commands.decisions import (
     LetterPlan,
     Planner,
@@ -94,8 +94,10 @@ def check(verb: str, plan: ShownPlan, form: Mapping[str, str]) -> None:
         raise problem
 
 
-def plan_page(request: web.Request, template: str, verb: str, plan: ShownPlan, **values: Any) -> web.Response:
-    """Return the page of a plan, which is its dry run."""
+async def plan_page(request: web.Request, template: str, verb: str, plan: ShownPlan, **values: Any) -> web.Response:
+    """Return the page of a plan, which is its dry run, with what people noted about its groups."""
+    async with connected() as tx:
+        notes = await dead_letters.notes(tx, {one.group for one in plan.plans})
     return page(
         request,
         template,
@@ -104,6 +106,7 @@ def plan_page(request: web.Request, template: str, verb: str, plan: ShownPlan, *
         rows=plan_table(verb, plan.plans),
         refusal=refusal_of(verb, plan.plans, skip_refused=True),
         warnings=warnings_of(plan.left),
+        notes=[note for written in notes.values() for note in written],
         database_user=database_user(),
         **values,
     )

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from scripts.commands.connections import person
 from scripts.commands.output import cell, plain
+from scripts.commands.problems import CommandError
 from scripts.console.state import STATE
 from scripts.screens.layout import TitledTable
 from scripts.screens.timeline import duration, moment
@@ -21,9 +22,10 @@ FOLDER = Path(__file__).parent
 UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 MOODS = {
     "good": "completed delivered finished worked handled_before shipped paid replayed well accepted succeeded kept",
-    "busy": "running placing awaiting_payment fulfilling reinstating under_way unsent requested processing pending",
-    "warn": "open paused held cancelling left_out late discarded split",
-    "bad": "stopped rejected refused died_again delivery_failed failed",
+    "busy": "running placing awaiting_payment fulfilling reinstating under_way unsent requested processing pending"
+    " reopened approved awaiting_return return_in_transit received inspecting inspect_passed reshipping refunding",
+    "warn": "open paused held cancelling left_out late discarded split unreturned",
+    "bad": "stopped rejected refused died_again delivery_failed failed inspect_failed refund_failed",
 }
 """Mood, which is a colour -> the states that have it. Others, such as cancelled, have none; each is also a word."""
 MOOD_OF = {state: mood for mood, states in MOODS.items() for state in states.split()}
@@ -59,6 +61,7 @@ def environment() -> Environment:
         "state": state,
         "mood": mood,
         "document": document,
+        "sentence": sentence,
         "shown": shown,
     }
     made.globals |= {"is_number": is_number}
@@ -123,6 +126,12 @@ def document(value: Any) -> str:
     if isinstance(value, str):
         return visible(value)
     return orjson.dumps(plain(value), default=str, option=orjson.OPT_INDENT_2).decode()
+
+
+def sentence(problem: CommandError) -> str:
+    """Write what happened as the first sentence of a page."""
+    text = visible(str(problem))
+    return text[:1].upper() + text[1:]
 
 
 def visible(text: str) -> str:

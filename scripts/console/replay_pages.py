@@ -49,7 +49,7 @@ async def plan(request: web.Request) -> web.Response:
     given = letter_forms.fields_of(request.query_string)
     to, planner = _planner(given)
     found = await read_plan(request.query_string, planner, also=ABOUT_PLAN)
-    return plan_page(
+    return await plan_page(
         request,
         "plan.html",
         "replay",
