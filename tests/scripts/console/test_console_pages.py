@@ -103,7 +103,7 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
 async def test_what_is_mistyped_is_explained_with_what_to_type(scene: ConsoleScene) -> None:
     async with console(operate=True) as client:
         wrong = {
-            "/letters?quue=stock": (400, "there is no filter quue"),
+            "/letters?quue=stock": (400, "There is no filter quue"),
             "/letters?queue=stok": (400, "oms dead-letters list --queue stock"),
             "/letters/999": (404, "no dead letter 999"),
             "/letters/x": (400, "x is no id"),

@@ -56,7 +56,7 @@ async def test_a_group_is_discarded_and_restored_as_it_was_shown(scene: ConsoleS
 
         mixed = await shown(client, "/letters/restore?group=g2&state=any")
         status, text = await client.post("/letters/restore", mixed, WHY)
-        assert (status, "cannot restore 1 of 4" in text) == (403, True)
+        assert (status, "Cannot restore 1 of 4" in text) == (403, True)
         one = await shown(client, f"/letters/restore?id={ids[0]}")
         await scene.pool.execute("UPDATE dead_letters SET repeats = repeats + 1 WHERE id = $1", ids[0])
         assert (await client.post("/letters/restore", one, WHY))[0] == 403
