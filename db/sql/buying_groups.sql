@@ -13,12 +13,12 @@ RETURNING g.id, g.group_id, g.spu_id, g.size, g.deadline, g.state, g.xmax = 0 AS
 SELECT id, group_id, spu_id, size, deadline, state FROM buying_groups WHERE id = ANY($1::bigint[]) ORDER BY group_id FOR UPDATE;
 
 -- name: buying_groups.orders
--- $1 keys of groups (locked). Their orders as they are now, in order of their ids. Locks: none, because who locks orders never waits for a
--- group: an order that is paid while this is read sends group.paid once that is committed, and then it is counted.
+-- $1 keys of groups (locked). Their orders that have seats as they are now, in order of their ids. Locks: none, because who locks orders
+-- never waits for a group: an order that is paid while this is read sends group.paid once that is committed, and then it is counted.
 SELECT m.group_key, m.order_id, o.user_id, o.state, o.held
 FROM buying_group_orders m
 CROSS JOIN LATERAL (SELECT user_id, state, held FROM orders f WHERE f.id = m.order_id OFFSET 0) AS o
-WHERE m.group_key = ANY($1::bigint[])
+WHERE m.group_key = ANY($1::bigint[]) AND o.state NOT IN ('cancelled', 'rejected')
 ORDER BY m.group_key, m.order_id;
 
 -- name: buying_groups.join

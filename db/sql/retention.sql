@@ -171,10 +171,18 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: retention.buying_groups
--- $1 days, $2 groups at most. Deletes the groups that ended before that, and which orders they had; the orders stay. Locks: the groups; it
--- skips those that others hold.
-DELETE FROM buying_groups
-WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM buying_groups WHERE ended_at < now() - make_interval(days => $1::integer)
+-- $1 days, $2 rows at most. Deletes which orders the groups had that ended before that, and the groups of which that is gone; the orders
+-- stay. Locks: the groups; it skips those that others hold.
+WITH old AS MATERIALIZED (
+    SELECT id FROM buying_groups WHERE ended_at < now() - make_interval(days => $1::integer)
     ORDER BY ended_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
+), emptied AS (
+    DELETE FROM buying_groups WHERE id = ANY (ARRAY(
+        SELECT id FROM old WHERE NOT EXISTS (SELECT FROM buying_group_orders m WHERE m.group_key = old.id)))
+)
+DELETE FROM buying_group_orders
+WHERE order_id = ANY (ARRAY(
+    SELECT m.order_id
+    FROM old CROSS JOIN LATERAL (SELECT order_id FROM buying_group_orders WHERE group_key = old.id ORDER BY order_id LIMIT $2::integer) AS m
+    LIMIT $2::integer
 ));

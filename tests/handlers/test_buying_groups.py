@@ -19,6 +19,7 @@ from tests.handlers.group_builders import TEAM, group_state, joining, let_end, r
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold, release
 from tests.handlers.querying import ask
+from workers.handlers import timeouts
 from workers.store import timers
 
 STOCK = 100
@@ -238,6 +239,9 @@ async def test_a_full_group_waits_at_its_deadline_for_payments_that_were_reporte
     await harness.handle(GroupDue(key=key))
     assert await group_state(harness) == "open"
     assert await harness.pool.fetchval("SELECT wake_at < now() + interval '5 s' FROM timers WHERE kind = 'group'")
+    async with harness.pool.acquire() as tx, tx.transaction():
+        await timeouts.mark_progress(tx)
+    assert await harness.rows("SELECT type FROM outbox") == [("progress.mark.v1",)], "it goes behind these payments"
     await pay(harness, order_ids[2])
     assert await group_state(harness) == "formed"
 

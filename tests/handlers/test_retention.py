@@ -6,10 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from messages.carts import CartPut
+from messages.order_queries import OrderDescribed, OrderGet
 from messages.orders import OrderNumberIssue
 from scripts.commands.audit import check
 from tests.handlers.builders import create, user
+from tests.handlers.group_builders import joining, let_end, ready
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.querying import ask
 from workers import shop
 from workers.domain.retention import Retention
 from workers.domain.shop import Policy, Shop
@@ -226,6 +229,29 @@ async def test_records_and_notifications_go_each_by_its_own_rule(harness: Handle
     assert await left(harness, "order_id FROM repairs") == [YOUNG_DAYS]
     assert await left(harness, "order_id FROM address_accesses") == [1]
     assert await left(harness, "previous FROM revision_resets") == [1]
+
+
+async def test_a_large_group_that_ended_long_ago_goes_in_small_batches_and_its_orders_stay(
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PURGE_ROWS", 2)
+    await ready(harness)
+    order_ids = [await harness.create_order(joining(user_id, "old")) for user_id in "abc"]
+    await harness.create_order(joining("a", "young"))
+    await let_end(harness)
+    await age(harness, "buying_groups", "opened_at", "group_id = 'old'")
+    await age(harness, "buying_groups", "ended_at", "group_id = 'old'")
+    left_over = list[int]()
+    for _ in range(3):
+        await purge(harness)
+        left_over.append(len(await left(harness, "order_id FROM buying_group_orders")))
+    assert left_over == [2, 1, 1], "at most two at a time; the young group has one"
+    assert await left(harness, "group_id FROM buying_groups") == ["young"]
+    assert await harness.states() == ["cancelled"] * 4
+    [reply] = await ask(harness, OrderGet(actor=user("a"), order=str(order_ids[0])))
+    assert isinstance(reply, OrderDescribed)
+    assert reply.group is None
+    assert await violations(harness) == []
 
 
 async def test_a_rule_under_which_nothing_is_left_rests(harness: HandlerHarness) -> None:

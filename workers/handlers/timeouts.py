@@ -26,8 +26,8 @@
     any       not due yet        woken again a second later
 
 A timer without a row has no effect, so a timer that is woken twice takes effect once. Every second the sweeper wakes
-the timers that the delay exchange does not carry or has lost, and sends progress marks while payment timers wait. Every
-ten minutes the waybills of polled carriers get timers that were booked when their carrier was not polled.
+the timers that the delay exchange does not carry or has lost, and sends progress marks while timers of payments or
+groups wait. Every ten minutes waybills get timers that were booked when their carrier was not polled.
 Beside that the queue's workers purge and archive what is old, make the partitions of months to come (db/README.md) and
 raise alerts of what waits too long and of dead letters (workers/services/standing_alerts.py).
 """

@@ -31,7 +31,7 @@ async def lock(tx: Transaction, keys: Iterable[int]) -> dict[int, BuyingGroup]:
 
 
 async def orders_of(tx: Transaction, keys: Iterable[int]) -> dict[int, list[GroupOrder]]:
-    """Key of a group -> its orders as they are now, cancelled ones among them. The caller has locked the groups."""
+    """Key of a group -> its orders with seats as they are now. Who decides about the groups has locked them."""
     wanted = sorted(keys)
     found: dict[int, list[GroupOrder]] = {}
     for row in await tx.fetch(SQL["buying_groups.orders"], wanted) if wanted else ():
