@@ -4,8 +4,9 @@ The management interface says the most, and on-call engineers may use it; withou
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -33,6 +34,30 @@ class QueueReading:
     unacknowledged: int | None = None
     in_per_second: float | None = None
     out_per_second: float | None = None
+
+
+@dataclass
+class QueueFilling:
+    """Remembers since when each queue has not been empty, as far as its readings show."""
+
+    _since: dict[str, float] = field(default_factory=dict)
+
+    def seconds(self, waiting: Mapping[str, int]) -> dict[str, float]:
+        """Return for how long each queue in which something waits has been seen so."""
+        now = time.monotonic()
+        self._since = {name: self._since.get(name, now) for name, count in waiting.items() if count}
+        return {name: now - since for name, since in self._since.items()}
+
+
+def oldest_wait(waiting: int, handled_per_second: float, filled_seconds: float) -> tuple[float, str]:
+    """Return how long the oldest message of a queue has waited, in seconds, and how exact that is.
+
+    No message of a quorum queue says when it came without being taken out. So it is "about" what the depth and the rate
+    of handling make of it; without any handling "at least" what was seen; empty if nothing waits.
+    """
+    if waiting and handled_per_second > 0:
+        return waiting / handled_per_second, "about"
+    return (filled_seconds, "at least") if waiting else (0.0, "")
 
 
 async def read_queues(settings: BrokerSettings, names: Iterable[str]) -> dict[str, QueueReading]:

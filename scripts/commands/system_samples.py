@@ -9,7 +9,7 @@ from db.statements import SQL
 from scripts.commands.connections import connected
 from scripts.commands.consumers import ConsumerSettings, known_queues, pauses_of
 from scripts.commands.explanations import explain
-from scripts.commands.queue_readings import read_queues
+from scripts.commands.queue_readings import QueueFilling, QueueReading, oldest_wait, read_queues
 
 
 @dataclass
@@ -25,8 +25,8 @@ class SystemSample:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-async def take_sample(settings: ConsumerSettings) -> SystemSample:
-    """Read both servers, and change nothing."""
+async def take_sample(settings: ConsumerSettings, filling: QueueFilling) -> SystemSample:
+    """Read both servers, and change nothing. `filling` remembers queues from one reading to the next."""
     sample = SystemSample(datetime.now(UTC))
     paused: set[str] = set()
     try:
@@ -42,12 +42,25 @@ async def take_sample(settings: ConsumerSettings) -> SystemSample:
     except Exception as error:
         sample.unread["broker"] = _why(error)
         return sample
+    filled = filling.seconds({name: one.messages for name, one in readings.items()})
     sample.queues = [
-        {"queue": queue, **asdict(readings[name]), "paused": queue in paused}
+        {
+            "queue": queue,
+            **asdict(readings[name]),
+            **_oldest(readings[name], filled.get(name, 0.0)),
+            "paused": queue in paused,
+        }
         for name, queue in names.items()
         if name in readings
     ]
     return sample
+
+
+def _oldest(reading: QueueReading, filled_seconds: float) -> dict[str, Any]:
+    """Return the age of the oldest message and how exact it is; both are null if nothing is known of it."""
+    seconds, exactness = oldest_wait(reading.messages, reading.out_per_second or 0.0, filled_seconds)
+    known = seconds if exactness and seconds else None
+    return {"oldest_age_seconds": known, "oldest_age_is": None if known is None else exactness}
 
 
 async def _read_tables(tx: Transaction, sample: SystemSample) -> None:

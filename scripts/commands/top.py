@@ -21,6 +21,7 @@ from scripts.commands.connections import run
 from scripts.commands.consumers import ConsumerSettings
 from scripts.commands.output import Format, Output, console, plain, say
 from scripts.commands.problems import Code
+from scripts.commands.queue_readings import QueueFilling
 from scripts.commands.system_samples import SystemSample, take_sample
 from scripts.screens.top_screen import top_screen
 
@@ -43,6 +44,9 @@ def top(
     rest comes from OMS_DATABASE_URL. A server that does not answer is named, and the other is shown. The screen fits
     the terminal, and follows it. With `-o json` each reading is one line of JSON.
 
+    No message of a queue says when it came. So the age of its oldest one is about what its messages and their rate make
+    of it (~), or, if nothing is handled, at least the time since when oms top has seen it fill (>).
+
     \b
     Examples:
       oms top
@@ -51,7 +55,7 @@ def top(
     """
     settings = ConsumerSettings()
     if once:
-        sample = run(take_sample(settings))
+        sample = run(take_sample(settings, QueueFilling()))
         _print(sample, output)
         if sample.unread:
             raise typer.Exit(Code.UNREACHABLE)
@@ -73,14 +77,16 @@ def _print(sample: SystemSample, output: Format) -> None:
 
 
 async def _print_again(settings: ConsumerSettings, interval_seconds: float, output: Format) -> None:
+    filling = QueueFilling()
     while True:
-        _print(await take_sample(settings), output)
+        _print(await take_sample(settings, filling), output)
         await asyncio.sleep(interval_seconds)
 
 
 async def _watch(settings: ConsumerSettings, interval_seconds: float) -> None:
     """Draw until q or Ctrl-C. A new size of the terminal is drawn at once, with what was read last."""
-    target, sample = Console(highlight=False), await take_sample(settings)
+    target, filling = Console(highlight=False), QueueFilling()
+    sample = await take_sample(settings, filling)
     loop, keyboard = asyncio.get_running_loop(), sys.stdin.fileno()
     quitting = asyncio.Event()
     with Live(console=target, screen=True, auto_refresh=False) as live, _keys():
@@ -96,7 +102,7 @@ async def _watch(settings: ConsumerSettings, interval_seconds: float) -> None:
             await asyncio.wait([quit_], timeout=interval_seconds)
             if quitting.is_set():
                 return
-            reading = asyncio.create_task(take_sample(settings))
+            reading = asyncio.create_task(take_sample(settings, filling))
             await asyncio.wait([quit_, reading], return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 sample = reading.result()

@@ -1,12 +1,9 @@
 """Reads from the broker how many messages wait in which queue, and for how many consumers.
 
-No message of a quorum queue says when it came without being taken out. So how long the oldest has waited is what the
-depth and the rate of handling make of it; without any handling, at least the time since this console has seen the queue
-fill.
+How long the oldest message has waited is a guess (`oldest_wait`), for which this console remembers when queues fill.
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -21,6 +18,7 @@ from outbox import wire
 from scripts.commands.broker_readings import SET_URL, queue_counts
 from scripts.commands.connections import BrokerSettings, broker_url
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.queue_readings import QueueFilling, oldest_wait
 from scripts.commands.topology import wanted_topology
 from scripts.servers.management import Management
 
@@ -62,17 +60,14 @@ class QueueDepth:
     @property
     def oldest(self) -> tuple[float, str]:
         """How long the oldest message has waited, in seconds, and how exact that is: "about" or "at least"."""
-        waiting = self.ready + self.under_way
-        if waiting and self.handled_per_second > 0:
-            return waiting / self.handled_per_second, "about"
-        return (self.filled_seconds, "at least") if waiting else (0.0, "")
+        return oldest_wait(self.ready + self.under_way, self.handled_per_second, self.filled_seconds)
 
 
 @dataclass
 class QueueWatch:
     """Remembers since when each queue has not been empty."""
 
-    _filled_at: dict[str, float] = field(default_factory=dict)
+    _filling: QueueFilling = field(default_factory=QueueFilling)
 
     async def read(self) -> Sequence[QueueDepth]:
         """Return the queues, the deepest first. Raises CommandError if no URL is given, or what connecting raises."""
@@ -81,9 +76,8 @@ class QueueWatch:
         return self._depths(settings.names, wanted_topology(settings), await _read_rows(settings))
 
     def _depths(self, names: Names, wanted: Topology, rows: Mapping[str, Mapping[str, Any]]) -> list[QueueDepth]:
-        now = time.monotonic()
-        filled = {name for name, row in rows.items() if row["messages_ready"] + row["messages_unacknowledged"]}
-        self._filled_at = {name: self._filled_at.get(name, now) for name in filled}
+        counts = {name: row["messages_ready"] + row["messages_unacknowledged"] for name, row in rows.items()}
+        filled = self._filling.seconds(counts)
         found = [
             QueueDepth(
                 name=one.name.removeprefix(f"{names.prefix}."),
@@ -92,7 +86,7 @@ class QueueWatch:
                 consumers=row.get("consumers", 0),
                 dead=rows.get(f"{one.name}.dlq", {}).get("messages_ready", 0),
                 handled_per_second=_rate(row),
-                filled_seconds=now - self._filled_at.get(one.name, now),
+                filled_seconds=filled.get(one.name, 0.0),
             )
             for one in wanted.queues
             if (row := rows.get(one.name)) is not None and not one.name.endswith(".dlq")

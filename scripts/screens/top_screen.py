@@ -11,6 +11,10 @@ WIDE_COLUMNS, WIDE_ROWS = 120, 20  # from here on the queues and the rest stand 
 AROUND_ROWS = 3  # the title, the head of the table, and the line about the keys
 SIDE_ROWS = 9  # what the rest takes above the queues on a narrow screen
 AGE_BAD_SECONDS, LAG_BAD_SECONDS = 60.0, 30.0  # as the alerts
+NUMBERS = {"waiting": 9, "oldest": 7, "unacked": 7, "in/s": 5, "out/s": 5, "consumers": 9}
+"""The numbers of a queue, each with the columns that it always has: its name is cut before them."""
+NAME_COLUMNS, SIDE_COLUMNS = 8, 38  # of a queue at least; of the rest beside the queues
+FIRST_NUMBERS, ALL_NUMBERS_COLUMNS = ("waiting", "oldest", "consumers"), 72
 STATES = ("placed", "awaiting_payment", "paid", "delivered", "completed", "cancelled", "rejected", "delivery_failed")
 
 
@@ -25,29 +29,44 @@ def top_screen(sample: Mapping[str, Any], columns: int, rows: int, *, keys: str 
     last = [Text(keys, style="dim")] if keys else []
     if columns < WIDE_COLUMNS or rows < WIDE_ROWS:
         room = max(1, rows - AROUND_ROWS - SIDE_ROWS - 1)
-        return Group(title, _summary(sample, short=True), _queues(sample["queues"], room), *last)
+        return Group(title, _summary(sample, short=True), _queues(sample["queues"], room, columns), *last)
     page = Table.grid(padding=(0, 3))
-    page.add_row(_queues(sample["queues"], max(1, rows - AROUND_ROWS - 1)), _summary(sample, short=False))
+    page.add_row(
+        _queues(sample["queues"], max(1, rows - AROUND_ROWS - 1), columns - SIDE_COLUMNS), _summary(sample, short=False)
+    )
     return Group(title, page, *last)
 
 
-def _queues(queues: Sequence[Mapping[str, Any]], room: int) -> Table:
+def _queues(queues: Sequence[Mapping[str, Any]], room: int, columns: int) -> Table:
     ordered = sorted(queues, key=_place)
     shown = ordered if len(ordered) <= room else ordered[: max(room - 1, 1)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("queue", no_wrap=True, overflow="ellipsis")
-    for name in ("waiting", "unacked", "in/s", "out/s", "consumers"):
-        table.add_column(name, justify="right", no_wrap=True)
+    names = [name for name in NUMBERS if columns >= ALL_NUMBERS_COLUMNS or name in FIRST_NUMBERS]
+    left = max(NAME_COLUMNS, columns - sum(NUMBERS[name] + 2 for name in names))
+    table.add_column("queue", no_wrap=True, overflow="ellipsis", max_width=left)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True, min_width=NUMBERS[name])
     for one in shown:
         style = "yellow" if one["paused"] else "red" if _lonely(one) and one["messages"] else ""
         consumers = "paused" if one["paused"] else str(one["consumers"])
-        numbers = (_count(one["messages"]), _count(one["unacknowledged"]))
-        rates = (_rate(one["in_per_second"]), _rate(one["out_per_second"]))
-        table.add_row(one["queue"], *numbers, *rates, consumers, style=style)
+        shown_as = {
+            "waiting": _count(one["messages"]),
+            "oldest": _oldest(one),
+            "unacked": _count(one["unacknowledged"]),
+            "in/s": _rate(one["in_per_second"]),
+            "out/s": _rate(one["out_per_second"]),
+            "consumers": consumers,
+        }
+        table.add_row(one["queue"], *(shown_as[name] for name in names), style=style)
     if len(shown) < len(ordered):
         rest = ordered[len(shown) :]
         table.add_row(f"{len(rest)} more", _count(sum(one["messages"] for one in rest)), style="dim")
     return table
+
+
+def _oldest(one: Mapping[str, Any]) -> str:
+    sign = {"about": "~", "at least": ">", None: ""}[one["oldest_age_is"]]
+    return f"{sign}{_seconds(one['oldest_age_seconds'])}"
 
 
 def _place(one: Mapping[str, Any]) -> tuple[object, ...]:

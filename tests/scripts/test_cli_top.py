@@ -20,6 +20,8 @@ QUIET = {
     "unacknowledged": 0,
     "in_per_second": 0.0,
     "out_per_second": 0.0,
+    "oldest_age_seconds": None,
+    "oldest_age_is": None,
     "paused": False,
 }
 
@@ -27,7 +29,11 @@ QUIET = {
 def sample(**changes: Any) -> dict[str, Any]:
     """A reading of a shop with thirty queues of which two wait."""
     queues = [{"queue": f"queue-{number:02}", **QUIET} for number in range(28)]
-    queues += [{"queue": "stock", **QUIET, "messages": 1_000_000}, {"queue": "a" * 60, **QUIET, "paused": True}]
+    oldest: dict[str, Any] = {"oldest_age_seconds": 5400.0, "oldest_age_is": "at least"}
+    queues += [
+        {"queue": "stock", **QUIET, "messages": 1_000_000, **oldest},
+        {"queue": "a" * 60, **QUIET, "paused": True},
+    ]
     return {
         "at": datetime(2026, 11, 1, 3, 4, 5, tzinfo=UTC),
         "queues": queues,
@@ -50,6 +56,8 @@ def test_the_page_fits_every_terminal_and_shows_what_waits_first(columns: int, r
     assert "2 min" in text if columns >= 80 else "q quits" in text
     first = next(line for line in lines if "stock" in line or "queue-0" in line)
     assert "stock" in first
+    assert ">90 min" in first
+    assert "1,000,000" in first
 
 
 def test_a_server_that_is_away_is_named_and_the_other_is_shown(
@@ -64,6 +72,7 @@ def test_a_server_that_is_away_is_named_and_the_other_is_shown(
     by_queue = {row["queue"]: row for row in seen.json["queues"]}
     assert (by_queue["stock"]["paused"], by_queue["refunds"]["paused"]) == (True, False)
     assert (by_queue["stock"]["messages"], by_queue["stock"]["in_per_second"]) == (0, 0.0)
+    assert by_queue["stock"]["oldest_age_seconds"] is None
     assert (seen.json["outbox"]["relays"], seen.json["unread"]) == (0, {})
     half = oms("top", "--once", database_url="postgresql://nobody@127.0.0.1:1/none", management_url="")
     assert (half.code, "oms: database: a server does not answer" in half.err) == (5, True)
