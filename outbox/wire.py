@@ -57,8 +57,10 @@ async def connect(url: str, *, name: str, pace: amqp.Pace | None = None) -> Abst
         connection.kwargs["transport_factory"] = amqp.watched_transport(pace)
         try:
             await connection.connect()
-        except BaseException:
+        except BaseException as error:
             await connection.close()  # nothing is open, but the library closes what is not marked so as it is collected
+            if isinstance(error, StopAsyncIteration):  # what a proxy causes that accepts for a broker that is away
+                raise ConnectionError("the other side ended the connection before the login") from error
             raise
         return connection
 

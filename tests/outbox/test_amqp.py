@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from inspect import signature
+from typing import Any
 from unittest.mock import Mock
 
 import aio_pika
@@ -22,6 +23,7 @@ from aio_pika.tools import OneShotCallback
 from aiormq.abc import ChannelFrame, DeliveredMessage
 from aiormq.channel import EXCEPTION_MAPPING as CHANNEL_EXCEPTIONS
 from aiormq.channel import Channel
+from aiormq.connection import TCPTransportFactory
 from pamqp import decode
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
@@ -219,6 +221,27 @@ async def test_a_blocked_connection_is_seen_at_once_and_only_while_it_lasts(decl
         await wait_until(free, within_seconds=20)
         await wire.close(connection)
         assert not amqp.is_blocked(connection)
+
+
+async def test_a_proxy_that_accepts_for_a_broker_that_is_away_is_a_lost_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Docker's proxy accepts and closes. The library then raises StopAsyncIteration, which ended the worker."""
+    create = TCPTransportFactory.create
+
+    async def create_late(self: TCPTransportFactory, *arguments: Any, **named: Any) -> Any:
+        made = await create(self, *arguments, **named)
+        await asyncio.sleep(0.1)  # a busy loop reads the end of the connection before the library reads a frame
+        return made
+
+    monkeypatch.setattr(TCPTransportFactory, "create", create_late)
+    proxy = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with proxy:
+        url = f"amqp://guest:guest@127.0.0.1:{proxy.sockets[0].getsockname()[1]}/"
+        with pytest.raises(StopAsyncIteration):
+            await aio_pika.connect(url)
+        with pytest.raises(ConnectionError):
+            await wire.connect(url, name="test")
 
 
 async def test_a_close_of_aio_pika_goes_on_waiting_when_it_is_cancelled() -> None:
