@@ -15,6 +15,8 @@ one user could bind `oms.events` to `oms.commands`.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from messages.event_history import EVENT_HISTORY
 from messages.registry import FROM_OUTSIDE, MODELS
@@ -22,6 +24,7 @@ from messages.roles import Role, may_send
 from messages.topology import Names
 
 NOTHING = "^$"
+PATTERN_MAX_CHARACTERS = 1024
 SUBSCRIBER = "-events"
 """Ends the name of a role's user that subscribes."""
 OWN = ("worker", "relay")
@@ -95,7 +98,20 @@ def _of_others(role: Role, exchange: str, names: Names) -> list[str]:
 
 
 def _all_but(keys: list[str]) -> str:
-    return f"^(?!({'|'.join(map(re.escape, keys))})$)" if keys else ".*"
+    return f"^(?!{_any_of(sorted(key.split('.') for key in keys))}$)" if keys else ".*"
+
+
+def _any_of(keys: list[list[str]]) -> str:
+    """A pattern for these sorted keys, each as its words. It has words that several begin with once, for RabbitMQ 4.3
+    takes at most PATTERN_MAX_CHARACTERS.
+    """
+    branches = []
+    for word, same in groupby(keys, key=itemgetter(0)):
+        rests = [rest for _, *rest in same]
+        longer = [rest for rest in rests if rest]
+        tail = rf"\.{_any_of(longer)}" if longer else ""
+        branches.append(re.escape(word) + (f"({tail})?" if tail and len(longer) < len(rests) else tail))
+    return branches[0] if len(branches) == 1 else f"({'|'.join(branches)})"
 
 
 def _subscriber(role: Role, ours: str) -> Permission:

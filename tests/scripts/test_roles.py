@@ -16,7 +16,7 @@ from messages.topology import Names
 from outbox import declare
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.management import Management
-from scripts.servers.roles import USERS, permissions
+from scripts.servers.roles import PATTERN_MAX_CHARACTERS, USERS, permissions
 from scripts.servers.users import create
 from tests.broker import Broker
 
@@ -64,6 +64,26 @@ def test_a_user_may_declare_only_its_own_queues(broker: Broker) -> None:
         pytest.skip("one URL serves every role")
     found = [(user, queue, declare_queue(broker[user], queue)) for user, queue, _ in DECLARED]
     assert found == DECLARED
+
+
+def test_a_pattern_names_the_keys_of_others_and_no_more_in_the_characters_that_the_broker_takes() -> None:
+    keys = {model.routing_key() for model in MODELS.values()}
+    near = {"order", "order.creat", "order.creates", "order.create.x", "", *(f"{key}.x" for key in keys)}
+    for role in set(Role) - {Role.NOTIFIER}:
+        user = permissions("oms")[role.value]
+        for name, pattern in user.topics.items():
+            refused = {
+                model.routing_key()
+                for model in MODELS.values()
+                if Names().exchange_of(model.KIND) == name
+                and not (model.KIND in FROM_OUTSIDE and may_send(model.SENDERS, frozenset({role})))
+            }
+            assert {key for key in keys | near if not re.search(pattern, key)} == refused
+    patterns = [text for one in permissions("oms").values() for text in (one.configure, one.write, one.read)]
+    patterns += [text for one in permissions("oms").values() for text in one.topics.values()]
+    assert max(map(len, patterns)) <= PATTERN_MAX_CHARACTERS - 60, (
+        "few more keys fit; let permissions name what is allowed"
+    )
 
 
 def publish(url: str, exchange: str, routing_key: str = "unbound.key") -> bool:
