@@ -120,6 +120,22 @@ def span(
         made.end()
 
 
+def sampled_by_us(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a client's trace with the decision of our own sampler, as if the trace began here.
+
+    A sampler that follows the parent, as the default does, would else follow the client.
+    """
+    from opentelemetry.context import Context  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import Decision  # noqa: PLC0415
+
+    provider, known = _Process.provider, _span_context(headers)
+    if provider is None or not known.is_valid:
+        return dict(headers)
+    sampling = provider.sampler.should_sample(Context(), known.trace_id, "receive")
+    flags = "01" if sampling.decision is Decision.RECORD_AND_SAMPLE else "00"
+    return {**headers, TRACEPARENT: headers[TRACEPARENT][:-2] + flags}
+
+
 def headers_of(made: "Span") -> dict[str, str]:
     """Return the headers by which what follows becomes a child of a span."""
     from opentelemetry.trace import set_span_in_context  # noqa: PLC0415

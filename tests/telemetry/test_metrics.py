@@ -44,6 +44,12 @@ def test_critical_time_counts_from_the_cause_of_the_message() -> None:
     assert 100 <= total < 110
 
 
+def test_what_a_client_says_counts_for_a_day_at_most_and_never_below_nothing() -> None:
+    for seconds_ago in (400 * 86_400, -400 * 86_400):
+        settled("m6", Outcome(happened(seconds_ago), Kind.ACKED))
+    assert value("oms_message_critical_time_seconds_sum", queue="m6") == 86_400
+
+
 def test_critical_time_leaves_out_the_time_in_the_delay_exchange() -> None:
     one = delivery(TIMER, pack(1), exchange="oms.delayed", routing_key="1800s.oms.timeouts", user_id="relay")
     work = read("timeouts", one)
@@ -68,7 +74,8 @@ def test_the_wait_in_a_queue_counts_from_the_publish_and_leaves_out_the_delay() 
     late: dict[str, Any] = {"routing_key": "30s.oms.timeouts", "user_id": "relay", "headers": {"published-at": at}}
     metrics.received("m4", read("timeouts", delivery(TIMER, pack(1), exchange="oms.delayed", **late)))
     metrics.received("m4", happened(100))
-    metrics.received("m4", happened(100, headers={"published-at": "soon"}))
+    for forged in ("soon", "2020-01-01T00:00:00Z"):
+        metrics.received("m4", happened(100, headers={"published-at": forged}))
     assert value("oms_queue_wait_seconds_count", queue="m4") == 1
     assert 1 <= value("oms_queue_wait_seconds_sum", queue="m4") < 10
 

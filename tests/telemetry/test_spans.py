@@ -50,6 +50,27 @@ def test_a_batch_links_to_each_message_and_leaves_each_in_its_trace(exporter: In
     assert (batch.attributes or {})["messaging.batch.message_count"] == 3
 
 
+@pytest.mark.parametrize(("sampler", "flags"), [("parentbased_always_off", "00"), ("parentbased_always_on", "01")])
+def test_our_sampler_decides_about_the_trace_of_a_client_and_a_relay_of_ours_is_followed(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, flags: str
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    made = InMemorySpanExporter()
+    tracing.use(SimpleSpanProcessor(made), "test")
+    for claimed in ("00", "01"):
+        headers = {"traceparent": f"00-{TRACES[0]}-{7:016x}-{claimed}", "origin-user": "payments"}
+        for user, expected in (("payments", flags), ("relay", claimed)):
+            one = read("payment-results", delivery(PAYMENT, payment(), user_id=user, headers=headers))
+            made.clear()
+            with spans.processing("payment-results", [one]):
+                pass
+            assert len(made.get_finished_spans()) == int(expected), (user, claimed)
+            (item,) = one.envelopes
+            assert item.trace["traceparent"].endswith(expected), (user, claimed)
+            assert item.trace["traceparent"].split("-")[1] == TRACES[0]
+    tracing.close()
+
+
 def test_a_full_batch_links_to_all_its_messages(exporter: InMemorySpanExporter) -> None:
     batch_max_items = Route("payment-results", write_effects).batch_max_items
     with spans.processing("payment-results", [work(TRACES[0], number + 1) for number in range(batch_max_items)]):

@@ -34,7 +34,7 @@ DERIVED_ID_BYTES_MAX = 255  # an id of our own may be `parent/index`
 class Work:
     """A delivery with its envelopes, or with the failure to decode it. `packed`: the type travels in packs of items.
 
-    `replay_of` is the id of the dead letter that is replayed, or empty.
+    `replay_of` is the id of the dead letter that is replayed, or empty. `by_us`: one of our own users published it.
     `handed_on`: another cell got it first.
     """
 
@@ -52,6 +52,7 @@ class Work:
     sender: str = ""
     sent_by: Sender = UNKNOWN
     handed_on: bool = False
+    by_us: bool = False
 
     @property
     def message_id(self) -> str:
@@ -124,7 +125,7 @@ class Decoder:
 
     def _read(self, work: Work, delivery: Delivery) -> Failure | None:
         """Fill the work in. Returns what is wrong: the one reason to refuse it unread, or every fault together."""
-        own = delivery.user_id in self.trust.own
+        own = work.by_us = delivery.user_id in self.trust.own
         work.handed_on = own and HANDED_ON in delivery.headers
         work.attempt, work.lock_waits = (delivery.number(name) if own else 0 for name in ("attempt", "lock-waits"))
         work.replay_of = (delivery.text("replay-of") or "") if own else ""

@@ -4,19 +4,21 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import inf
 from time import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from db.pool import Pool
 from outbox.publisher import PUBLISHED_AT
-from workers.runtime.decode import Work
+from workers.runtime.decode import OURSELVES, Work
 from workers.runtime.policy import Kind, Outcome, deliberate_seconds, tier_seconds
 
 SECONDS = (0.01, 0.05, 0.25, 1, 5)  # few: each is a series for every queue of the process
 LONG_SECONDS = (*SECONDS, 30, 300, 1800)
 WAITS = (0.01, 0.1, 1, 10, 60)
 ITEMS = (1, 10, 50, 200)
+CLIENTS_SECONDS_MAX = 86_400  # a client says when its message came to be: a wrong clock must not outweigh all others
 BY_TYPE = ("queue", "message_type")
 
 RECEIVED = Counter("oms_messages_received_total", "Messages delivered; items of packs count", BY_TYPE)
@@ -34,7 +36,7 @@ CRITICAL_SECONDS = Histogram(
 )
 QUEUE_WAIT = Histogram(
     "oms_queue_wait_seconds",
-    "Time from the publish of a message until its delivery, without the time in a delay tier; of clients that say when",
+    "Time from our publish of a message until its delivery, without the time in a delay tier; not of what clients send",
     ["queue"],
     buckets=WAITS,
 )
@@ -65,8 +67,9 @@ def received(queue: str, work: Work) -> None:
     """Count one delivery."""
     RECEIVED.labels(queue, work.type).inc(work.items)
     IN_FLIGHT.labels(queue).inc()
-    if since := work.delivery.text(PUBLISHED_AT):
-        with suppress(ValueError, OverflowError):  # others may send what they like
+    since = work.delivery.text(PUBLISHED_AT)
+    if since and work.by_us:  # others may send what they like
+        with suppress(ValueError, OverflowError):  # an older version of ours may write it otherwise
             waited = time() - datetime.fromisoformat(since).timestamp() - tier_seconds(work)
             QUEUE_WAIT.labels(queue).observe(max(0.0, waited))
 
@@ -90,8 +93,9 @@ def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
     observe = CRITICAL_SECONDS.labels(queue).observe
     for work in (outcome.work for outcome in outcomes if outcome.kind is Kind.ACKED and not outcome.work.replay_of):
         done = now - deliberate_seconds(work)
+        longest = inf if work.sender == OURSELVES else CLIENTS_SECONDS_MAX
         for item in work.envelopes:
-            observe(max(0.0, done - item.occurred_at.timestamp()))
+            observe(min(max(0.0, done - item.occurred_at.timestamp()), longest))
 
 
 def pools(opened: Iterable[Pool]) -> None:

@@ -22,7 +22,7 @@ def processing(queue: str, works: Sequence[Work]) -> Iterator[None]:
         yield
         return
     for work in works:
-        work.envelopes = tuple(item if item.traceparent else _begun(queue, item) for item in work.envelopes)
+        work.envelopes = tuple(_in_trace(queue, item, by_us=work.by_us) for item in work.envelopes)
     items = [item for work in works for item in work.envelopes]
     alone = items[0] if len(items) == 1 else None
     attributes: dict[str, Any] = {
@@ -53,6 +53,13 @@ def call(queue: str, item: Envelope[Any]) -> Iterator[None]:
     attributes = {"peer.service": system, "messaging.message.id": item.id, "oms.message.type": item.body.TYPE}
     with tracing.span(f"call {system}", "CLIENT", attributes, item.trace):
         yield
+
+
+def _in_trace(queue: str, item: Envelope[Any], *, by_us: bool) -> Envelope[Any]:
+    """The item in its trace. Whether the trace of a client is sampled is decided here, and not by the client."""
+    if not item.traceparent:
+        return _begun(queue, item)
+    return item if by_us else _traced(item, tracing.sampled_by_us(item.trace))
 
 
 def _begun(queue: str, item: Envelope[Any]) -> Envelope[Any]:
