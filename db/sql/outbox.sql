@@ -12,7 +12,8 @@ ORDER BY place;
 -- Locks: the rows of outbox_streams, whose streams the caller has locked already. Like outbox.append, with events of orders among the rows.
 -- Streams: $12 names, sorted by their bytes, $13 how many events each gets, $14 the conversation that begins with them, if it is a new one.
 -- Rows: $15 the position in $12 of the stream whose conversation the row names, $16 for an event of a stream how many come after it here,
--- $17 the order that an event without a stream is about, $18 the conversation that its body names.
+-- $17 the order that an event without a stream is about, $18 the conversation that its body names. The order is looked up only if it has no
+-- stream of its own, as the children of a split order have none.
 -- Positions, and no joins of what was counted with the rows: a join would compare each with each.
 WITH counted AS (
         INSERT INTO outbox_streams AS s (stream, last, conversation_id)
@@ -25,7 +26,9 @@ WITH counted AS (
 INSERT INTO outbox (shard, stream, message_id, type, destination, routing_key, correlation_id, headers, body, key_id, must_route)
 SELECT g.shard, g.stream, g.message_id, g.type, g.destination, g.routing_key, g.correlation_id,
        convert_to(concat(left(convert_from(g.headers, 'UTF8'), -1), ',"seq":' || (c.lasts[g.position] - g.after),
-                         ',"conversation-id":' || to_json(coalesce(g.conversation, c.conversations[g.position], s.conversation_id)), '}'),
+                         ',"conversation-id":' || to_json(coalesce(
+                             g.conversation, c.conversations[g.position], s.conversation_id,
+                             (SELECT o.conversation_id FROM orders o WHERE o.id = g.about::bigint))), '}'),
                   'UTF8'),
        g.body, g.key_id, g.must_route
 FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],

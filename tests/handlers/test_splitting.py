@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+import outbox
+from messages.base import AlertRaised
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate, OrderDelete
 from messages.refunds import RefundRequest
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
@@ -213,7 +215,12 @@ async def test_each_order_of_a_split_counts_its_events_without_a_gap_in_the_stre
         card: ["awaiting_payment", "paid", "cancelled"],
     }
     assert story == {key: [*enumerate(s, start=1)] for key, s in states.items()}
+    alert = AlertRaised.of(code="ORDER_STUCK", title="it waits", content="for its parcel", order_id=cup)
+    async with harness.pool.acquire() as tx, tx.transaction():
+        await outbox.append(tx, [outbox.event(alert, because=None)])
+    await harness.relay()
     about = harness.numbers_about(root, tea, cup, card)
+    assert about[alert.TYPE][1], "an event about a child is of the conversation, too"
     numbered = sorted(seq for numbers, _ in about.values() for seq in numbers)
     assert numbered == [*range(numbered[0], numbered[0] + len(numbered))], about
     assert len({name for _, named in about.values() for name in named}) == 1, about
