@@ -120,8 +120,10 @@ def _consumers(read: BrokerReadings) -> Observation:
         if (count := read.queues.get(name := queue.name))
         and not count.consumers
         and _wants_consumer(name, read, waiting=count.messages > 0)
+        and name.removeprefix(f"{read.names.prefix}.") not in read.paused
     ]
-    return none_of(lonely, "without a consumer", "each queue that a worker serves has one")
+    served = "each queue that a worker serves has one"
+    return none_of(lonely, "without a consumer", f"{served}, or a person has paused it" if read.paused else served)
 
 
 def _wants_consumer(name: str, read: BrokerReadings, *, waiting: bool) -> bool:

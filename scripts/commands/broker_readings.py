@@ -45,7 +45,10 @@ class QueueCount:
 
 @dataclass(frozen=True)
 class BrokerReadings:
-    """What was read from the broker: what there should be, and what there is. `answers` are those of its interface."""
+    """What was read from the broker: what there should be, and what there is. `answers` are those of its interface.
+
+    `paused` are the queues that a person has paused, if the database was read before.
+    """
 
     names: Names
     shop_prefix: str
@@ -55,6 +58,7 @@ class BrokerReadings:
     blocked: bool
     exchanges: frozenset[str]
     queues: Mapping[str, QueueCount]
+    paused: frozenset[str] = frozenset()
     answers: Mapping[str, Any] = field(default_factory=dict)
     unread: Mapping[str, Observation] = field(default_factory=dict)
 

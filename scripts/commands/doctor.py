@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
 
 from scripts.commands import command_app
 from scripts.commands.broker_health import BROKER_CHECKS
-from scripts.commands.broker_readings import read_broker
+from scripts.commands.broker_readings import BrokerReadings, read_broker
 from scripts.commands.connections import run
-from scripts.commands.database_health import DATABASE_CHECKS, read_database
+from scripts.commands.database_health import DATABASE_CHECKS, DatabaseReadings, read_database
 from scripts.commands.explanations import explain
 from scripts.commands.health_checks import CheckResult, Diagnosis, HealthCheck
 from scripts.commands.health_report import report
@@ -67,7 +67,8 @@ def doctor(
 async def _look(sections: Iterable[str]) -> tuple[list[CheckResult], list[str]]:
     """Return what was found in each section, and the sections that could not be read."""
     results, unreadable = list[CheckResult](), list[str]()
-    for section in dict.fromkeys(sections):
+    wanted, paused = set(sections), frozenset[str]()
+    for section in (name for name in SECTIONS if name in wanted):  # the database is first, because it has the pauses
         read, checks = SECTIONS[section]
         try:
             readings = await read()
@@ -80,5 +81,10 @@ async def _look(sections: Iterable[str]) -> tuple[list[CheckResult], list[str]]:
             results.append(CheckResult(section, "reading", Diagnosis.WRONG, found, why, problem.hint))
             unreadable.append(section)
         else:
+            match readings:
+                case DatabaseReadings(pauses=pauses):
+                    paused = frozenset(one["queue"] for one in pauses)
+                case BrokerReadings():
+                    readings = replace(readings, paused=paused)
             results += [check.result(section, readings) for check in checks]
     return results, unreadable

@@ -69,7 +69,8 @@ INSERT INTO outbox_holds (stream, shard, until, attempts, reason, destination, r
 INSERT INTO timers (kind, key, due_at, wake_at) VALUES ('payment', 1, now(), now() - interval '5 min');
 INSERT INTO dead_letters (queue, body_hash, reason, key_id, body, headers, died_at)
     VALUES ('stock', '', 'x', 'k', '', '', now() - interval '3 d');
-INSERT INTO consumer_pauses (queue, actor, reason, since) VALUES ('carts', 'ana', 'OPS-7', now() - interval '3 h');
+INSERT INTO consumer_pauses (queue, actor, reason, since) VALUES ('carts', 'ana', 'OPS-7', now() - interval '3 h'),
+    ('order-numbers', 'ana', 'OPS-8', now() - interval '2 h');
 UPDATE alembic_version SET version_num = '0070';
 """
 FOUND = {
@@ -129,6 +130,10 @@ def test_a_deployment_that_is_well_has_no_finding_and_each_fault_that_comes_is_f
     found = by_check(done.json, "wrong")
     assert {check: found.get(check) for check, part in FOUND.items() if part not in found.get(check, "")} == {}
     assert (set(found), done.code) == (set(FOUND), 1)
+    assert "oms.order-numbers (" not in found["consumers"], "a paused queue is one finding"
+    assert (
+        "oms.order-numbers (" in by_check(oms("doctor", "--section", "broker", "-o", "json").json, "wrong")["consumers"]
+    )
     shown = oms("doctor", "--section", "database").err
     assert "oms: database, relays: no relay is alive\n  why:  without one no event" in shown
     assert "\n  next: oms relay\n" in shown
