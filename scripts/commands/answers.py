@@ -15,6 +15,9 @@ ANY_COMMAND = (
 )
 ANY_QUESTION = ("AUTH_REQUIRED", "AUTH_FORBIDDEN", "QUERY_INVALID", "SYSTEM_ERROR")
 
+ABOUT_ONE_ORDER = ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")
+"""What may refuse a question about one order."""
+
 QUESTIONS: dict[str, Answers] = {
     "archived_order.get.v1": Answers(("archived_order.shown.v1",), ("ORDER_NOT_FOUND",)),
     "archived_order.list.v1": Answers(("archived_order.listed.v1",), ("ORDER_PARAM_INVALID",)),
@@ -29,19 +32,17 @@ QUESTIONS: dict[str, Answers] = {
     "dispute.get.v1": Answers(("dispute.described.v1",), ("PAY_DISPUTE_NOT_FOUND",)),
     "dispute.list.v1": Answers(("dispute.listed.v1",), ("ORDER_PARAM_INVALID",)),
     "group.get.v1": Answers(("group.described.v1",), ("GROUP_NOT_FOUND",)),
-    "order.as_of.v1": Answers(("order.shown_as_of.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.as_of.v1": Answers(("order.shown_as_of.v1",), ABOUT_ONE_ORDER),
     "order.draft.get.v1": Answers(("order_draft.shown.v1",), ("ORDER_DRAFT_NOT_FOUND",)),
     "order.draft.list.v1": Answers(("order_draft.listed.v1",)),
-    "order.explain.v1": Answers(("order.explained.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
-    "order.get.v1": Answers(("order.described.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
-    "order.history.v1": Answers(
-        ("order.history_listed.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")
-    ),
+    "order.explain.v1": Answers(("order.explained.v1",), ABOUT_ONE_ORDER),
+    "order.get.v1": Answers(("order.described.v1",), ABOUT_ONE_ORDER),
+    "order.history.v1": Answers(("order.history_listed.v1",), ABOUT_ONE_ORDER),
     "order.list.v1": Answers(("order.listed.v1",), ("ORDER_PARAM_INVALID",)),
     "order.preview.v1": Answers(("order.previewed.v1",)),
     "order.stuck.v1": Answers(("order.stuck_listed.v1",), ("ORDER_PARAM_INVALID",)),
-    "order.track.v1": Answers(("order.tracked.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
-    "payment.get.v1": Answers(("payment.described.v1",), ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")),
+    "order.track.v1": Answers(("order.tracked.v1",), ABOUT_ONE_ORDER),
+    "payment.get.v1": Answers(("payment.described.v1",), ABOUT_ONE_ORDER),
     "plan.forecast.v1": Answers(
         ("plan.forecast_shown.v1",),
         (

@@ -5,6 +5,15 @@ Every command may also be refused with one of ANY_COMMAND (scripts/commands/answ
 
 from scripts.commands.answer_rows import Answers
 
+TO_ONE_ORDER = ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID")
+"""What may refuse a command to an order that has to be in a certain state."""
+
+WITH_A_PARCEL = ("AFTERSALE_NOT_FOUND", "AFTERSALE_STATE_INVALID", "LOGISTICS_NUMBER_IN_USE", "ORDER_NOT_FOUND")
+"""What may refuse a command that sends the goods of a case."""
+
+TO_ONE_CASE = ("AFTERSALE_NOT_FOUND", "AFTERSALE_STATE_INVALID", "ORDER_NOT_FOUND")
+"""What may refuse a command to a case that has to be in a certain state."""
+
 COMMANDS: dict[str, Answers] = {
     "after_sale.apply.v1": Answers(
         ("after_sale.requested.v1",),
@@ -27,15 +36,13 @@ COMMANDS: dict[str, Answers] = {
     ),
     "after_sale.close.v1": Answers(
         ("after_sale.closed.v1", "after_sale.unreturned.v1"),
-        ("AFTERSALE_NOT_FOUND", "AFTERSALE_STATE_INVALID", "ORDER_NOT_FOUND"),
+        TO_ONE_CASE,
     ),
     "after_sale.inspect.v1": Answers(
         ("after_sale.inspect_passed.v1", "after_sale.inspect_failed.v1", "after_sale.inspecting.v1"),
         ("AFTERSALE_NOT_FOUND", "AFTERSALE_QTY_EXCEEDS", "AFTERSALE_STATE_INVALID", "ORDER_NOT_FOUND"),
     ),
-    "after_sale.receive.v1": Answers(
-        ("after_sale.return_received.v1",), ("AFTERSALE_NOT_FOUND", "AFTERSALE_STATE_INVALID", "ORDER_NOT_FOUND")
-    ),
+    "after_sale.receive.v1": Answers(("after_sale.return_received.v1",), TO_ONE_CASE),
     "after_sale.reopen.v1": Answers(
         ("after_sale.reopened.v1",),
         (
@@ -68,15 +75,15 @@ COMMANDS: dict[str, Answers] = {
     ),
     "after_sale.send_back.v1": Answers(
         ("send_back.shipped.v1",),
-        ("AFTERSALE_NOT_FOUND", "AFTERSALE_STATE_INVALID", "LOGISTICS_NUMBER_IN_USE", "ORDER_NOT_FOUND"),
+        WITH_A_PARCEL,
     ),
     "after_sale.ship_back.v1": Answers(
         ("after_sale.return_shipped.v1",),
-        ("AFTERSALE_NOT_FOUND", "AFTERSALE_STATE_INVALID", "LOGISTICS_NUMBER_IN_USE", "ORDER_NOT_FOUND"),
+        WITH_A_PARCEL,
     ),
     "cart.put.v1": Answers(("cart.changed.v1",)),
     "cart.remove.v1": Answers(("cart.changed.v1",)),
-    "comment.mark.v1": Answers(("comment.marked.v1",), ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID")),
+    "comment.mark.v1": Answers(("comment.marked.v1",), TO_ONE_ORDER),
     "contact.set.v1": Answers(("contact.changed.v1",), ("CONTACT_INVALID",)),
     "coupon.issue.v1": Answers(("coupon.issued.v1",), ("COUPON_NOT_FOUND", "COUPON_NOT_USABLE")),
     "coupon_template.upsert.v1": Answers(
@@ -105,16 +112,14 @@ COMMANDS: dict[str, Answers] = {
         ("order_cancellation.scheduled.v1",), ("ORDER_NOT_CANCELLABLE", "ORDER_NOT_FOUND", "ORDER_PARAM_INVALID")
     ),
     "order.cancel_rest.v1": Answers(("order.rest_cancelled.v1",), ("ORDER_NOT_CANCELLABLE", "ORDER_NOT_FOUND")),
-    "order.captcha.answer.v1": Answers(("order_captcha.answered.v1",), ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID")),
+    "order.captcha.answer.v1": Answers(("order_captcha.answered.v1",), TO_ONE_ORDER),
     "order.change_address.v1": Answers(
         ("order.address_changed.v1", "orders.changed.v1"),
         ("ORDER_ADDRESS_ALREADY_CHANGED", "ORDER_ADDRESS_INVALID", "ORDER_ADDRESS_LOCKED", "ORDER_NOT_FOUND"),
     ),
     "order.change_note.v1": Answers(("order_note.changed.v1",), ("ORDER_NOT_FOUND",)),
-    "order.change_remark.v1": Answers(("order_remark.changed.v1",), ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID")),
-    "order.confirm_receipt.v1": Answers(
-        ("order.completed.v1", "orders.changed.v1"), ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID")
-    ),
+    "order.change_remark.v1": Answers(("order_remark.changed.v1",), TO_ONE_ORDER),
+    "order.confirm_receipt.v1": Answers(("order.completed.v1", "orders.changed.v1"), TO_ONE_ORDER),
     "order.create.v1": Answers(
         ("order.created.v1", "order.rejected.v1"),
         (
@@ -163,7 +168,7 @@ COMMANDS: dict[str, Answers] = {
             "ORDER_PARAM_INVALID",
         ),
     ),
-    "order.hold.v1": Answers(("order.held.v1", "orders.changed.v1"), ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID")),
+    "order.hold.v1": Answers(("order.held.v1", "orders.changed.v1"), TO_ONE_ORDER),
     "order.import.v1": Answers(
         ("order_import.recorded.v1",),
         (
