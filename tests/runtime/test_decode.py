@@ -260,6 +260,16 @@ def test_the_address_of_a_retried_command_is_that_of_its_sender() -> None:
     assert read("order-changes", delivery(headers={"origin-user": "payments"}, **given)).failure is not None
 
 
+def test_a_pack_of_a_newer_version_is_read_but_for_its_bodies() -> None:
+    newer = pack(1)
+    newer["items"][0]["priority"] = 7
+    ours: dict[str, Any] = {"exchange": "oms.internal", "user_id": "relay"}
+    assert [item.body.key for item in read("timeouts", delivery(TIMER, newer, **ours)).envelopes] == [1]
+    strange = read("timeouts", delivery(TIMER, pack(1, priority=7), **ours))
+    assert strange.failure is not None
+    assert strange.failure.path == "$.items[0].body.priority"
+
+
 def test_every_item_of_a_pack_is_a_message_with_its_own_cause() -> None:
     one = delivery(TIMER, pack(5, 6), message_id="p", exchange="oms.internal", user_id="relay")
     first, second = read("timeouts", one).envelopes

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from db import cipher
 from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
@@ -244,22 +244,24 @@ def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
     return (Envelope(body, occurred_at=_occurred_at(delivery), **common),)
 
 
+class PackItem(Part):
+    """An item of a pack without its body. Only we write packs, so a field that is unknown is of a newer version."""
+
+    model_config = ConfigDict(extra="ignore")
+    correlation_id: str
+    causation_id: str | None = None
+    occurred_at: Moment
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
 @cache
 def packed(model: type[Message]) -> Any:
     """The model of a pack on the wire, `{"items": [...]}`.
 
     Each item carries what properties carry for a single message.
     """
-    item: Any = create_model(
-        f"{model.__name__}Item",
-        __base__=Part,
-        correlation_id=(str, ...),
-        causation_id=(str | None, None),
-        occurred_at=(Moment, ...),
-        traceparent=(str | None, None),
-        tracestate=(str | None, None),
-        body=(model, ...),
-    )
+    item: Any = create_model(f"{model.__name__}Item", __base__=PackItem, body=(model, ...))
     return create_model(f"{model.__name__}Pack", __base__=Part, items=(list[item], Field(min_length=1)))
 
 
