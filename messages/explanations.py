@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from messages.after_sale_queries import ExchangeShown
 from messages.base import AnyInt, Moment, MoneyShown, OrderId, Part, Reply
+from messages.group_queries import GroupShown
 from messages.order_history import HistoryStep
 from messages.order_queries import OrderQuery
 
@@ -71,7 +72,7 @@ class OrderExplained(Reply):
     """The answer to order.explain. `entered` is the step into the present state, `payable` what the order costs now.
 
     A buyer does not see who of the shop acted, nor what was dead-lettered. `exchanges` are the exchange orders of its
-    cases, the oldest first. An exchange order has itself in `replaces`.
+    cases, the oldest first. An exchange order has itself in `replaces`. `group` is the group of buyers of the order.
     """
 
     TYPE: ClassVar[str] = "order.explained.v1"
@@ -86,6 +87,7 @@ class OrderExplained(Reply):
     died: tuple[DiedShown, ...]
     exchanges: tuple[ExchangeShown, ...] = ()
     replaces: ExchangeShown | None = None
+    group: GroupShown | None = None
 
 
 class OrderAsOf(OrderQuery):

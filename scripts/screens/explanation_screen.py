@@ -5,7 +5,7 @@ from rich.text import Text
 from scripts.screens.layout import Column, Lines, fields, heading, section, title
 from scripts.screens.order_loading import OrderPage
 from scripts.screens.state_meanings import MEANINGS, awaited_text, start_again
-from scripts.screens.timeline import ago, cause_of, replaced, sent_instead, until, when, who_of
+from scripts.screens.timeline import ago, cause_of, group_text, replaced, sent_instead, until, when, who_of
 from workers.domain.order import State
 
 
@@ -21,6 +21,7 @@ def explanation_screen(page: OrderPage, width: int) -> Lines:
             ("because", cause_of(entered)),
         ]
     pairs.append(("replaces", replaced(explained.replaces) or ""))
+    pairs.append(("group", group_text(explained.group, page.now) or ""))
     for one in explained.exchanges:
         pairs.append(("exchange", f"order {sent_instead(one)}, for case {one.case_no}: oms order show {one.order_id}"))
     if not explained.awaits:

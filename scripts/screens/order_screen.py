@@ -12,7 +12,7 @@ from scripts.screens.layout import Lines, fields, heading, title
 from scripts.screens.order_loading import OrderPage, Record
 from scripts.screens.order_tables import tables
 from scripts.screens.state_meanings import MEANINGS, awaited_text, start_again
-from scripts.screens.timeline import ago, replaced, text_of, until
+from scripts.screens.timeline import ago, group_text, replaced, text_of, until
 from workers.domain.money import render
 from workers.domain.order import State
 
@@ -40,7 +40,7 @@ def summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
         yield "since", ago(page.explained.entered.at, page.now)
     yield from _awaited(page)
     yield from (("held", _hold(hold, page.now)) for hold in _open_holds(page))
-    yield "group", _group(page)
+    yield "group", group_text(order.group, page.now)
     if failed := [str(row["id"]) for row in page.records.get("dead_letters", ()) if row["state"] == "open"]:
         yield "failed", f"{counted(len(failed), 'open dead letter')}: oms dead-letters show {failed[0]}"
     if page.outbox:
@@ -80,17 +80,6 @@ def _awaited(page: OrderPage) -> Iterator[tuple[str, str]]:
 def _hold(hold: Record, now: datetime) -> str:
     who = f"{hold['placed_by_type']} {hold['placed_by']}"
     return f"{hold['reason_code']} ({hold['kind']}) by {who}, {ago(hold['placed_at'], now)}; hold {hold['hold_id']}"
-
-
-def _group(page: OrderPage) -> str | None:
-    """The group of buyers, and what becomes of its orders."""
-    group = page.order.group
-    if group is None:
-        return None
-    name, filled = f"{group.group_id}: {group.state}", f"{group.paid} of {group.size} paid, {group.seated} seated"
-    if group.otherwise is None:
-        return f"{name}, {filled}"
-    return f"{name}, {filled}, until {until(group.deadline, page.now)}, then it is {group.otherwise}"
 
 
 def _open_holds(page: OrderPage) -> list[Record]:

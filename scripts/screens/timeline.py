@@ -11,6 +11,7 @@ from rich.text import Text
 from messages.after_sale_queries import ExchangeShown
 from messages.base import MoneyShown
 from messages.fulfilments import FulfilmentReview
+from messages.group_queries import GroupShown
 from messages.order_history import HistoryStep
 from scripts.screens.layout import Column, Lines, folded, grid, title
 from scripts.screens.order_loading import OrderPage
@@ -262,6 +263,16 @@ def until(at: datetime, now: datetime) -> str:
     """Return a time, and how far away it is."""
     left = (at - now).total_seconds()
     return f"{moment(at)} (in {duration(left)})" if left > 0 else ago(at, now)
+
+
+def group_text(group: GroupShown | None, now: datetime) -> str | None:
+    """Return how full a group of buyers is, and what becomes of its orders if it does not form; None without one."""
+    if group is None:
+        return None
+    text = f"{group.group_id}: {group.state}, {group.paid} of {group.size} paid, {group.seated} seated"
+    if group.otherwise is None:
+        return text
+    return f"{text}, until {until(group.deadline, now)}, then it is {group.otherwise}"
 
 
 def timeline_document(page: OrderPage) -> dict[str, Any]:

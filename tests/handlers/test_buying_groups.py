@@ -60,6 +60,8 @@ async def test_a_group_forms_with_its_last_payment_and_its_orders_leave_only_the
     assert group.order_ids == (first, second, third)
     assert (waits.what, waits.whom, waits.name, waits.ref) == ("group", "buyer", TEAM, "2 of 3")
     assert waits.otherwise == "cancelled"
+    assert reply.group is not None
+    assert (reply.group.paid, reply.group.deadline) == (2, waits.until)
     assert waits.until == (await harness.rows("SELECT deadline FROM buying_groups"))[0][0]
 
     await pay(harness, third)

@@ -29,7 +29,7 @@ from workers.domain.order import State
 from workers.domain.refund_amounts import GONE
 from workers.domain.shipping import CarrierFact, ParcelState, after_facts
 from workers.services import order_timers
-from workers.services.answer_parts import exchanged, money, named, step
+from workers.services.answer_parts import exchanged, group, money, named, step
 from workers.services.order_timers import OrderTimers
 from workers.store import after_sales, explanations, order_lists
 from workers.store.waybills import WaybillState
@@ -176,6 +176,7 @@ def explain(whole: Whole, context: ExplanationContext, asks: str) -> OrderExplai
         awaits=tuple(show_awaited(one, asks) for one in awaited(whole, context.situations) if _concerns(one, asks)),
         next=tuple(OpenStepShown(trigger=one.trigger, to=one.to) for one in open_steps(whole.head.state)),
         died=tuple(_died(row) for row in died),
+        group=group(whole.group),
     )
 
 

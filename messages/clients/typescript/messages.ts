@@ -2986,6 +2986,17 @@ export interface OrderExplainedExchangeShown {
   state: string;
 }
 
+/** The group of buyers of an order, as in group.described. */
+export interface OrderExplainedGroupShown {
+  deadline: string;
+  group_id: string;
+  otherwise: string | null;
+  paid: number;
+  seated: number;
+  size: number;
+  state: string;
+}
+
 /** One step. */
 export interface OrderExplainedHistoryStep {
   actor_id: string;
@@ -3032,6 +3043,7 @@ export interface OrderExplained {
   died: Array<OrderExplainedDiedShown>;
   entered: OrderExplainedHistoryStep | null;
   exchanges: Array<OrderExplainedExchangeShown>;
+  group: OrderExplainedGroupShown | null;
   next: Array<OrderExplainedOpenStepShown>;
   order_id: string;
   order_no: string | null;

@@ -3297,6 +3297,18 @@ class OrderExplainedExchangeShown(TypedDict):
     state: str
 
 
+class OrderExplainedGroupShown(TypedDict):
+    """The group of buyers of an order, as in group.described."""
+
+    deadline: str
+    group_id: str
+    otherwise: str | None
+    paid: int
+    seated: int
+    size: int
+    state: str
+
+
 class OrderExplainedHistoryStep(TypedDict):
     """One step."""
 
@@ -3348,6 +3360,7 @@ class OrderExplained(TypedDict):
     died: list[OrderExplainedDiedShown]
     entered: OrderExplainedHistoryStep | None
     exchanges: list[OrderExplainedExchangeShown]
+    group: OrderExplainedGroupShown | None
     next: list[OrderExplainedOpenStepShown]
     order_id: str
     order_no: str | None
