@@ -73,8 +73,10 @@ Plans are kept, so one that is made while a table or the partition of a new mont
 large: an index that is read whole, as hash and merge joins do, would be slow then, also for a foreign key. And a plan
 is made once: PostgreSQL would plan each batch of one message anew, which takes longer than to execute it.
 
-Without hash joins a plain join may read an index whole for each row of a batch, if it is planned while the table is
-small. So a statement looks rows up with CROSS JOIN LATERAL (SELECT ... OFFSET 0).
+A plain join may still read an index whole, in the order that a merge join wants, if it is planned while the table is
+empty. So statements of an order's life look rows up in one of two ways, which can use an index as a lookup only:
+CROSS JOIN LATERAL (SELECT ... OFFSET 0), and, in an UPDATE or DELETE, `t.key = ANY (ARRAY[n.key])`. Both keep the
+meaning of a join. What is not to be looked up by goes into `(t.state = n.state) IS TRUE`, which no index answers.
 """
 
 

@@ -679,6 +679,7 @@ CREATE TABLE orders (
     conversation_id   text        NOT NULL,
     CONSTRAINT orders_payable_adds_up CHECK (payable_amount = origin_amount - promotion_amount - coupon_amount
         - points_amount - adjustment_amount + shipping_fee + box_fee + tax_amount),
+    CONSTRAINT orders_family_ids CHECK (abs(id - root_id) < 86400000::bigint << 22), -- who locks a family looks in these months alone
     CONSTRAINT orders_numbered CHECK (order_no IS NOT NULL OR state IN ('placing', 'rejected')),
     CONSTRAINT orders_paid_at CHECK (paid_at IS NOT NULL OR state NOT IN ('paid', 'fulfilling', 'shipped', 'delivered', 'completed')),
     CONSTRAINT orders_cancelled_whole CHECK (state <> 'cancelled' OR (cancelled_at IS NOT NULL AND cancel_type IS NOT NULL))

@@ -13,14 +13,14 @@ FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6
 -- $1 attempt ids. Locks: none. Unknown ids are missing.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
     started_at, expire_at, authorize, k.shop_key_id, k.wrapped
-FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = ANY (ARRAY[a.key_id])
 WHERE id = ANY($1::bigint[]);
 
 -- name: attempts.lock
 -- $1 attempt ids. Locks: the attempts, in id order. Unknown ids are missing.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
     started_at, expire_at, authorize, k.shop_key_id, k.wrapped
-FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = ANY (ARRAY[a.key_id])
 WHERE id = ANY($1::bigint[])
 ORDER BY id
 FOR UPDATE OF a;
@@ -29,7 +29,7 @@ FOR UPDATE OF a;
 -- $1 our numbers at providers, $2 attempt ids. The attempts that a notification or an answer is about. Locks: none.
 SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency, state, reference, trade_no, command, a.key_id, details,
     started_at, expire_at, authorize, k.shop_key_id, k.wrapped
-FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = ANY (ARRAY[a.key_id])
 WHERE out_trade_no = ANY($1::text[]) OR id = ANY($2::bigint[]);
 
 -- name: attempts.live
@@ -39,7 +39,7 @@ SELECT id, out_trade_no, intent_id, order_id, provider, scene, amount, currency,
     started_at, expire_at, authorize, k.shop_key_id, k.wrapped, state IN ('created', 'requested', 'unknown')
         AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))) AS live,
     ARRAY(SELECT m.order_id FROM payment_intent_orders m WHERE m.intent_id = a.intent_id) AS merged_orders
-FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = a.key_id
+FROM payment_attempts a LEFT JOIN user_keys k ON k.key_id = ANY (ARRAY[a.key_id])
 WHERE id = ANY($3::bigint[]) OR (state IN ('created', 'requested', 'unknown')
     AND intent_id = ANY($1::bigint[] || ARRAY(SELECT intent_id FROM payment_intent_orders WHERE order_id = ANY($2::bigint[]))))
 ORDER BY id
@@ -57,7 +57,7 @@ SET state = CASE WHEN a.state = 'captured' THEN a.state ELSE coalesce(n.state, a
     trade_no = CASE WHEN a.state = 'captured' THEN a.trade_no ELSE coalesce(n.trade_no, a.trade_no) END,
     reason_code = coalesce(n.reason_code, a.reason_code), updated_at = clock_timestamp()
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (id, state, reference, trade_no, reason_code)
-WHERE a.id = n.id;
+WHERE a.id = ANY (ARRAY[n.id]);
 
 -- name: attempts.of_timers
 -- $1 attempt ids. The provider of each. Locks: none.

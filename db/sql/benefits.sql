@@ -48,7 +48,7 @@ GROUP BY order_id, op;
 UPDATE coupons c
 SET state = n.state, order_id = n.order_id, updated_at = clock_timestamp()
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (coupon_id, state, order_id)
-WHERE c.coupon_id = n.coupon_id;
+WHERE c.coupon_id = ANY (ARRAY[n.coupon_id]);
 
 -- name: benefits.log_coupons
 -- Inserts one row per step of a coupon. The same step for the same order makes it fail.
@@ -59,7 +59,7 @@ INSERT INTO coupon_ledger (coupon_id, order_id, op) SELECT * FROM unnest($1::tex
 UPDATE points_accounts a
 SET balance = n.balance, held = n.held, growth = n.growth
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS n (user_id, balance, held, growth)
-WHERE a.user_id = n.user_id;
+WHERE a.user_id = ANY (ARRAY[n.user_id]);
 
 -- name: benefits.log_points
 -- Inserts one row per change of an account. The same change for the same order makes it fail.
@@ -72,7 +72,7 @@ UPDATE promotion_quotas q
 SET sold = q.sold + n.units
 FROM (SELECT promo_id, sum(units)::integer AS units
       FROM unnest($1::text[], $2::integer[]) AS u (promo_id, units) GROUP BY promo_id) AS n
-WHERE q.promo_id = n.promo_id;
+WHERE q.promo_id = ANY (ARRAY[n.promo_id]);
 
 -- name: benefits.insert_uses
 -- $1 promotion ids, $2 order ids, $3 user ids, $4 units.
@@ -83,7 +83,7 @@ SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::integer[]);
 -- $1 order ids (locked). Locks: the quotas that these orders took units from, in id order.
 SELECT promo_id
 FROM promotion_quotas
-WHERE promo_id IN (SELECT promo_id FROM promotion_uses WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL)
+WHERE promo_id = ANY (ARRAY(SELECT promo_id FROM promotion_uses WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL))
 ORDER BY promo_id
 FOR UPDATE;
 
@@ -95,4 +95,4 @@ WITH back AS (
     WHERE order_id = ANY($1::bigint[]) AND returned_at IS NULL
     RETURNING promo_id, units
 ), total AS (SELECT promo_id, sum(units)::integer AS units FROM back GROUP BY promo_id)
-UPDATE promotion_quotas q SET sold = greatest(q.sold - t.units, 0) FROM total t WHERE q.promo_id = t.promo_id;
+UPDATE promotion_quotas q SET sold = greatest(q.sold - t.units, 0) FROM total t WHERE q.promo_id = ANY (ARRAY[t.promo_id]);

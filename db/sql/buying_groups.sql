@@ -26,7 +26,7 @@ ORDER BY m.group_key, m.order_id;
 -- batch has opened and that an order joins, for which timers start; $7 groups that it has opened and that no order joins: they are gone.
 WITH first AS (
     UPDATE buying_groups g SET spu_id = n.spu_id, size = n.size, deadline = n.deadline
-    FROM unnest($3::bigint[], $4::text[], $5::integer[], $6::timestamptz[]) AS n (id, spu_id, size, deadline) WHERE g.id = n.id
+    FROM unnest($3::bigint[], $4::text[], $5::integer[], $6::timestamptz[]) AS n (id, spu_id, size, deadline) WHERE g.id = ANY (ARRAY[n.id])
 ), timed AS (
     INSERT INTO timers (kind, key, due_at, wake_at)
     SELECT 'group', t.key, t.due_at, t.due_at FROM unnest($3::bigint[], $6::timestamptz[]) AS t (key, due_at)
@@ -43,7 +43,7 @@ WITH stopped AS (
 UPDATE buying_groups g
 SET state = n.state, ended_at = greatest(g.opened_at, $3::timestamptz)
 FROM unnest($1::bigint[], $2::text[]) AS n (id, state)
-WHERE g.id = n.id AND g.state = 'open';
+WHERE g.id = ANY (ARRAY[n.id]) AND g.state = 'open';
 
 -- name: buying_groups.described
 -- $1 group ids. The groups as they are, for the answer to group.get; unknown ones are missing. Locks: none.

@@ -45,13 +45,13 @@ INSERT INTO coupons (coupon_id, template_id, user_id, state, name, amount, curre
 SELECT n.coupon_id, n.template_id, n.user_id, 'issued', t.name, t.amount, t.currency, t.min_amount, t.scope, t.scope_ids,
     t.channels, t.member_levels, t.valid_from, t.valid_to
 FROM unnest($1::text[], $2::text[], $3::text[]) AS n (coupon_id, template_id, user_id)
-JOIN coupon_templates t USING (template_id);
+JOIN coupon_templates t ON t.template_id = ANY (ARRAY[n.template_id]);
 
 -- name: coupons.count_issued
 -- $1 template ids (locked), $2 coupons issued now.
 UPDATE coupon_templates t SET issued = t.issued + n.issued
 FROM unnest($1::text[], $2::integer[]) AS n (template_id, issued)
-WHERE t.template_id = n.template_id;
+WHERE t.template_id = ANY (ARRAY[n.template_id]);
 
 -- name: coupons.expire
 -- $1 how many at most. Expires issued coupons that have ended. Rows that an order or another worker has locked are skipped until the next run.
@@ -63,7 +63,7 @@ WITH due AS MATERIALIZED (
 UPDATE coupons c
 SET state = 'expired', updated_at = clock_timestamp()
 FROM due
-WHERE c.coupon_id = due.coupon_id
+WHERE c.coupon_id = ANY (ARRAY[due.coupon_id])
 RETURNING c.coupon_id, c.user_id;
 
 -- name: coupons.reset_revisions

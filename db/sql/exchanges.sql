@@ -21,7 +21,7 @@ WHERE a.order_id = ANY($1::bigint[]);
 -- $1 ids of exchange orders, $2 their states. The orders whose goods they replace are locked.
 UPDATE exchange_orders e SET state = n.state
 FROM unnest($1::bigint[], $2::text[]) AS n (order_id, state)
-WHERE e.order_id = n.order_id;
+WHERE e.order_id = ANY (ARRAY[n.order_id]);
 
 -- name: exchanges.place
 -- $1 the time, $2 when the saga timer is due. Inserts exchange orders in state placing with version 1: $3 ids, $4 the orders whose goods

@@ -16,7 +16,7 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::tex
 UPDATE order_holds h
 SET released_at = n.at, released_by_type = n.by_type, released_by = n.by, release_reason_code = n.reason_code
 FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[]) AS n (id, at, by_type, by, reason_code)
-WHERE h.id = n.id AND h.released_at IS NULL
+WHERE h.id = ANY (ARRAY[n.id]) AND h.released_at IS NULL
 RETURNING h.id;
 
 -- name: holds.end

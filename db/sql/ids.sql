@@ -23,7 +23,7 @@ SELECT order_no, user_id, order_id FROM issued_order_numbers WHERE order_no = AN
 UPDATE issued_order_numbers i
 SET order_id = n.order_id
 FROM unnest($1::text[], $2::bigint[]) AS n (order_no, order_id)
-WHERE i.order_no = n.order_no;
+WHERE i.order_no = ANY (ARRAY[n.order_no]);
 
 -- name: ids.free_issued_numbers
 -- $1 rejected orders (locked). The issued numbers that they named can be used again.

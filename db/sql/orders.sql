@@ -1,6 +1,6 @@
 -- name: orders.lock
--- $1 order ids. Locks: whole families (a split order and its children), always in the same order, so that two batches cannot
--- deadlock. Unknown ids are missing. Families never change, so they may be read before the lock.
+-- $1 order ids, $2 and $3 bounds of the ids of their families. Locks: whole families (a split order and its children), always in the
+-- same order, so that two batches cannot deadlock. Unknown ids are missing. Families never change, so they may be read before the lock.
 SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, version, channel, currency, origin_amount, promotion_amount,
     coupon_amount, points_amount, shipping_fee, tax_amount, payable_amount, captured_amount, refunded_amount, intent_id,
     coalesce(policy ->> 'on_payment_failure', 'keep_open') AS on_payment_failure, created_at, expire_at,
@@ -18,11 +18,14 @@ SELECT id, root_id, user_id, request_id, conversation_id, order_no, state, versi
     deleted, held, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, adjustment_amount,
     (policy ->> 'buying_group')::bigint AS group_key
 FROM orders
-WHERE id = ANY(ARRAY(
-    SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])
+WHERE id BETWEEN $2::bigint AND $3::bigint AND id = ANY(ARRAY(
+    WITH roots AS MATERIALIZED (
+        SELECT n.root_id FROM orders n WHERE n.id BETWEEN $2::bigint AND $3::bigint AND n.id = ANY($1::bigint[])
+    )
+    SELECT root_id FROM roots
     UNION
     SELECT c.id FROM orders c
-    WHERE c.root_id <> c.id AND c.root_id = ANY(ARRAY(SELECT n.root_id FROM orders n WHERE n.id = ANY($1::bigint[])))))
+    WHERE c.id BETWEEN $2::bigint AND $3::bigint AND c.root_id <> c.id AND c.root_id = ANY(ARRAY(SELECT root_id FROM roots))))
 ORDER BY root_id, id
 FOR UPDATE;
 
@@ -114,10 +117,10 @@ INSERT INTO order_snapshots (order_id, type, data)
 SELECT n.order_id, n.type, n.data::jsonb FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS n (order_id, type, data);
 
 -- name: orders.sold_lines
--- $1 order ids. Their lines as they were sold, before any adjustment, in order.
+-- $1 order ids, $2 and $3 their bounds. Their lines as they were sold, before any adjustment, in order.
 SELECT order_id, line_no, sku_id, name, qty, unit_price, payable_amount + adjustment_amount AS payable
 FROM order_items
-WHERE order_id = ANY($1::bigint[])
+WHERE order_id BETWEEN $2::bigint AND $3::bigint AND order_id = ANY($1::bigint[])
 ORDER BY order_id, line_no;
 
 -- name: orders.as_created
@@ -129,8 +132,8 @@ SELECT o.id AS order_id, o.conversation_id, o.order_no, o.user_id, o.request_id,
     o.shipping_fee AS shipping, o.tax_amount AS tax, 0::bigint AS adjustment, o.payable_amount + o.adjustment_amount AS payable,
     ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id ORDER BY c.id) AS children
 FROM orders o
-JOIN operate_logs l ON l.order_id = o.id AND l.pre_state = 'placing' AND l.cur_state = 'awaiting_payment'
-JOIN payment_intents i ON i.order_id = o.id AND i.purpose = 'order'
+JOIN operate_logs l ON l.order_id = ANY (ARRAY[o.id]) AND l.pre_state = 'placing' AND l.cur_state = 'awaiting_payment'
+JOIN payment_intents i ON i.order_id = ANY (ARRAY[o.id]) AND i.purpose = 'order'
 WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.judged
@@ -156,7 +159,7 @@ SELECT * FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5
 -- name: orders.save
 -- $1 ids, $2 versions and $3 states as they were read; then the new values. Fewer rows than given: a lost update. From $20 on the steps,
 -- as in orders.log. Opens payment intents: $30 their ids, $31 order ids, $32 amounts, $33 currencies, $34 deadlines, $35 purposes. One intent per order
--- and purpose (C-04).
+-- and purpose (C-04). $36 and $37 the bounds of the ids.
 WITH opened AS (
     INSERT INTO payment_intents (id, order_id, amount, currency, expire_at, purpose)
     SELECT * FROM unnest($30::bigint[], $31::bigint[], $32::bigint[], $33::text[], $34::timestamptz[], $35::text[])
@@ -175,15 +178,15 @@ FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::integer[], $5::text[], 
     $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::boolean[])
     AS n (id, old_version, old_state, version, state, order_no, intent_id, expire_at, cancel_type, reason_code, deleted,
           captured_amount, refunded_amount, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, held)
-WHERE o.id = n.id AND o.version = n.old_version AND o.state = n.old_state
+WHERE o.id = ANY (ARRAY[n.id]) AND o.id BETWEEN $36::bigint AND $37::bigint AND o.version = n.old_version AND (o.state = n.old_state) IS TRUE
 RETURNING o.id;
 
 -- name: orders.lines
--- $1 order ids (locked). Their lines, in order.
+-- $1 order ids (locked), $2 and $3 their bounds. Their lines, in order.
 SELECT order_id, line_no, sku_id, warehouse, qty, payable_amount, shipping_share - shipping_adjustment AS shipping_share, refunded_qty,
     refunded_amount, short_qty + cancelled_qty AS dropped_qty, refunded_shipping
 FROM order_items
-WHERE order_id = ANY($1::bigint[])
+WHERE order_id BETWEEN $2::bigint AND $3::bigint AND order_id = ANY($1::bigint[])
 ORDER BY order_id, line_no;
 
 -- name: orders.give_back_lines

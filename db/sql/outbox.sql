@@ -36,7 +36,7 @@ FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
      WITH ORDINALITY AS g (shard, stream, message_id, type, destination, routing_key, correlation_id,
                            headers, body, key_id, must_route, position, after, about, conversation, place)
 CROSS JOIN streams c
-LEFT JOIN outbox_streams s ON s.stream = g.about
+LEFT JOIN outbox_streams s ON s.stream = ANY (ARRAY[g.about])
 ORDER BY g.place;
 
 -- name: outbox.read
@@ -93,14 +93,14 @@ LIMIT $7;
 DELETE FROM outbox o
 USING unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS d (shard, epoch, id)
 JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
-WHERE o.shard = d.shard AND o.id = d.id;
+WHERE o.shard = ANY (ARRAY[d.shard]) AND o.id = ANY (ARRAY[d.id]);
 
 -- name: outbox.delete_held
 -- Locks: the rows. Deletes confirmed rows of held streams, with the same fence as outbox.delete. $5 streams.
 DELETE FROM outbox_held r
 USING unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::text[]) AS d (shard, epoch, id, stream)
 JOIN outbox_shards s ON s.shard = d.shard AND s.owner = $1 AND s.epoch = d.epoch
-WHERE r.stream = d.stream AND r.id = d.id;
+WHERE r.stream = ANY (ARRAY[d.stream]) AND r.id = ANY (ARRAY[d.id]);
 
 -- name: outbox.hold
 -- Locks: the holds. Streams $1 of the shards $2 wait with a reason $3 for $4, 2 * $4, 4 * $4 ... at most $5 seconds, doubling each time
@@ -113,7 +113,7 @@ SELECT failed.stream, failed.shard,
        failed.reason, failed.destination, failed.routing_key
 FROM unnest($1::text[], $2::smallint[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::text[])
      AS failed (stream, shard, reason, first, longest, destination, routing_key)
-LEFT JOIN outbox_holds h ON h.stream = failed.stream
+LEFT JOIN outbox_holds h ON h.stream = ANY (ARRAY[failed.stream])
 ORDER BY failed.stream
 ON CONFLICT (stream) DO UPDATE
 SET until = excluded.until, attempts = excluded.attempts, reason = excluded.reason,
@@ -149,7 +149,7 @@ WITH chosen AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox_holds SET until = clock_timestamp(), attempts = 0
-WHERE stream IN (SELECT stream FROM chosen);
+WHERE stream = ANY (ARRAY(SELECT stream FROM chosen));
 
 -- name: outbox.list_held
 -- Locks: none. The held messages, the oldest first: $1 destination or NULL, $2 kind of reason or NULL, $3 how many.
@@ -208,13 +208,13 @@ ON CONFLICT (stream) DO UPDATE SET until = excluded.until, attempts = 0, reason 
 -- Locks: the holds. Ends the holds of the messages $1. Fewer rows than ids: the others are not held.
 UPDATE outbox_holds h SET until = clock_timestamp()
 FROM outbox_held r
-WHERE r.id = ANY ($1::bigint[]) AND h.stream = r.stream
+WHERE r.id = ANY ($1::bigint[]) AND h.stream = ANY (ARRAY[r.stream])
 RETURNING r.id;
 
 -- name: outbox.unhold
 -- Locks: the holds. Deletes the holds of streams without held rows. Streams that have some go on with them.
 DELETE FROM outbox_holds h
-WHERE h.stream = ANY ($1::text[]) AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream);
+WHERE h.stream = ANY ($1::text[]) AND NOT EXISTS (SELECT FROM outbox_held r WHERE r.stream = h.stream OFFSET 0);
 
 -- name: outbox.forget_holds
 -- Locks: the holds. Deletes the holds of streams without rows, which a crash between delete and unhold leaves behind, or a person

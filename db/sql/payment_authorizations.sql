@@ -60,7 +60,7 @@ SET state = n.state, authorization_no = n.authorization_no, capture_amount = n.c
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[],
         $10::timestamptz[])
     AS n (attempt_id, state, authorization_no, capture_amount, captures, trade_no, reason_code, renewed_at, expire_at, not_taken_at)
-WHERE a.attempt_id = n.attempt_id;
+WHERE a.attempt_id = ANY (ARRAY[n.attempt_id]);
 
 -- name: payment_authorizations.end_releases
 -- $1 root order ids (locked), $2 numbers of captures, $3 whether the capture took what is deferred, $4 whether it took what is released.

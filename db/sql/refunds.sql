@@ -60,7 +60,7 @@ FROM unnest($1::text[], $2::text[]) AS k (provider, trade_no)
 CROSS JOIN LATERAL (
     SELECT * FROM payment_facts n WHERE n.provider = k.provider AND n.trade_no = k.trade_no AND n.kind = 'captured' OFFSET 0
 ) AS f
-LEFT JOIN payment_intent_orders m ON m.intent_id = f.intent_id AND f.verdict = 'kept'
+LEFT JOIN payment_intent_orders m ON m.intent_id = ANY (ARRAY[f.intent_id]) AND f.verdict = 'kept'
 CROSS JOIN LATERAL (SELECT * FROM orders n WHERE n.id = coalesce(m.order_id, f.order_id) OFFSET 0) AS p
 CROSS JOIN LATERAL (
     SELECT p.id, p.payable_amount WHERE f.verdict <> 'kept' OR p.kind <> 'split_parent'
@@ -126,5 +126,5 @@ UPDATE refunds r
 SET state = n.state, reason_code = coalesce(n.reason_code, r.reason_code), excess_amount = n.excess_amount, unexpected = r.unexpected OR n.unexpected,
     finished_at = CASE WHEN n.state IN ('succeeded', 'excess', 'failed') THEN clock_timestamp() END
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[]) AS n (refund_no, state, reason_code, excess_amount, unexpected)
-WHERE r.refund_no = n.refund_no AND r.state NOT IN ('succeeded', 'excess', 'released')
+WHERE r.refund_no = ANY (ARRAY[n.refund_no]) AND r.state NOT IN ('succeeded', 'excess', 'released')
 RETURNING r.refund_no;

@@ -1,12 +1,14 @@
 -- name: shipments.of_orders
--- $1 order ids (locked), $2 whether those with goods of cases count. All parcels that hold units of these orders, one row for each order
+-- $1 order ids (locked), $3 and $4 their bounds, $2 whether those with goods of cases count. All parcels that hold units of these orders, one row for each order
 -- in them, also for other orders.
 -- An order that withdrew all its units from a parcel has none there; of others only the units that are left count.
 SELECT s.id, i.order_id, s.carrier, s.tracking_no, s.state, s.delayed, s.outbound_at, s.delivered_at, s.ended, s.case_id, s.to_buyer,
     bool_or(i.given_up) AS given_up, bool_and(i.withdrawn) AS withdrawn,
     coalesce(array_agg(i.line_no ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS line_nos,
     coalesce(array_agg(i.qty ORDER BY i.line_no) FILTER (WHERE NOT i.withdrawn), '{}') AS qtys
-FROM unnest(ARRAY(SELECT DISTINCT m.shipment_id FROM shipment_items m WHERE m.order_id = ANY($1::bigint[]))) AS p (id)
+FROM unnest(ARRAY(
+    SELECT DISTINCT m.shipment_id FROM shipment_items m
+    WHERE m.order_id BETWEEN $3::bigint AND $4::bigint AND m.order_id = ANY($1::bigint[]))) AS p (id)
 CROSS JOIN LATERAL (SELECT * FROM shipments f WHERE f.id = p.id OFFSET 0) AS s
 CROSS JOIN LATERAL (SELECT * FROM shipment_items m WHERE m.shipment_id = p.id OFFSET 0) AS i
 WHERE $2::boolean OR s.case_id IS NULL
@@ -53,7 +55,7 @@ UPDATE shipments s
 SET state = n.state, delayed = n.delayed, outbound_at = n.outbound_at, delivered_at = n.delivered_at, ended = n.ended
 FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::boolean[])
     AS n (id, state, delayed, outbound_at, delivered_at, ended)
-WHERE s.id = n.id;
+WHERE s.id = ANY (ARRAY[n.id]);
 
 -- name: shipments.give_up
 -- $1 shipment ids, $2 order ids (locked). Marks the units that were given back.

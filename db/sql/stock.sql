@@ -16,10 +16,10 @@ WHERE holder_id = ANY($1::bigint[]) AND op IN ('reserve', 'restock', 'quarantine
 -- name: stock.lock_counters
 -- $1 SKU ids, $2 warehouses, each pair once. Locks: the counters, in key order. Unknown places are missing.
 SELECT s.sku_id, s.warehouse, s.on_hand, s.locked, s.quarantined, s.low_units
-FROM stock s
-JOIN unnest($1::text[], $2::text[]) AS k (sku_id, warehouse) USING (sku_id, warehouse)
-ORDER BY s.sku_id, s.warehouse
-FOR UPDATE OF s;
+FROM (SELECT * FROM unnest($1::text[], $2::text[]) AS k (sku_id, warehouse) ORDER BY sku_id, warehouse) AS k
+CROSS JOIN LATERAL (
+    SELECT * FROM stock n WHERE n.sku_id = k.sku_id AND n.warehouse = k.warehouse FOR UPDATE OFFSET 0
+) AS s;
 
 -- name: stock.create_counters
 -- $1 SKU ids, $2 warehouses. Inserts counters of zero for new places, in sorted order, and returns these places.
@@ -38,7 +38,7 @@ WHERE s.sku_id = k.sku_id AND s.warehouse = k.warehouse;
 -- $1 SKU ids, $2 warehouses (the counters are locked), $3 thresholds, null for the shop's.
 UPDATE stock s SET low_units = n.low_units
 FROM unnest($1::text[], $2::text[], $3::integer[]) AS n (sku_id, warehouse, low_units)
-WHERE s.sku_id = n.sku_id AND s.warehouse = n.warehouse;
+WHERE s.sku_id = ANY (ARRAY[n.sku_id]) AND s.warehouse = ANY (ARRAY[n.warehouse]);
 
 -- name: stock.save
 -- Locks: the holders and counters are locked. $1 holder ids, $2 group ids, $3 states, $15 turns; $4 SKU ids, $5 warehouses, $6 on hand, $7 locked, $8 in
@@ -52,7 +52,7 @@ WITH holders AS (
     UPDATE stock s
     SET on_hand = n.on_hand, locked = n.locked, quarantined = n.quarantined
     FROM unnest($4::text[], $5::text[], $6::integer[], $7::integer[], $8::integer[]) AS n (sku_id, warehouse, on_hand, locked, quarantined)
-    WHERE s.sku_id = n.sku_id AND s.warehouse = n.warehouse
+    WHERE s.sku_id = ANY (ARRAY[n.sku_id]) AND s.warehouse = ANY (ARRAY[n.warehouse])
 )
 INSERT INTO stock_ledger (holder_id, sku_id, warehouse, op, ref, qty)
 SELECT * FROM unnest($9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::integer[]);

@@ -6,13 +6,15 @@ ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = exclud
 
 -- name: timers.stop
 -- $1 kinds, $2 keys. Deletes the timers that exist.
-DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHERE t.kind = k.kind AND t.key = k.key;
+DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key)
+WHERE t.kind = ANY (ARRAY[k.kind]) AND t.key = ANY (ARRAY[k.key]);
 
 -- name: timers.change
 -- $1 kinds and $2 keys of the timers to stop; then those to start, which are others: $3 kinds, $4 keys, $5 due, $6 when the sweeper
 -- sends timer.due.
 WITH stopped AS (
-    DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key) WHERE t.kind = k.kind AND t.key = k.key
+    DELETE FROM timers t USING unnest($1::text[], $2::bigint[]) AS k (kind, key)
+    WHERE t.kind = ANY (ARRAY[k.kind]) AND t.key = ANY (ARRAY[k.key])
 )
 INSERT INTO timers (kind, key, due_at, wake_at)
 SELECT * FROM unnest($3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
@@ -20,7 +22,8 @@ ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, wake_at = exclud
 
 -- name: timers.read
 -- $1 kinds, $2 keys (their orders are locked). Timers that do not run are missing.
-SELECT t.kind, t.key, t.due_at FROM timers t JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key);
+SELECT t.kind, t.key, t.due_at FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
+JOIN timers t ON t.kind = ANY (ARRAY[k.kind]) AND t.key = ANY (ARRAY[k.key]);
 
 -- name: timers.sweep
 -- $1 how many, $2 how many seconds to look back. Takes the timers that are due and sets when to send timer.due again, each time later
@@ -34,23 +37,26 @@ WITH due AS MATERIALIZED (
 UPDATE timers t
 SET woken_at = clock_timestamp(), wakes = t.wakes + 1, wake_at = clock_timestamp() + make_interval(secs => least(2 ^ least(t.wakes, 9), 300))
 FROM due
-WHERE t.kind = due.kind AND t.key = due.key
+WHERE t.kind = ANY (ARRAY[due.kind]) AND t.key = ANY (ARRAY[due.key])
 RETURNING t.kind, t.key, t.due_at;
 
 -- name: timers.postpone
 -- $1 kinds, $2 keys, $3 when to send timer.due again, but never before a timer is due.
 UPDATE timers t SET wake_at = greatest(t.due_at, $3::timestamptz), wakes = 0
 FROM unnest($1::text[], $2::bigint[]) AS k (kind, key)
-WHERE t.kind = k.kind AND t.key = k.key;
+WHERE t.kind = ANY (ARRAY[k.kind]) AND t.key = ANY (ARRAY[k.key]);
 
 -- name: timers.back_off
 -- $1 kinds, $2 keys. timer.due is sent again in a minute, or in half the time that the timer has been due, but within an hour. It
 -- skips rows that another transaction holds, because that transaction starts them anew or stops them.
 UPDATE timers t
 SET wake_at = clock_timestamp() + greatest(interval '1 min', least((clock_timestamp() - t.due_at) / 2, interval '1 h'))
-FROM (SELECT kind, key FROM timers JOIN unnest($1::text[], $2::bigint[]) AS k (kind, key) USING (kind, key)
-      ORDER BY kind, key FOR UPDATE OF timers SKIP LOCKED) AS k
-WHERE t.kind = k.kind AND t.key = k.key;
+FROM (SELECT s.kind, s.key
+      FROM (SELECT * FROM unnest($1::text[], $2::bigint[]) AS k (kind, key) ORDER BY kind, key) AS k
+      CROSS JOIN LATERAL (
+          SELECT n.kind, n.key FROM timers n WHERE n.kind = k.kind AND n.key = k.key FOR UPDATE SKIP LOCKED OFFSET 0
+      ) AS s) AS k
+WHERE t.kind = ANY (ARRAY[k.kind]) AND t.key = ANY (ARRAY[k.key]);
 
 -- name: timers.payment_due
 -- $1 how many seconds to look back. Whether a payment timer, or that of a group, is due and waits for payment results to catch up, and the database's

@@ -33,7 +33,7 @@ SELECT u.user_id, m.level, coalesce(m.blocked, false) AS blocked,
           ORDER BY o.id DESC LIMIT $3::integer) AS accepted_at,
     k.key_id, k.shop_key_id, k.wrapped
 FROM given u
-LEFT JOIN members m ON m.user_id = u.user_id
+LEFT JOIN members m ON m.user_id = ANY (ARRAY[u.user_id])
 LEFT JOIN LATERAL (SELECT * FROM user_keys n WHERE n.user_id = u.user_id AND n.erased_at IS NULL OFFSET 0) AS k ON true;
 
 -- name: users.take_ids

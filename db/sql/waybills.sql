@@ -2,7 +2,7 @@
 -- $1 ids. Waybills with the parcel of each, if there is one. Locks: none.
 SELECT w.id, w.order_id, w.scope, w.request_id, w.carrier, w.state, w.plan::text AS plan, w.tracking_no, w.bookings, w.stopped,
     coalesce(s.ended, false) AS parcel_ended
-FROM waybills w LEFT JOIN shipments s ON s.id = w.id
+FROM waybills w LEFT JOIN shipments s ON s.id = ANY (ARRAY[w.id])
 WHERE w.id = ANY ($1::bigint[]);
 
 -- name: waybills.request
@@ -29,14 +29,14 @@ SET state = n.state, tracking_no = coalesce(w.tracking_no, n.tracking_no), ship_
     bookings = n.bookings, answered_at = $7::timestamptz
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::integer[])
     AS n (id, state, tracking_no, ship_time, refusal, bookings)
-WHERE w.id = n.id AND (w.state = 'requested' OR (n.state = 'unused' AND w.state IN ('refused', 'unused', 'cancelled')));
+WHERE w.id = ANY (ARRAY[n.id]) AND (w.state = 'requested' OR (n.state = 'unused' AND w.state IN ('refused', 'unused', 'cancelled')));
 
 -- name: waybills.close
 -- $1 ids, $2 states, $3 the bookings that were known when the carrier was called. What became of waybills that no parcel has. One
 -- that the carrier booked again meanwhile stays unused. Returns the ids of the others.
 UPDATE waybills w SET state = n.state
 FROM unnest($1::bigint[], $2::text[], $3::integer[]) AS n (id, state, bookings)
-WHERE w.id = n.id AND w.state = 'unused' AND w.bookings <= n.bookings
+WHERE w.id = ANY (ARRAY[n.id]) AND w.state = 'unused' AND w.bookings <= n.bookings
 RETURNING w.id;
 
 -- name: waybills.follow

@@ -19,6 +19,7 @@ from db.pool import Pool, Transaction
 from db.statements import SQL
 from messages.user_shards import shard_of_user
 from workers.domain.ids import make_id, order_number
+from workers.store.ids import FAMILY_SPREAD, bounds
 
 PACK_ITEMS = 200
 WINDOW = timedelta(seconds=1800)
@@ -148,9 +149,9 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
     count = len(ids)
     async with pool.acquire() as tx, tx.transaction():
         now: datetime = await tx.fetchval("SELECT clock_timestamp()")
-        rows = await tx.fetch(SQL["orders.lock"], ids)
+        rows = await tx.fetch(SQL["orders.lock"], ids, *bounds(ids, FAMILY_SPREAD))
         shown: dict[int, list[dict[str, Any]]] = {key: [] for key in ids}
-        for line in await tx.fetch(SQL["orders.sold_lines"], ids):
+        for line in await tx.fetch(SQL["orders.sold_lines"], ids, *bounds(ids)):
             shown[line["order_id"]].append({name: line[name] for name in SOLD})
         taken = await tx.fetch(SQL["ids.take_with_numbers"], count, count, ZONE)
         intents = _made(taken, [row["user_id"] for row in rows])
@@ -166,7 +167,7 @@ async def settle(pool: Pool, bodies: Sequence[bytes], *, packed: bool) -> list[O
             ids, [2] * count, [10] * count, ["placing"] * count, ["awaiting_payment"] * count,
             ["system"] * count, ["oms"] * count, ["stock.reserved.v1"] * count, ["bare"] * count, ["reserved"] * count,
             intents, ids, [row["payable_amount"] for row in rows], [row["currency"] for row in rows], expires,
-            ["order"] * count,
+            ["order"] * count, *bounds(ids),
         )  # fmt: skip
         assert len(saved) == count
         await tx.execute(SQL["timers.change"], ["saga"] * count, ids, ["payment"] * count, ids, expires, expires)

@@ -28,7 +28,7 @@ async def test_a_statement_that_waits_or_fails_late_is_counted_by_its_name(datab
         async with pool.acquire() as other, pool.acquire() as tx:
             async with other.transaction():
                 await other.execute("LOCK TABLE orders")
-                waiting = asyncio.create_task(tx.fetch(SQL["orders.lock"], [1]))
+                waiting = asyncio.create_task(tx.fetch(SQL["orders.lock"], [1], 1, 1))
                 await asyncio.sleep(0.1)
             await waiting
             await tx.fetch("SELECT pg_sleep(0.1), $1::text", "Ada")

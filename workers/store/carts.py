@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from db.pool import Transaction
 from db.statements import SQL, columns
+from workers.store.ids import bounds
 
 LineKey = tuple[str, str]
 """(user id, SKU)"""
@@ -23,5 +24,6 @@ async def save(tx: Transaction, units: Mapping[LineKey, int]) -> None:
 
 async def remove_ordered(tx: Transaction, order_ids: Iterable[int]) -> dict[str, tuple[str, ...]]:
     """Remove from carts the lines that these orders bought. Returns user id -> the SKUs that left the cart."""
-    rows = await tx.fetch(SQL["carts.remove_ordered"], sorted(set(order_ids)))
+    wanted = sorted(set(order_ids))
+    rows = await tx.fetch(SQL["carts.remove_ordered"], wanted, *bounds(wanted))
     return {row["user_id"]: tuple(row["sku_ids"]) for row in rows}

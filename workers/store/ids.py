@@ -1,6 +1,6 @@
 """Makes ids and order numbers, a batch at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from db.pool import Transaction
@@ -22,6 +22,20 @@ class NumberOf:
         """The order number of this day with this number of the sequence."""
         pay_type = PAY_TYPES.get(self.method or "", "00")
         return order_number(day, CHANNELS[self.channel], sequence, shard_of_user(self.user_id), pay_type)
+
+
+ID_MAX = 2**63 - 1
+FAMILY_SPREAD = 86_400_000 << 22
+"""The ids of a split order and its children are less than this apart: a day, though one transaction makes them all."""
+
+
+def bounds(ids: Collection[int], spread: int = 0) -> tuple[int, int]:
+    """The lowest and the highest of these ids, which may be empty, each `spread` further.
+
+    A statement that is given them opens the partitions of these months alone, and not those of all months: PostgreSQL
+    cannot tell them from an array.
+    """
+    return max(min(ids, default=0) - spread, 0), min(max(ids, default=0) + spread, ID_MAX)
 
 
 class NewIds:

@@ -16,6 +16,7 @@ from workers.domain.order import FINISHED, CancelType, Order, OrderKind, State
 from workers.domain.refund_amounts import BoughtLine, RefundLine
 from workers.domain.ship_promises import promise_of
 from workers.domain.shop import CancelPaid, CaptureOn, CompleteOn, DeductOn, OnLatePayment, OnPaymentFailure, OnShortage
+from workers.store.ids import FAMILY_SPREAD, bounds
 
 SNAPSHOT_RISK = 6
 LOG_COLUMNS = 10
@@ -25,7 +26,8 @@ PROMISE = ("ship_within_seconds", "ship_cutoff", "ship_time_zone", "ship_hours")
 
 async def lock(tx: Transaction, ids: Iterable[int]) -> dict[int, Order]:
     """Order id -> order, locked until commit; unknown ids are missing."""
-    rows = await tx.fetch(SQL["orders.lock"], sorted(set(ids)))
+    wanted = sorted(set(ids))
+    rows = await tx.fetch(SQL["orders.lock"], wanted, *bounds(wanted, FAMILY_SPREAD))
     with_hours = [row["id"] for row in rows if row["ship_hours"] is not None]
     # after the lock, because the reservation may have moved their lines meanwhile
     found = await tx.fetch(SQL["orders.warehouses"], with_hours) if with_hours else ()
@@ -60,7 +62,7 @@ async def save(tx: Transaction, book: Book[Envelope[Any]], *, payable: Sequence[
     if changed:
         orders = columns(_row(book.before[order.id], order) for order in changed)
         steps, intents = columns(_log_rows(book.steps), LOG_COLUMNS), columns(map(_intent, payable), INTENT_COLUMNS)
-        rows = await tx.fetch(SQL["orders.save"], *orders, *steps, *intents)
+        rows = await tx.fetch(SQL["orders.save"], *orders, *steps, *intents, *bounds(orders[0]))
         assert len(rows) == len(changed), "another transaction changed a locked order"
         freed = [o.id for o in changed if o.state is State.REJECTED and book.before[o.id].order_no is not None]
         if freed:
@@ -149,7 +151,8 @@ def address_aad(order_id: int) -> bytes:
 async def sold_lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
     """Order id -> its lines as they were sold: the fields of EventLine."""
     found: dict[int, list[dict[str, Any]]] = {}
-    for row in await tx.fetch(SQL["orders.sold_lines"], sorted(ids)):
+    wanted = sorted(ids)
+    for row in await tx.fetch(SQL["orders.sold_lines"], wanted, *bounds(wanted)):
         fields = dict(row)
         found.setdefault(fields.pop("order_id"), []).append(fields)
     return found
@@ -165,7 +168,7 @@ async def lines(tx: Transaction, ids: Iterable[int]) -> dict[int, list[BoughtLin
     wanted = sorted(set(ids))
     found: dict[int, list[BoughtLine]] = {order_id: [] for order_id in wanted}
     if wanted:
-        for row in await tx.fetch(SQL["orders.lines"], wanted):
+        for row in await tx.fetch(SQL["orders.lines"], wanted, *bounds(wanted)):
             found[row["order_id"]].append(BoughtLine(*tuple(row)[1:]))
     return found
 

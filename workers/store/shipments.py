@@ -9,6 +9,7 @@ from db.statements import SQL, columns
 from messages.carriers import ShipmentObserved
 from messages.shipments import ShipmentUpdate
 from workers.domain.shipping import CarrierFact, Parcel, ParcelState
+from workers.store.ids import bounds
 
 ParcelKey = tuple[str, str]
 """(carrier, tracking number)"""
@@ -34,7 +35,7 @@ async def of_orders(tx: Transaction, order_ids: Iterable[int], *, with_returns: 
     named. Parcels with goods of cases are left out unless `with_returns`.
     """
     wanted = sorted(set(order_ids))
-    rows = await tx.fetch(SQL["shipments.of_orders"], wanted, with_returns) if wanted else []
+    rows = await tx.fetch(SQL["shipments.of_orders"], wanted, with_returns, *bounds(wanted)) if wanted else []
     return [_parcel(row) for row in rows]
 
 
