@@ -22,7 +22,7 @@ async def place_back(harness: HandlerHarness, order_id: int, at: datetime) -> in
     earlier = make_id(int(at.timestamp() * 1000), 0, order_id)
     async with harness.pool.acquire() as tx, tx.transaction():
         await tx.execute("SET LOCAL session_replication_role = replica")  # ids are immutable
-        await tx.execute("UPDATE orders SET id = $2 WHERE id = $1", order_id, earlier)
+        await tx.execute("UPDATE orders SET id = $2, root_id = $2 WHERE id = $1", order_id, earlier)
         await tx.execute("UPDATE order_items SET order_id = $2 WHERE order_id = $1", order_id, earlier)
     return earlier
 
