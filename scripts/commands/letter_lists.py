@@ -209,19 +209,18 @@ def note(
     if not text.strip():
         raise CommandError(Code.FAILED, "the note is empty", hint=f"oms dead-letters note {group} '...'")
 
-    async def work() -> list[dict[str, Any]]:
-        async with connected() as tx:
-            found = await dead_letter_lists.groups(tx, LetterFilter(groups=[group]))
-            if not found:
-                raise CommandError(
-                    Code.NOTHING, f"there is no group {group}", hint="oms dead-letters groups --state any"
-                )
-            await dead_letters.add_note(tx, group, text.strip(), person())
-            return (await dead_letters.notes(tx, [group]))[group]
-
-    notes = run(work())
+    notes = run(write_note(group, text.strip(), person()))
     write_json(notes) if output is Format.JSON else write_table(notes)
     say(f"noted about {group}")
+
+
+async def write_note(group: str, text: str, note: str) -> list[dict[str, Any]]:
+    """Keep what the person `note` notes about a group, and return all. Raises CommandError for an unknown group."""
+    async with connected() as tx:
+        if not await dead_letter_lists.groups(tx, LetterFilter(groups=[group])):
+            raise CommandError(Code.NOTHING, f"there is no group {group}", hint="oms dead-letters groups --state any")
+        await dead_letters.add_note(tx, group, text, note)
+        return (await dead_letters.notes(tx, [group]))[group]
 
 
 def history(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from aiohttp import web
@@ -12,16 +13,19 @@ from db.pool import Transaction
 from scripts.commands.connections import connected
 from scripts.commands.decisions import summary
 from scripts.commands.letter_filters import LetterOptions, refuse_unknown
-from scripts.commands.letter_lists import GroupBy, group_rows
+from scripts.commands.letter_lists import GroupBy, group_rows, write_note
 from scripts.commands.letter_views import NESTED, read_letter
 from scripts.commands.problems import Code, CommandError
 from scripts.console import letter_forms
-from scripts.console.forms import reason_and_actor
+from scripts.console.forms import reason_and_actor, typed
 from scripts.console.rendering import page
+from scripts.readmes.code_tables import REASONS
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter
 
-GROUPS_MAX, LETTERS_MAX = 50, 100
+GROUPS_MAX, LETTERS_MAX, DECISIONS_MAX = 50, 100, 20
+DECIDED = ("action", "dead_letter_id", "group_name", "reason")
+"""What is shown of a decision besides when it was taken and by whom."""
 
 
 async def groups(request: web.Request) -> web.Response:
@@ -39,7 +43,11 @@ async def groups(request: web.Request) -> web.Response:
             row | {"place": await _place(tx, row, wanted.state), "notes": notes.get(row["group"], ())}
             for row in rows[:GROUPS_MAX]
         ]
-    return page(request, "groups.html", rows=shown, hidden=len(rows) - len(shown), **_filters(options))
+        done = await dead_letter_lists.history(tx, None, None, None, DECISIONS_MAX)
+    decided = [
+        {"at": one["at"], "by": one["note"] or one["actor"]} | {name: one[name] for name in DECIDED} for one in done
+    ]
+    return page(request, "groups.html", rows=shown, hidden=len(rows) - len(shown), done=decided, **_filters(options))
 
 
 async def _place(tx: Transaction, group: Mapping[str, Any], state: str | None) -> str:
@@ -79,8 +87,27 @@ async def letters(request: web.Request) -> web.Response:
         total = len(rows) if len(rows) < LETTERS_MAX else await dead_letter_lists.count(tx, wanted)
         if not rows:
             await refuse_unknown(tx, options)
+        notes = await dead_letters.notes(tx, options.group or ())
     shown = [summary(row) | {"died_at": row["died_at"]} for row in rows]
-    return page(request, "letters.html", rows=shown, total=total, **_filters(options))
+    reasons = {row["reason"] for row in rows}
+    return page(
+        request,
+        "letters.html",
+        rows=shown,
+        total=total,
+        group=options.group[0] if options.group and len(options.group) == 1 else None,
+        notes=[note for written in notes.values() for note in written],
+        meaning=REASONS.get(reasons.pop(), "") if len(reasons) == 1 else "",
+        **_filters(options),
+    )
+
+
+async def note(request: web.Request) -> web.Response:
+    """Keep a note about a group for the next person, and lead back to the group."""
+    text, actor = await reason_and_actor(request, "it is what the next person reads")
+    group = (await typed(request)).get("group", "")
+    await write_note(group, text, actor)
+    raise web.HTTPSeeOther(f"/letters?{urlencode({'group': group, 'state': 'any'})}")
 
 
 async def letter(request: web.Request) -> web.Response:
@@ -101,12 +128,14 @@ async def _letter_page(request: web.Request, *, reveal: bool, reason: str = "", 
     found = await read_letter(int(text), reveal=reveal, reason=reason, note=actor)
     about = {name: value for name, value in found.items() if name not in NESTED}
     about["group"] = found["fingerprint"] or found["reason"]
-    return page(request, "letter.html", letter=found, about=about, revealed=reveal)
+    meaning = REASONS.get(found["reason"], "")
+    return page(request, "letter.html", letter=found, about=about, meaning=meaning, revealed=reveal)
 
 
 ROUTES: Sequence[web.RouteDef] = (
     web.get("/letters/groups", groups),
     web.get("/letters", letters),
+    web.post("/letters/note", note),
     web.get("/letters/{id}", letter),
     web.post("/letters/{id}/reveal", reveal),
 )

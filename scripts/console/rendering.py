@@ -62,6 +62,7 @@ def environment() -> Environment:
         "mood": mood,
         "document": document,
         "sentence": sentence,
+        "prose": prose,
         "shown": shown,
     }
     made.globals |= {"is_number": is_number}
@@ -132,6 +133,14 @@ def sentence(problem: CommandError) -> str:
     """Write what happened as the first sentence of a page."""
     text = visible(str(problem))
     return text[:1].upper() + text[1:]
+
+
+def prose(text: str) -> Markup:
+    """Write a sentence of a table, in which backticks enclose what is typed."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def visible(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from scripts.console.guard import Guard
 from scripts.console.server import serving
-from tests.scripts.console.browser import browser_page
+from tests.scripts.console.browser import BrowserPage, browser_page
 from tests.scripts.console.console_scene import ConsoleScene
 
 
@@ -36,6 +36,23 @@ async def worker(scene: ConsoleScene) -> AsyncIterator[None]:
             await work
 
 
+async def discard_after_an_edit(page: BrowserPage, letter: str) -> None:
+    """Give a letter another body, see that it would die again, and give it up."""
+    await page.open(letter)
+    await page.click("Edit it")
+    await page.wait_until("document.querySelector('#changes')")
+    await page.fill("changes", "request_id=r1")
+    await page.click("See what changes")
+    await page.wait_until("document.body.innerText.includes('schema refuses the new body')")
+    await page.fill("reason", "html was sent")
+    await page.click("Keep the new body")
+    await page.click("Discard it")
+    await page.wait_until("document.title.startsWith('Plan to discard')")
+    await page.fill("reason", "nobody needs it")
+    await page.click("Discard 1 letter")
+    await page.wait_until("document.querySelector('h1 .state').textContent === 'discarded'")
+
+
 @pytest.mark.processes
 @pytest.mark.timeout(300)  # on a bare machine the browser is installed first
 async def test_a_group_is_found_planned_replayed_and_watched_to_its_end(scene: ConsoleScene, tmp_path: Path) -> None:
@@ -52,7 +69,12 @@ async def test_a_group_is_found_planned_replayed_and_watched_to_its_end(scene: C
         await page.wait_until("location.pathname === '/replays/1'")
         await page.wait_until("document.querySelector('#progress').textContent === 'of 3 letters: worked 3'")
         await page.wait_until("document.querySelector('h1 .state').textContent === 'finished'")
-        assert await page.value("document.documentElement.scrollWidth <= innerWidth")
+        await discard_after_an_edit(page, f"http://127.0.0.1:{console.port}/letters/{scene.letters['html']}")
+        await page.call("Emulation.setDeviceMetricsOverride", width=400, height=900, deviceScaleFactor=1, mobile=False)
+        for path in ("/", "/letters/groups?state=any", "/stuck", "/cases", f"/cases/{scene.case_no}", "/replays"):
+            await page.open(f"http://127.0.0.1:{console.port}{path}")
+            await page.wait_until(f"location.pathname + location.search === '{path}'")
+            assert await page.value("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.faults == []
         assert {urlsplit(url).netloc for url in page.requested if not url.startswith("about:")} == {
             f"127.0.0.1:{console.port}"

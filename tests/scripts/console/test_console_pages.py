@@ -9,7 +9,7 @@ from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, con
 
 PERSONAL = ("13812345678", "Wang Fang", "Nanjing Road")
 WHY = {"reason": "the buyer calls", "actor": "bo"}
-CHANGES = ("/letters/discard", "/letters/restore", "/letters/1/edit", "/letters/1/edit/check")
+CHANGES = ("/letters/note", "/letters/discard", "/letters/restore", "/letters/1/edit", "/letters/1/edit/check")
 
 
 async def test_only_a_browser_with_the_token_is_let_in_and_only_by_a_name_of_the_loopback(scene: ConsoleScene) -> None:
@@ -65,6 +65,7 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
     pages = {
         "/": ("5", "open dead letters", "export OMS_MANAGEMENT_URL", "Nothing was ever replayed."),
         "/letters/groups": (
+            "Nobody has decided about a dead letter.",
             "KeyError",
             "workers/store/stock.py:77 in add",
             "g1",

@@ -37,9 +37,11 @@ async def shown(client: ConsoleClient, path: str) -> dict[str, str]:
 
 
 async def test_a_group_is_discarded_and_restored_as_it_was_shown(scene: ConsoleScene, ids: list[int]) -> None:
-    async with scene.pool.acquire() as tx:
-        await dead_letters.add_note(tx, "g2", "ask Bo first", "ana")
     async with console(operate=True) as client:
+        note = {"group": "g2", "reason": "ask Bo first", "actor": "ana"}
+        assert await client.post("/letters/note", note) == (303, "/letters?group=g2&state=any")
+        assert (await client.post("/letters/note", note, {"group": "g7"}))[0] == 404
+        assert "its sender has to change it" in (await client.get("/letters?group=g2"))[1]
         plan = await shown(client, "/letters/discard?group=g2&since=1h")
         assert "ask Bo first" in (await client.get("/replays/plan?group=g2"))[1]
         async with scene.pool.acquire() as tx:  # the group grows on, and the plan stays what it was
