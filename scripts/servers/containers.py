@@ -1,6 +1,7 @@
 """Servers in containers, for tests. We choose the host ports, so that they stay the same after a kill."""
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from scripts.servers.postgres import PostgresServer, answers
 
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
+_MAKING = threading.Lock()  # two at once would each start the container that removes ours if we are killed
 
 
 class Container(Lifecycle):
@@ -35,7 +37,8 @@ class Container(Lifecycle):
             if self._made:
                 self._docker.start()
             else:
-                self._container.start()
+                with _MAKING:
+                    self._container.start()
                 self._made = True
         except (DockerException, OSError) as error:  # what the engine refuses, and what cuts the way to it
             raise ServersUnavailableError(_refusal(self._container.image, error)) from error

@@ -1,6 +1,7 @@
 """A Docker engine that answers and cannot pull an image is named, and private servers stand in for its own."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +22,10 @@ exit 1
 
 
 class RefusingEngine(BaseHTTPRequestHandler):
-    """Has no image, and says why it cannot pull one."""
+    """Has no image, and says why it cannot pull one. `pulls` and `together` are how many go on, and went on at once."""
+
+    pulls = 0
+    together = 0
 
     def do_GET(self) -> None:
         if self.path == "/version":
@@ -30,6 +34,10 @@ class RefusingEngine(BaseHTTPRequestHandler):
             self._answer(404, '{"message": "No such image"}')
 
     def do_POST(self) -> None:
+        RefusingEngine.pulls += 1
+        RefusingEngine.together = max(RefusingEngine.together, RefusingEngine.pulls)
+        time.sleep(0.1)
+        RefusingEngine.pulls -= 1
         self._answer(500, f'{{"message": "{REASON}"}}')
 
     def log_message(self, format: str, *args: object) -> None:
@@ -66,6 +74,7 @@ def test_a_docker_engine_that_cannot_pull_is_named_and_private_servers_stand_in(
     monkeypatch.setattr(find, "private_servers", lambda **_: private)
     with pytest.raises(ServersUnavailableError, match=REASON):
         find_servers(use, {"OMS_SERVERS": "docker"})
+    assert RefusingEngine.together <= 1, "testcontainers starts a container that cleans up, with the first of ours"
     capsys.readouterr()
     assert find_servers(use, {}) is private
     errors = capsys.readouterr().err
