@@ -11,6 +11,7 @@ from db.statements import SQL, columns
 from messages.fulfilments import FulfilmentLine
 from messages.orders import Address
 from workers.domain.hand_overs import HandOver, HandOverState, WarehouseShare
+from workers.store.ids import FAMILY_SPREAD, bounds
 from workers.store.new_orders import remark_aad
 from workers.store.orders import decrypt_address
 
@@ -69,7 +70,7 @@ class Papers:
 async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[HandOverKey, HandOver]:
     """(order id, warehouse) -> hand-over. The caller has locked the orders."""
     wanted = sorted(set(order_ids))
-    rows = await tx.fetch(SQL["fulfilments.of_orders"], wanted) if wanted else []
+    rows = await tx.fetch(SQL["fulfilments.of_orders"], wanted, *bounds(wanted)) if wanted else []
     found = [HandOver(**{**dict(row), "state": HandOverState(row["state"])}) for row in rows]
     return {(one.order_id, one.warehouse): one for one in found}
 
@@ -77,7 +78,7 @@ async def of_orders(tx: Transaction, order_ids: Iterable[int]) -> dict[HandOverK
 async def papers(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Papers]:
     """Order id -> what goes with its goods. The caller has locked the orders."""
     wanted = sorted(set(order_ids))
-    rows = await tx.fetch(SQL["fulfilments.papers"], wanted) if wanted else []
+    rows = await tx.fetch(SQL["fulfilments.papers"], wanted, *bounds(wanted, FAMILY_SPREAD)) if wanted else []
     return {
         row["order_id"]: Papers(
             row["order_id"],
@@ -104,7 +105,7 @@ async def shares(
     """What these orders have at each warehouse, and the lines of it that have not left."""
     found: dict[HandOverKey, WarehouseShare] = {}
     lines: dict[HandOverKey, list[FulfilmentLine]] = {}
-    for row in await tx.fetch(SQL["fulfilments.shares"], sorted(known)) if known else []:
+    for row in await tx.fetch(SQL["fulfilments.shares"], sorted(known), *bounds(known)) if known else []:
         key = row["order_id"], row["warehouse"]
         before = found.get(key, WarehouseShare(0, 0, known[row["order_id"]].address_changes))
         found[key] = WarehouseShare(
