@@ -17,6 +17,13 @@ from scripts.stub.broker import StubBroker, StubMessage
 from scripts.stub.scenario import Scenario, scenario_of
 
 app = command_app()
+Refused = Annotated[
+    list[str] | None, typer.Option(metavar="TYPE=CODE", help="Refuse what has this type. Can be repeated.")
+]
+Stock = Annotated[list[str] | None, typer.Option(metavar="SKU=UNITS", help="So many units are there. Can be repeated.")]
+Price = Annotated[
+    list[str] | None, typer.Option(metavar="SKU=AMOUNT", help="A unit costs this, in minor units. Can be repeated.")
+]
 
 
 @app.command()
@@ -24,18 +31,20 @@ def stub(
     scenario: Annotated[Path | None, typer.Option(metavar="FILE", help="A scenario in TOML, as above.")] = None,
     *,
     latency_ms: Annotated[int | None, typer.Option(help="Wait so long before each answer, in milliseconds.")] = None,
-    refuse: Annotated[
-        list[str] | None, typer.Option(metavar="TYPE=CODE", help="Refuse what has this type. Can be repeated.")
-    ] = None,
+    refuse: Refused = None,
     refuse_share: Annotated[str | None, typer.Option(help="Refuse only this share, such as 0.25.")] = None,
     silent: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Never answer what has this type.")] = None,
+    stock: Stock = None,
+    price: Price = None,
 ) -> None:
     """Answer as oms does, on a RabbitMQ without oms, for the tests of teams that publish to it.
 
     It runs until SIGTERM. It declares the exchanges of OMS_PREFIX in the virtual host of OMS_AMQP_URL, checks each
     message as a worker does, and answers from the contract's examples with the ids and amounts that were sent. It keeps
     orders in memory and has no database. An order is paid after payment.result, shipped and delivered after
-    shipment.update with its order_id, or by the scenario:
+    shipment.update with its order_id, or by the scenario. An order for more units than --stock has left is rejected,
+    and one whose SKUs all have a --price and that expects to pay another amount is refused; a cancelled order gives
+    its units back. Promotions, shipping and taxes are not computed.
 
     \b
       latency_ms = 20
@@ -49,18 +58,22 @@ def stub(
       after = "order.created"
       type = "order.paid"
       delay_ms = 200
+      [stock]
+      tea = 3
+      [price]
+      tea = 1999
 
     \b
     Examples:
       OMS_AMQP_URL=amqp://guest:guest@localhost/test oms stub
       oms stub --refuse order.create=ORDER_PRICE_MISMATCH --refuse-share 0.2 --latency-ms 50
       oms stub --silent order.cancel --scenario checkout.toml
+      oms stub --stock tea=3 --price tea=1999
     """
     rules = [dict(zip(("type", "code"), _pair(one), strict=True)) for one in refuse or ()]
-    wanted = scenario_of(
-        scenario, latency_ms=latency_ms, refuse=rules, refuse_share=refuse_share, silent=list(silent or ())
-    )
-    run(_serve(wanted))
+    counts = {"stock": dict(map(_counted, stock or ())), "price": dict(map(_counted, price or ()))}
+    rest = {"latency_ms": latency_ms, "refuse_share": refuse_share, "silent": list(silent or ())}
+    run(_serve(scenario_of(scenario, refuse=rules, **counts, **rest)))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -68,6 +81,13 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise CommandError(Code.FAILED, f"{text} is not TYPE=CODE", hint="--refuse order.create=ORDER_PRICE_MISMATCH")
     return type_, code
+
+
+def _counted(text: str) -> tuple[str, int]:
+    sku_id, _, number = text.rpartition("=")
+    if not sku_id or not number.isdecimal():
+        raise CommandError(Code.FAILED, f"{text} is not SKU=NUMBER", hint="oms stub --stock tea=3 --price tea=1999")
+    return sku_id, int(number)
 
 
 async def _serve(scenario: Scenario) -> None:

@@ -64,16 +64,19 @@ class StubOrders:
         assert isinstance(reply, Reply)
         return reply
 
-    def refused(self, body: Message, code: str, item: Envelope[Any]) -> Event | Reply:
-        """Return the refusal of a command or a question with a code."""
+    def refused(
+        self, body: Message, code: str, item: Envelope[Any], details: Mapping[str, Any] | None = None
+    ) -> Event | Reply:
+        """Return the refusal of a command or a question with a code, and with the details that oms gives with it."""
         message = f"the stub refuses it: {CODES[code]}"
         if isinstance(body, Query):
             return QueryRejected(code=code, message=message)
         if isinstance(body, OrderCreate) and code in LATE_REFUSALS:
             fields = self._placed(_json(body), item.correlation_id)
             return self.event("order.rejected.v1", fields | {"code": code, "message": message}, cause=body.TYPE)
-        details = {"order_id": str(order_id)} if (order_id := getattr(body, "order_id", None)) else {}
-        return CommandRejected(command_id=item.message_id, type=body.TYPE, code=code, message=message, details=details)
+        named = {"order_id": str(order_id)} if (order_id := getattr(body, "order_id", None)) else {}
+        given = {**named, **(details or {})}
+        return CommandRejected(command_id=item.message_id, type=body.TYPE, code=code, message=message, details=given)
 
     def reported(self, body: Fact) -> Iterator[Event]:
         """Yield the events that follow from a fact about a known order."""

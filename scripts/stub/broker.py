@@ -1,6 +1,7 @@
 """The stub on a RabbitMQ: it declares the exchanges of oms, takes what is published, and sends what it decides."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +72,7 @@ class StubBroker:
         trust = Trust(frozenset(), {**roles, self._user: EVERY_ROLE, ANONYMOUS: EVERY_ROLE})
         self.lost = asyncio.Event()
         self._decisions = StubDecisions(self.names, trust, self.examples, self.scenario)
+        self._numbers = Counter[str]()  # of the events of each stream, as oms numbers them
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection: AbstractConnection | None = None
 
@@ -158,7 +160,9 @@ class StubBroker:
     async def _announce(self, event: Event, thread: Thread) -> None:
         about: dict[str, Any] = {}
         if isinstance(event, OrderEvent):
-            about = {"stream": str(event.parent_id or event.order_id), "seq": event.version - 1}
+            stream = str(event.parent_id or event.order_id)
+            self._numbers[stream] += 1
+            about = {"stream": stream, "seq": self._numbers[stream], "conversation-id": event.conversation_id}
         await self._publish(self._events, event.routing_key(), event, thread, about)
         order_id = getattr(event, "order_id", None)
         for rule in self.scenario.emit if order_id is not None else ():

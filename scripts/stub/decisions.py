@@ -8,13 +8,16 @@ import orjson
 
 from messages.base import Command, CommandRejected, Event, Fact, Message, MessageCode, MessageKind, Query, QueryRejected
 from messages.envelope import Envelope
+from messages.orders import OrderCreate, OrderCreated, OrderEvent
 from messages.registry import MODELS
 from messages.strict_json import Fault, why_unread
 from messages.topology import TAKEN, Names
 from messages.user_roles import Trust
 from scripts.stub.answers import StubOrders
 from scripts.stub.scenario import Dice, Scenario
+from scripts.stub.shelf import StubShelf
 from workers.domain.codes import Code
+from workers.domain.order import State
 from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.errors import Failure
@@ -47,12 +50,13 @@ class StubDecisions:
         self.orders = StubOrders(examples)
         self.scenario = scenario
         self._names, self._trust = names, trust
-        self._dice = Dice(scenario)
+        self._dice, self._shelf = Dice(scenario), StubShelf(scenario)
         self._outcomes: dict[tuple[str, str], tuple[bytes, Event]] = {}
 
     def follow(self, scenario: Scenario) -> None:
         """Follow another scenario from now on."""
         self.scenario, self._dice = scenario, Dice(scenario)
+        self._shelf.follow(scenario)
 
     def read(self, delivery: Delivery) -> Work:
         """Read a message as the worker of its queue would."""
@@ -91,11 +95,21 @@ class StubDecisions:
                 why = "this request id was used before with another payload"
                 return _outcome(_rejected(item, Code.IDEMPOTENCY_CONFLICT, why))
             return StubDecision(outcome, body=orjson.dumps(orjson.loads(outcome.json_bytes) | {"duplicate": True}))
-        code = self._dice.refusal(body.TYPE)
-        made = self.orders.refused(body, code, item) if code else self.orders.outcome(body, item)
-        assert isinstance(made, Event)
+        made = self._made(item, body)
         self._outcomes[key] = payload, made
         return _outcome(made)
+
+    def _made(self, item: Envelope[Any], body: Command) -> Event:
+        code, details = self._dice.refusal(body.TYPE), None
+        if code is None and isinstance(body, OrderCreate):
+            code, details = self._shelf.refusal(body) or (None, None)
+        made = self.orders.refused(body, code, item, details) if code else self.orders.outcome(body, item)
+        assert isinstance(made, Event)
+        if isinstance(made, OrderCreated) and isinstance(body, OrderCreate):
+            self._shelf.hold(str(made.order_id), body)
+        elif isinstance(made, OrderEvent) and made.state == State.CANCELLED:
+            self._shelf.release(str(made.order_id))
+        return made
 
     def _unread(self, work: Work, failure: Failure) -> StubDecision:
         """Answer a message that cannot be read, as oms does. A fact has no answer."""

@@ -58,7 +58,10 @@ class StubEmission(_Table):
 
 
 class Scenario(_Table):
-    """How a stub behaves. `refuse_share` holds for refusals that have no share of their own."""
+    """How a stub behaves. `refuse_share` holds for refusals that have no share of their own.
+
+    `stock` has the units and `price` the minor units of SKUs; of a SKU without a row there is enough, at any price.
+    """
 
     latency_ms: int = Field(default=0, ge=0, le=600_000)
     refuse_share: Share = "1"
@@ -66,6 +69,8 @@ class Scenario(_Table):
     silent: list[str] = []
     refuse: list[StubRefusal] = []
     emit: list[StubEmission] = []
+    stock: dict[str, Annotated[int, Field(ge=0)]] = {}
+    price: dict[str, Annotated[int, Field(ge=0)]] = {}
 
     @field_validator("silent")
     @classmethod
@@ -118,6 +123,8 @@ def scenario_of(file: Path | None, **more: Any) -> Scenario:
     for name, value in more.items():
         if isinstance(value, list):
             given[name] = [*given.get(name, []), *value]
+        elif isinstance(value, dict):
+            given[name] = {**given.get(name, {}), **value}
         elif value is not None:
             given[name] = value
     try:

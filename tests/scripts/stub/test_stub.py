@@ -145,6 +145,26 @@ def test_a_stub_refuses_keeps_silent_and_goes_on_as_the_test_wants(oms_stub: "Om
     assert checkout.announced()[0] == "order.paid.v1"
 
 
+def test_a_stub_with_stock_and_prices_refuses_as_oms_does(oms_stub: "OmsStub", checkout: Checkout) -> None:
+    oms_stub.behave(stock={"tea": 3}, price={"tea": 1000, "mug": 998})
+    first = checkout.request("order.create", order())[1]
+    assert checkout.request("order.create", order(request_id="r-2"))[1]["code"] == "INVENTORY_INSUFFICIENT"
+    rejected = checkout.request("order.create", order(request_id="r-3", expected_pay_amount=2999))[1]
+    assert (rejected["code"], rejected["details"]["expected"]) == ("ORDER_PRICE_MISMATCH", 2998)
+    line = {"sku_id": "tea", "qty": 1, "expected_unit_price": 999}
+    rejected = checkout.request("order.create", order(request_id="r-7", items=[line], coupon_id="c"))[1]
+    assert rejected["details"] == {"line": 1, "sku_id": "tea", "expected": 1000, "got": 999, "currency": "GBP"}
+    oms_stub.silence("order.merge")  # another rule restocks nothing
+    cancel = {"request_id": "r-4", "actor": {"type": "user", "id": "ada"}, "order_id": first["order_id"]}
+    assert checkout.request("order.cancel", cancel)[0] == "order.cancelled.v1"
+    assert checkout.request("order.create", order(request_id="r-5"))[0] == "order.created.v1"
+    assert checkout.request("order.create", order(request_id="r-6", coupon_id="c"))[0] == "order.rejected.v1"
+    numbers = [checkout.next(checkout.events)[0].headers for _ in range(7)]
+    of_first = [one for one in numbers if one.get("stream") == first["order_id"]]
+    assert [one["seq"] for one in of_first] == [1, 2]
+    assert {one["conversation-id"] for one in of_first} == {first["conversation_id"]}
+
+
 def test_publish_shows_what_came_back(oms: Oms, oms_stub: "OmsStub", tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_bytes(orjson.dumps(order()))
@@ -211,6 +231,7 @@ def test_a_scenario_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         "[[refuse]]\ntype = 'order.create'\ncode = 'ORDER_HELD'": "oms never refuses order.create.v1 with ORDER_HELD",
         "[[emit]]\nafter = 'order.created'\ntype = 'order.gone'": "there is no message order.gone",
         "colour = 'red'": "colour",
+        "[stock]\ntea = -1": "stock.tea",
         "latency_ms = ": "cannot be read as TOML",
     }
     for text, why in wrong.items():

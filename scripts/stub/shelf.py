@@ -1,0 +1,62 @@
+"""The stock and the prices of a scenario: what a stub refuses because of them, as oms does."""
+
+from collections import Counter
+
+from messages.orders import OrderCreate
+from scripts.stub.scenario import Scenario
+from workers.domain.codes import Code
+
+
+class StubShelf:
+    """Units that are left of each SKU that the scenario counts, and which order has the others."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._left = Counter(scenario.stock)
+        self._held: dict[str, Counter[str]] = {}
+
+    def follow(self, scenario: Scenario) -> None:
+        """Follow another scenario. What is left stays, unless the scenario counts otherwise."""
+        if scenario.stock != self._scenario.stock:
+            self._left = Counter(scenario.stock)
+        self._scenario = scenario
+
+    def refusal(self, body: OrderCreate) -> tuple[str, dict[str, str | int]] | None:
+        """Return the code and the details with which oms would refuse an order, or None."""
+        stock = self._scenario.stock
+        if (wrong := self._wrong_price(body)) is not None:
+            return Code.ORDER_PRICE_MISMATCH, {**wrong, "currency": body.currency}
+        if any(sku_id in stock and qty > self._left[sku_id] for sku_id, qty in _units(body).items()):
+            return Code.INVENTORY_INSUFFICIENT, {}
+        return None
+
+    def _wrong_price(self, body: OrderCreate) -> dict[str, str | int] | None:
+        """What the order, or a unit, costs and what was expected.
+
+        The whole counts only if each SKU has a price and nothing else makes it: no coupon and no points.
+        """
+        prices, units = self._scenario.price, _units(body)
+        for number, item in enumerate(body.items, start=1):
+            expected, got = prices.get(item.sku_id), item.expected_unit_price
+            if expected is not None and got not in (None, expected):
+                return {"line": number, "sku_id": item.sku_id, "expected": expected, "got": got}
+        if not units or not units.keys() <= prices.keys() or body.coupon_id is not None or body.use_points:
+            return None
+        cost = sum(prices[sku_id] * qty for sku_id, qty in units.items())
+        return None if cost == body.expected_pay_amount else {"expected": cost, "got": body.expected_pay_amount}
+
+    def hold(self, order_id: str, body: OrderCreate) -> None:
+        """Take the units of an order that is accepted."""
+        self._held[order_id] = _units(body)
+        self._left.subtract(self._held[order_id])
+
+    def release(self, order_id: str) -> None:
+        """Put the units of an order that has ended back."""
+        self._left.update(self._held.pop(order_id, Counter()))
+
+
+def _units(body: OrderCreate) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for item in body.items:
+        units[item.sku_id] += item.qty
+    return units
