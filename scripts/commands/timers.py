@@ -1,6 +1,6 @@
 """`oms timers` shows the timers, has those that are due woken at once, and ends those that nobody needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -74,16 +74,33 @@ def list_(
     say(counted(len(shown), "timer") + ("; there are more: add --limit" if len(rows) > limit else ""))
 
 
-@app.command("fire")
-def fire(
-    kind: Kind,
-    keys: Keys,
-    *,
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    output: Output = Format.TABLE,
-) -> None:
+def _intervention(
+    name: str, what: Intervention
+) -> Callable[[Callable[[TimerKind, Sequence[int]], None]], Callable[..., None]]:
+    """Make a command of a function that has its help, and that raises CommandError for timers that must be let be."""
+
+    def made(check: Callable[[TimerKind, Sequence[int]], None]) -> Callable[..., None]:
+        def command(
+            kind: Kind,
+            keys: Keys,
+            *,
+            reason: Reason = "",
+            dry_run: DryRun = False,
+            yes: Yes = False,
+            output: Output = Format.TABLE,
+        ) -> None:
+            named = _kind(kind)
+            check(named, keys)
+            _intervene(what, named, keys, reason, dry_run=dry_run, yes=yes, output=output)
+
+        command.__doc__ = check.__doc__
+        return app.command(name)(command)
+
+    return made
+
+
+@_intervention("fire", Intervention.FIRE_TIMER)
+def fire(kind: TimerKind, keys: Sequence[int]) -> None:
     """Have timers that are due woken at once, in place of when they are woken again: a provider is polled now.
 
     A timer never acts early, so one that is not due is refused. A worker of `timeouts` has to run.
@@ -93,19 +110,10 @@ def fire(
       oms timers fire refund 379226153377300480 --reason "the provider is back" --dry-run
       oms timers fire attempt $(oms timers list --kind attempt -o ids) --reason "the provider is back" --yes
     """
-    _intervene(Intervention.FIRE_TIMER, _kind(kind), keys, reason, dry_run=dry_run, yes=yes, output=output)
 
 
-@app.command("cancel")
-def cancel(
-    kind: Kind,
-    keys: Keys,
-    *,
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    output: Output = Format.TABLE,
-) -> None:
+@_intervention("cancel", Intervention.CANCEL_TIMER)
+def cancel(kind: TimerKind, keys: Sequence[int]) -> None:
     """End timers that nobody needs, such as one that keeps waking a handler that fails.
 
     The plan says what does not happen then. `oms repair` starts a timer again while its order still waits, and the
@@ -116,12 +124,10 @@ def cancel(
       oms timers cancel waybill 379226153377300480 --reason "carrier closed, OPS-12" --dry-run
       oms timers cancel waybill 379226153377300480 --reason "carrier closed, OPS-12" --yes
     """
-    named = _kind(kind)
-    if named not in ENDS_WITHOUT:
+    if kind not in ENDS_WITHOUT:
         why = "nothing would start it again, and what it watches would wait for ever"
-        hint = f"oms timers fire {named} {keys[0]} --reason '...'"
-        raise CommandError(Code.REFUSED, f"a timer of kind {named} is not cancelled by hand", why=why, hint=hint)
-    _intervene(Intervention.CANCEL_TIMER, named, keys, reason, dry_run=dry_run, yes=yes, output=output)
+        hint = f"oms timers fire {kind} {keys[0]} --reason '...'"
+        raise CommandError(Code.REFUSED, f"a timer of kind {kind} is not cancelled by hand", why=why, hint=hint)
 
 
 def _intervene(
