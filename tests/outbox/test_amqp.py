@@ -329,7 +329,7 @@ async def test_deliveries_are_acknowledged_and_given_back_without_waiting(
     await amqp.requeue(consuming, 3)
     again = (await arriving(arrived, 5))[4]
     assert again.header.properties.message_id == "c"
-    assert again.header.properties.headers == {"x-delivery-count": 1}
+    assert (again.header.properties.headers or {})["x-delivery-count"] == 1  # 4.3 has x-acquired-count beside it
     await consuming.close()
 
     async def one_is_left() -> bool:
