@@ -23,9 +23,7 @@ from scripts.readmes.code_tables import REASONS
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter
 
-GROUPS_MAX, LETTERS_MAX, DECISIONS_MAX = 50, 100, 20
-DECIDED = ("action", "dead_letter_id", "group_name", "reason")
-"""What is shown of a decision besides when it was taken and by whom."""
+GROUPS_MAX, LETTERS_MAX, DECISIONS_MAX, HISTORY_MAX = 50, 100, 20, 500
 
 
 async def groups(request: web.Request) -> web.Response:
@@ -43,11 +41,28 @@ async def groups(request: web.Request) -> web.Response:
             row | {"place": await _place(tx, row, wanted.state), "notes": notes.get(row["group"], ())}
             for row in rows[:GROUPS_MAX]
         ]
-        done = await dead_letter_lists.history(tx, None, None, None, DECISIONS_MAX)
-    decided = [
-        {"at": one["at"], "by": one["note"] or one["actor"]} | {name: one[name] for name in DECIDED} for one in done
-    ]
-    return page(request, "groups.html", rows=shown, hidden=len(rows) - len(shown), done=decided, **_filters(options))
+        done = decisions_of(await dead_letter_lists.history(tx, None, None, None, HISTORY_MAX))
+    return page(
+        request,
+        "groups.html",
+        rows=shown,
+        hidden=len(rows) - len(shown),
+        done=done[:DECISIONS_MAX],
+        **_filters(options),
+    )
+
+
+def decisions_of(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one line for what a person decided about many letters at once, the newest first."""
+    lines: list[dict[str, Any]] = []
+    for one in history:
+        by, letter = one["note"] or one["actor"], one["dead_letter_id"]
+        about = {"by": by, "action": one["action"], "reason": one["reason"], "group": one["group_name"]}
+        if lines and all(lines[-1][name] == value for name, value in about.items()):
+            lines[-1] |= {"letters": lines[-1]["letters"] + 1, "first": letter}
+        else:
+            lines.append({"at": one["at"], **about, "letters": 0 if letter is None else 1, "first": letter})
+    return lines
 
 
 async def _place(tx: Transaction, group: Mapping[str, Any], state: str | None) -> str:

@@ -37,6 +37,7 @@ async function refresh() {
     if (!answer.ok) throw new Error(page.querySelector("h1")?.textContent ?? `HTTP ${answer.status}`);
     const fresh = [...page.querySelectorAll("[data-live]")];
     parts().forEach((old, place) => fresh[place] && replace(old, document.importNode(fresh[place], true)));
+    if (parts().some((one) => one.dataset.until === "over")) document.getElementById("change")?.remove();
     refreshedAt = Date.now();
     say("", false);
   } catch (error) {

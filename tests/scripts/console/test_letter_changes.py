@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from scripts.console.edit_pages import side_by_side
+from scripts.console.letter_pages import decisions_of
 from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
 from tests.scripts.letters import letter
 from workers.store import dead_letters
@@ -114,6 +115,17 @@ async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: Consol
     assert orjson.loads(dead_letters.opened(came)[0]) == BODY
     assert (kept["note"], kept["reason"]) == ("bo", WHY["reason"])
     assert await scene.pool.fetchval("SELECT (action, note)::text FROM dead_letter_actions") == "(edit,bo)"
+
+
+def test_what_was_decided_about_many_letters_is_one_line() -> None:
+    one = {"at": 1, "action": "discard", "actor": "oms", "note": "bo", "reason": "old", "group_name": None}
+    noted = one | {"action": "note", "dead_letter_id": None, "group_name": "g1"}
+    found = decisions_of([one | {"dead_letter_id": 3}, one | {"dead_letter_id": 2}, noted, one | {"dead_letter_id": 1}])
+    assert [(line["action"], line["letters"], line["first"]) for line in found] == [
+        ("discard", 2, 2),
+        ("note", 0, None),
+        ("discard", 1, 1),
+    ]
 
 
 def test_lines_that_are_the_same_stand_side_by_side() -> None:
