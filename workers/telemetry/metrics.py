@@ -21,7 +21,7 @@ ITEMS = (1, 10, 50, 200)
 CLIENTS_SECONDS_MAX = 86_400  # a client says when its message came to be: a wrong clock must not outweigh all others
 BY_TYPE = ("queue", "message_type")
 
-RECEIVED = Counter("oms_messages_received_total", "Messages delivered; items of packs count", BY_TYPE)
+RECEIVED = Counter("oms_messages_received_total", "Messages delivered; items of packs count", ["queue"])
 PROCESSED = Counter("oms_messages_processed_total", "Messages settled; items of packs count", (*BY_TYPE, "outcome"))
 LOCAL = Counter("oms_messages_local_total", "Messages handled in the transaction of their sender", BY_TYPE)
 BATCH_SECONDS = Histogram(
@@ -65,7 +65,7 @@ def prepare(queue: str) -> None:
 
 def received(queue: str, work: Work) -> None:
     """Count one delivery."""
-    RECEIVED.labels(queue, work.type).inc(work.items)
+    RECEIVED.labels(queue).inc(work.items)
     IN_FLIGHT.labels(queue).inc()
     since = work.delivery.text(PUBLISHED_AT)
     if since and work.by_us:  # others may send what they like
