@@ -16,10 +16,10 @@ from scripts.commands.letter_filters import LetterOptions, refuse_unknown
 from scripts.commands.letter_lists import GroupBy, group_rows, write_note
 from scripts.commands.letter_views import NESTED, read_letter
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.reason_meanings import REASONS
 from scripts.console import letter_forms
 from scripts.console.forms import reason_and_actor, typed
 from scripts.console.rendering import page
-from scripts.readmes.code_tables import REASONS
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter
 

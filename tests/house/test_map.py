@@ -6,8 +6,9 @@ from messages.base import MessageCode, MessageKind
 from messages.registry import MODELS
 from messages.topology import TAKEN
 from scripts.commands.code_meanings import CODES
+from scripts.commands.reason_meanings import REASONS
 from scripts.map import PARTS, ROOT
-from scripts.readmes.code_tables import ALL_REASONS, REASONS
+from scripts.readmes.code_tables import ALL_REASONS
 from scripts.readmes.event_table import event_table, instruction_table, reply_table
 from scripts.readmes.markdown import inserted, summary
 from scripts.readmes.message_map import message_map

@@ -55,3 +55,41 @@ def test_a_file_at_the_path_of_the_environment_is_not_changed(tmp_path: Path) ->
     (tmp_path / "venv").write_text("a file")
     assert make(tmp_path / "venv", tmp_path).returncode == 1
     assert (tmp_path / "venv").read_text() == "a file"
+
+
+INDEX = "https://packages.example/simple"
+SETTING = "global.{}-url='{}'".format("index", INDEX)
+
+
+def install(tmp_path: Path, uv: str) -> "tuple[subprocess.CompletedProcess[str], list[str]]":
+    """Run `install_locked` with a fake uv and a fake pip. Returns what it did and how these were called."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "_setup.sh", tmp_path / "scripts")
+    (tmp_path / "requirements.lock").write_text("")
+    calls = tmp_path / "calls"
+    pip = f'[ $1 != config ] || echo "{SETTING}"'
+    for tool, does in ((tmp_path / "tools" / "uv", uv), (tmp_path / "venv" / "bin" / "pip", pip)):
+        tool.parent.mkdir(parents=True)
+        tool.write_text(f'#!/bin/sh\necho "{tool.name} $*" >>{calls}\n{does}\n')
+        tool.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-euc", '. "$0"; log=/dev/null; install_locked python3', str(tmp_path / "scripts" / "_setup.sh")],
+        env={"PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}", "OMS_VENV": str(tmp_path / "venv")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, calls.read_text().splitlines()
+
+
+def test_pip_installs_what_uv_cannot(tmp_path: Path) -> None:
+    done, calls = install(tmp_path, "exit 2")
+    assert done.returncode == 0
+    assert calls[-1].startswith("pip install -q --no-compile --disable-pip-version-check --require-hashes -r ")
+
+
+def test_uv_takes_the_packages_from_the_index_of_pip(tmp_path: Path) -> None:
+    done, calls = install(tmp_path, "exit 0")
+    assert done.returncode == 0
+    assert [call.split()[:2] for call in calls] == [["pip", "config"], ["uv", "pip"]]
+    assert f"--default-index {INDEX} --require-hashes" in calls[-1]
