@@ -68,6 +68,7 @@ def test_our_sampler_decides_about_the_trace_of_a_client_and_a_relay_of_ours_is_
             (item,) = one.envelopes
             assert item.trace["traceparent"].endswith(expected), (user, claimed)
             assert item.trace["traceparent"].split("-")[1] == TRACES[0]
+            assert one.delivery.trace["traceparent"].endswith(expected), "a retry of it is a message of ours"
     tracing.close()
 
 

@@ -22,7 +22,9 @@ def processing(queue: str, works: Sequence[Work]) -> Iterator[None]:
         yield
         return
     for work in works:
-        work.envelopes = tuple(_in_trace(queue, item, by_us=work.by_us) for item in work.envelopes)
+        if not work.by_us:
+            _decide(work)
+        work.envelopes = tuple(item if item.traceparent else _begun(queue, item) for item in work.envelopes)
     items = [item for work in works for item in work.envelopes]
     alone = items[0] if len(items) == 1 else None
     attributes: dict[str, Any] = {
@@ -55,11 +57,16 @@ def call(queue: str, item: Envelope[Any]) -> Iterator[None]:
         yield
 
 
-def _in_trace(queue: str, item: Envelope[Any], *, by_us: bool) -> Envelope[Any]:
-    """The item in its trace. Whether the trace of a client is sampled is decided here, and not by the client."""
-    if not item.traceparent:
-        return _begun(queue, item)
-    return item if by_us else _traced(item, tracing.sampled_by_us(item.trace))
+def _decide(work: Work) -> None:
+    """Decide whether the trace of a client is sampled, in place of the client.
+
+    The delivery gets it, too: what is sent on of it, as to the delay exchange, comes back as a message of ours.
+    """
+    if not (trace := work.delivery.trace):
+        return
+    decided = tracing.sampled_by_us(trace)
+    work.delivery = replace(work.delivery, headers={**work.delivery.headers, **decided})
+    work.envelopes = tuple(_traced(item, decided) if item.traceparent else item for item in work.envelopes)
 
 
 def _begun(queue: str, item: Envelope[Any]) -> Envelope[Any]:
