@@ -120,7 +120,7 @@ class StubBroker:
             await self._channel.declare_queue(queue, durable=True, arguments=instructions())
             await self._publish(self._channel.default_exchange, queue, made, thread)
             return made
-        event = self._decisions.orders.event(type_, given, cause="stub")
+        event = self._decisions.event(type_, given)
         await self._announce(event, thread)
         return event
 

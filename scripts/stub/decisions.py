@@ -107,7 +107,15 @@ class StubDecisions:
         assert isinstance(made, Event)
         if isinstance(made, OrderCreated) and isinstance(body, OrderCreate):
             self._shelf.hold(str(made.order_id), body)
-        elif isinstance(made, OrderEvent) and made.state == State.CANCELLED:
+        return self._shelved(made)
+
+    def event(self, type_: str, given: Mapping[str, Any]) -> Event:
+        """Return an event that the test or the scenario wants, and not a message."""
+        return self._shelved(self.orders.event(type_, given, cause="stub"))
+
+    def _shelved(self, made: Event) -> Event:
+        """The event itself. An order that is cancelled gives its units back."""
+        if isinstance(made, OrderEvent) and made.state == State.CANCELLED:
             self._shelf.release(str(made.order_id))
         return made
 

@@ -157,12 +157,15 @@ def test_a_stub_with_stock_and_prices_refuses_as_oms_does(oms_stub: "OmsStub", c
     oms_stub.silence("order.merge")  # another rule restocks nothing
     cancel = {"request_id": "r-4", "actor": {"type": "user", "id": "ada"}, "order_id": first["order_id"]}
     assert checkout.request("order.cancel", cancel)[0] == "order.cancelled.v1"
-    assert checkout.request("order.create", order(request_id="r-5"))[0] == "order.created.v1"
+    second = checkout.request("order.create", order(request_id="r-5"))
+    assert second[0] == "order.created.v1"
     assert checkout.request("order.create", order(request_id="r-6", coupon_id="c"))[0] == "order.rejected.v1"
     numbers = [checkout.next(checkout.events)[0].headers for _ in range(7)]
     of_first = [one for one in numbers if one.get("stream") == first["order_id"]]
     assert [one["seq"] for one in of_first] == [1, 2]
     assert {one["conversation-id"] for one in of_first} == {first["conversation_id"]}
+    oms_stub.emit("order.cancelled", order_id=second[1]["order_id"])
+    assert checkout.request("order.create", order(request_id="r-8"))[0] == "order.created.v1", "its units are back"
 
 
 def test_publish_shows_what_came_back(oms: Oms, oms_stub: "OmsStub", tmp_path: Path) -> None:
