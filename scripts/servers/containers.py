@@ -40,7 +40,7 @@ class Container(Lifecycle):
                 with _MAKING:
                     self._container.start()
                 self._made = True
-        except (DockerException, OSError) as error:  # what the engine refuses, and what cuts the way to it
+        except (DockerException, OSError, RuntimeError) as error:  # refused by the engine, cut off, or ended at once
             raise ServersUnavailableError(_refusal(self._container.image, error)) from error
         if not wait_until(self._ready, self._runs, timeout_seconds=120):
             log = self._docker.logs(tail=15).decode(errors="replace")

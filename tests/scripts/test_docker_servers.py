@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.exceptions import ContainerStartException
 
 from scripts.servers import find
 from scripts.servers.find import Servers, Use, find_servers
@@ -87,3 +89,18 @@ def test_a_docker_engine_that_cannot_pull_is_named_and_private_servers_stand_in(
     monkeypatch.setattr(find, "private_servers", missing)
     with pytest.raises(ServersUnavailableError, match=f"(?s)RabbitMQ is not installed.*{REASON}"):
         find_servers(use, {})
+
+
+def test_a_container_that_ends_as_it_starts_is_named_and_private_servers_stand_in(
+    refusing_engine: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So ends the container that cleans up, where it may not use the engine's socket."""
+
+    def ended(_: DockerContainer) -> DockerContainer:
+        raise ContainerStartException("Container is not started")
+
+    private = cast(Servers, object())
+    monkeypatch.setattr(DockerContainer, "start", ended)
+    monkeypatch.setattr(find, "private_servers", lambda **_: private)
+    assert find_servers(Use.TESTS, {}) is private
+    assert "Container is not started" in capsys.readouterr().err
