@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from scripts.commands.contract_documents import ASYNCAPI, CODES, SCHEMAS, docume
 from scripts.commands.problems import Code, CommandError
 
 IN_CHECKOUT = "messages/contracts"
+UNKNOWN_TO_GIT = b"Needed a single revision"
 
 
 def contract_now(folder: Path) -> dict[str, Any]:
@@ -126,7 +128,9 @@ def _of_commit(ref: str, root: Path) -> dict[str, bytes]:
 def _git(root: Path, *arguments: str, about: str) -> bytes:
     """Run git in the checkout about what a person named. Raises CommandError with what to type."""
     try:
-        ran = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
+        ran = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, check=False, env=os.environ | {"LC_ALL": "C"}
+        )
     except FileNotFoundError as error:
         why = "git is not installed"
         raise CommandError(
@@ -137,6 +141,9 @@ def _git(root: Path, *arguments: str, about: str) -> bytes:
         hint = "oms contracts check --against HEAD; others: git branch --all, git tag, git log --oneline"
         if not (root / ".git").exists():
             why, hint = "there are no commits without a checkout", "oms contracts check --against DIR, with an export"
+        elif UNKNOWN_TO_GIT not in ran.stderr:
+            words = " ".join(ran.stderr.decode("utf-8", "replace").split())
+            raise CommandError(Code.FAILED, "commits cannot be read", why=words, hint="name a folder: --against DIR")
         raise CommandError(Code.NOTHING, f"there is no commit or folder {about}", why=why, hint=hint)
     return ran.stdout
 

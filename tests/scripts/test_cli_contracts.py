@@ -295,7 +295,9 @@ def test_a_change_since_a_folder_or_a_commit_that_breaks_others_ends_with_3(oms:
     assert (found.code, found.json) == (3, [row | {"affects": f"every subscriber of {CREATED}"}])
 
 
-def test_what_has_no_contract_and_what_is_no_commit_is_an_error(oms: Oms, tmp_path: Path) -> None:
+def test_what_has_no_contract_and_what_is_no_commit_is_an_error(
+    oms: Oms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(FOLDER, tmp_path / "whole")
     (tmp_path / "whole" / schema_path(CREATE)).unlink()
     (tmp_path / "broken").mkdir()
@@ -306,6 +308,9 @@ def test_what_has_no_contract_and_what_is_no_commit_is_an_error(oms: Oms, tmp_pa
     unknown = oms("contracts", "check", "--against", "v9.9.9").err
     assert "there is no commit or folder v9.9.9" in unknown
     assert "next: oms contracts check --against HEAD; others: git branch --all" in unknown
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as in a container that runs as another user
+    foreign = oms("contracts", "check", "--against", "HEAD")
+    assert (foreign.code, "dubious ownership" in foreign.err, "no commit" in foreign.err) == (1, True, False)
 
 
 def test_the_contract_of_a_commit_is_that_of_its_files(tmp_path: Path, contract: Document) -> None:
