@@ -48,6 +48,7 @@ SENSELESS_WITHOUT = {
     "order.list.v1": {"user_id"},
     "order.preview.v1": {"items"},
     "promotion.upsert.v1": {"steps"},
+    "refund.request.v1": {"reason"},
     "settings.set.v1": {"payment_window_seconds"},
 }
 """Fields of minimal examples that the schema does not require and that we refuse or do nothing without."""
