@@ -48,7 +48,7 @@ UPDATE replay_runs SET canary_passed = canary = 0, canary_since = clock_timestam
 -- name: replay_runs.next
 -- $1 run, $2 how many, $3 how many of one order may be under way. The letters to send now, in order. Locks: none.
 WITH waiting AS (
-    SELECT place, dead_letter_id, queue, order_key, planned_state, repeats, row_number() OVER (PARTITION BY order_key ORDER BY place) AS nth
+    SELECT place, dead_letter_id, queue, order_key, planned_state, repeats, message_id, row_number() OVER (PARTITION BY order_key ORDER BY place) AS nth
     FROM replay_run_letters
     WHERE run_id = $1 AND sent_at IS NULL AND outcome IS NULL
 ), under_way AS (
@@ -57,7 +57,7 @@ WITH waiting AS (
     WHERE run_id = $1 AND sent_at IS NOT NULL AND outcome IS NULL AND order_key IS NOT NULL
     GROUP BY order_key
 )
-SELECT w.place, w.dead_letter_id, w.queue, w.planned_state, w.repeats
+SELECT w.place, w.dead_letter_id, w.queue, w.planned_state, w.repeats, w.message_id
 FROM waiting w
 LEFT JOIN under_way u ON u.order_key = w.order_key
 WHERE w.order_key IS NULL OR w.nth + coalesce(u.letters, 0) <= $3

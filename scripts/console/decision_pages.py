@@ -19,7 +19,7 @@ WHY = {"discard": "why nobody needs the message", "restore": "why it is needed a
 async def plan(request: web.Request) -> web.Response:
     """Show which letters would be discarded or restored, and change nothing."""
     verb = request.match_info["verb"]
-    found = await read_plan(request.query_string, planner_of(verb), state=STATE_OF[verb])
+    found = await read_plan(letter_forms.query_string(request), planner_of(verb), state=STATE_OF[verb])
     return await plan_page(request, "decision.html", verb, found, becomes=BECOMES[verb], why=WHY[verb])
 
 

@@ -4,6 +4,7 @@ Old and new body are masked. Who wants to change the whole body sees it in clear
 `oms dead-letters edit`.
 """
 
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -27,6 +28,8 @@ from scripts.console.letter_plans import WHY_NEEDED
 from scripts.console.rendering import document, page
 from scripts.console.state import STATE
 
+COMPARED_LINES_MAX = 2_000
+"""To compare more lines line by line would hold up every other page, and the replays that the console sends."""
 HOW = ("changes", "body", "original")
 """The fields of a form that say what the new body is."""
 
@@ -121,15 +124,32 @@ def _new_body(bodies: LetterBodies, wanted: dict[str, str]) -> bytes:
 def side_by_side(old: str, new: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     """Return the lines of two texts, each with whether it differs, so that equal lines stand side by side."""
     one, other = old.splitlines(), new.splitlines()
-    left: list[tuple[str, bool]] = []
-    right: list[tuple[str, bool]] = []
-    for kind, start, end, new_start, new_end in SequenceMatcher(a=one, b=other, autojunk=False).get_opcodes():
-        differs = kind != "equal"
-        left += [(line, differs) for line in one[start:end]]
-        right += [(line, differs) for line in other[new_start:new_end]]
-        short, missing = (left, right) if len(left) < len(right) else (right, left)
-        short += [("", differs)] * (len(missing) - len(short))
-    return left, right
+    head = _alike(one, other)
+    tail = _alike(one[head:][::-1], other[head:][::-1])
+    before, after = one[head : len(one) - tail], other[head : len(other) - tail]
+    left, right = [(line, False) for line in one[:head]], [(line, False) for line in other[:head]]
+    for differs, old_lines, new_lines in _stretches(before, after):
+        longer = max(len(old_lines), len(new_lines))
+        left += [(line, differs) for line in old_lines] + [("", differs)] * (longer - len(old_lines))
+        right += [(line, differs) for line in new_lines] + [("", differs)] * (longer - len(new_lines))
+    same = [(line, False) for line in one[len(one) - tail :]]
+    return left + same, right + same
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many lines two texts have in common before the first that differs."""
+    return next(
+        (number for number, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _stretches(one: list[str], other: list[str]) -> Iterator[tuple[bool, list[str], list[str]]]:
+    """Yield stretches of lines that are equal or differ. Long texts, which would take minutes to compare, differ."""
+    if max(len(one), len(other)) > COMPARED_LINES_MAX:
+        yield True, one, other
+        return
+    for kind, start, end, new_start, new_end in SequenceMatcher(a=one, b=other).get_opcodes():
+        yield kind != "equal", one[start:end], other[new_start:new_end]
 
 
 def _refuse_reader(request: web.Request) -> None:

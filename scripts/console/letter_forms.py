@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from typing import Any, TypeAlias, get_type_hints
 from urllib.parse import parse_qs, urlencode
 
+from aiohttp import web
+
 from messages.reasons import BROKER_REASONS, Reason
 from messages.topology import QUEUES
 from scripts.commands.letter_filters import STATES, UNROUTED, LetterOptions
@@ -45,6 +47,11 @@ def name_of(field: str) -> str:
 
 NAMES = {name_of(field.name): field.name for field in fields(LetterOptions)}
 MANY = {name for name, field in NAMES.items() if "list[" in str(get_type_hints(LetterOptions)[field])}
+
+
+def query_string(request: web.Request) -> str:
+    """Return the query of an address as it was sent: decoded, it could not be an address again, nor be read rightly."""
+    return request.rel_url.raw_query_string
 
 
 def fields_of(query: str) -> Fields:

@@ -28,7 +28,7 @@ GROUPS_MAX, LETTERS_MAX, DECISIONS_MAX, HISTORY_MAX = 50, 100, 20, 500
 
 async def groups(request: web.Request) -> web.Response:
     """Show letters that failed alike as one line, the largest group first."""
-    options = letter_forms.options_of(letter_forms.fields_of(request.query_string))
+    options = letter_forms.options_of(letter_forms.fields_of(letter_forms.query_string(request)))
     query = options.build(datetime.now(UTC))
     async with connected() as tx:
         wanted = await query.narrowed(tx)
@@ -94,7 +94,7 @@ def _filters(options: LetterOptions) -> dict[str, Any]:
 
 async def letters(request: web.Request) -> web.Response:
     """List letters, the newest first, without personal data."""
-    options = letter_forms.options_of(letter_forms.fields_of(request.query_string))
+    options = letter_forms.options_of(letter_forms.fields_of(letter_forms.query_string(request)))
     query = options.build(datetime.now(UTC))
     async with connected() as tx:
         wanted = await query.narrowed(tx)

@@ -1,7 +1,8 @@
 """A plan about dead letters as a page shows it: what is done later is exactly that plan, or nothing.
 
 The selection is frozen when it is shown. Its ages count from then, and letters that come afterwards are left out, so
-that a group that still grows can be decided. A letter that was decided or died again meanwhile makes it another plan.
+that a group that still grows can be decided. A letter that was decided or died again meanwhile makes it another plan,
+and that of a replay is another once a letter was edited.
 """
 
 import hashlib
@@ -47,7 +48,10 @@ class ShownPlan:
     @property
     def frozen(self) -> Mapping[str, str]:
         """The fields of a form that wants exactly this plan. The digest changes if a letter of it does."""
-        parts = [(plan.id, plan.row["state"], plan.row["repeats"], plan.to, plan.objection) for plan in self.plans]
+        parts = [
+            (plan.id, plan.row["state"], plan.row["repeats"], plan.to, plan.objection, plan.details)
+            for plan in self.plans
+        ]
         return {
             "plan": self.query,
             "at": self.at.isoformat(),

@@ -46,9 +46,9 @@ def _planner(given: letter_forms.Fields) -> tuple[str, Planner]:
 
 async def plan(request: web.Request) -> web.Response:
     """Show what a replay would do to which letters, and change nothing."""
-    given = letter_forms.fields_of(request.query_string)
+    given = letter_forms.fields_of(letter_forms.query_string(request))
     to, planner = _planner(given)
-    found = await read_plan(request.query_string, planner, also=ABOUT_PLAN)
+    found = await read_plan(letter_forms.query_string(request), planner, also=ABOUT_PLAN)
     return await plan_page(
         request,
         "plan.html",

@@ -116,22 +116,25 @@ async def test_a_replay_stops_by_itself_and_goes_on_with_a_new_canary(tx: Transa
     assert (await advance(tx, run_id)).state == "cancelled"
 
 
-async def test_a_letter_that_was_decided_meanwhile_or_handled_before_gets_another_outcome(tx: Transaction) -> None:
+async def test_a_letter_that_is_not_as_planned_or_was_handled_before_gets_another_outcome(tx: Transaction) -> None:
     plan = PLAN.__class__(**{**vars(PLAN), "canary": 0, "per_order": 9})
     await handled(tx, "m0")
     run_id, other = await started(tx, NAMES, plan), await started(tx, ["m2"], plan)
     async with tx.transaction():
         rows = await dead_letters.lock(tx, [await tx.fetchval("SELECT id FROM dead_letters WHERE message_id = 'm1'")])
         await decisions.discard(tx, rows, note="bob", reason="old")
+        [row] = await tx.fetch("SELECT * FROM dead_letters WHERE message_id = 'm4'")
+        await decisions.edit(tx, dict(row), b"{}", note="bob", reason="mistyped")
     assert (await advance(tx, other)).sent == 1
-    assert (await advance(tx, run_id)).sent == 4
+    assert (await advance(tx, run_id)).sent == 3
     await advance(tx, run_id)
     found = await outcomes(tx, run_id)
-    assert [found[name] for name in NAMES[:4]] == [
+    assert [found[name] for name in NAMES[:5]] == [
         ("handled_before", None),
         ("left_out", "discarded"),
         ("left_out", "replayed"),
         (None, None),
+        ("left_out", "edited meanwhile"),
     ]
     with pytest.raises(runs.LettersChangedError):
         await started(tx, ["m1", "m3"], plan)

@@ -86,7 +86,7 @@ async def _end(tx: Transaction, run_id: int, decision: ReplayDecision) -> None:
 
 
 async def _send(tx: Transaction, run: Mapping[str, Any], limit: int, attempts: int, note: str) -> int:
-    """Announce the next letters, and leave out those that were decided or died again since they were planned."""
+    """Announce the next letters, and leave out those that were decided, edited or died since they were planned."""
     chosen = await replay_runs.next_letters(tx, run["id"], limit, run["per_order"]) if limit > 0 else []
     if not chosen:
         return 0
@@ -97,11 +97,12 @@ async def _send(tx: Transaction, run: Mapping[str, Any], limit: int, attempts: i
     sent: list[tuple[int, outbox.Announcement]] = []
     for one in chosen:
         row = rows[one["dead_letter_id"]]
-        if why := _changed(row, one):
+        edit = edits.get(row["id"])
+        if why := _changed(row, edit, one):
             left.append((one["place"], why))
             continue
         failed = max(attempts, row["attempts"]) if attempts else 0
-        sent.append((one["place"], decisions.again(row, one["queue"], edit=edits.get(row["id"]), attempts=failed)))
+        sent.append((one["place"], decisions.again(row, one["queue"], edit=edit, attempts=failed)))
     await outbox.append(tx, [announcement for _, announcement in sent])
     places = {place: announcement.message_id or "" for place, announcement in sent}
     replayed = [one["dead_letter_id"] for one in chosen if one["place"] in places]
@@ -111,13 +112,15 @@ async def _send(tx: Transaction, run: Mapping[str, Any], limit: int, attempts: i
     return len(sent)
 
 
-def _changed(row: Mapping[str, Any], planned: Mapping[str, Any]) -> str:
+def _changed(row: Mapping[str, Any], edit: Mapping[str, Any] | None, planned: Mapping[str, Any]) -> str:
     """Say why a letter is not what was planned; empty if it is."""
     if row["key_id"] == "erased":
         return "erased"
     if row["state"] != planned["planned_state"]:
         return str(row["state"])
-    return "" if row["repeats"] == planned["repeats"] else "died meanwhile"
+    if row["repeats"] != planned["repeats"]:
+        return "died meanwhile"
+    return "" if decisions.message_id_of(row, edit) == planned["message_id"] else "edited meanwhile"
 
 
 async def settled(tx: Transaction, run_id: int) -> ReplayState | None:

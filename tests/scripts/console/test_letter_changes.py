@@ -14,7 +14,7 @@ from tests.scripts.letters import letter
 from workers.store import dead_letters
 
 WHY = {"reason": "the buyer calls", "actor": "bo"}
-BODY = {"ref": "n1", "sku_id": "s1", "warehouse": "main", "qty": "two", "remark": "for Wang Fang"}
+BODY = {"ref": "n1", "sku_id": "s1", "warehouse": "main", "qty": "two", "remark": "for Wang Fang, flat #7"}
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ async def test_a_group_is_discarded_and_restored_as_it_was_shown(scene: ConsoleS
         assert await client.post("/letters/note", note) == (303, "/letters?group=g2&state=any")
         assert (await client.post("/letters/note", note, {"group": "g7"}))[0] == 404
         assert "its sender has to change it" in (await client.get("/letters?group=g2"))[1]
+        refused = (await client.get("/replays/plan?where=remark~%237&group=g2"))[1]
+        assert 'href="/letters/discard?where=remark~%237&amp;group=g2"' in refused, "the same letters"
         plan = await shown(client, "/letters/discard?group=g2&since=1h")
         assert "ask Bo first" in (await client.get("/replays/plan?group=g2"))[1]
         async with scene.pool.acquire() as tx:  # the group grows on, and the plan stays what it was
@@ -93,9 +95,11 @@ async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: Consol
         )
         [version] = re.findall(r'name="version" hidden>\s*([^<]*)</textarea>', text)
         wanted = {"changes": "qty=2\r\nremark=", "version": version}
+        replay = await shown(client, f"/replays/plan?id={ids[0]}&anyway=on")
         assert (await client.post(path, wanted, {"actor": "bo"}))[0] == 400
         assert (await client.post(path, wanted, WHY)) == (303, f"/letters/{ids[0]}")
         assert (await client.post(path, wanted, WHY))[0] == 403  # it was edited meanwhile
+        assert (await client.post("/replays", replay, WHY))[0] == 403  # it would send what was not shown
         for wrong in ({}, {"changes": "qty=2"}, {"changes": "a..b=1"}, {"changes": "qty=3", "original": "on"}):
             assert (await client.post(f"{path}/check", wrong))[0] in (400, 404), wrong
 
@@ -132,3 +136,14 @@ def test_lines_that_are_the_same_stand_side_by_side() -> None:
     left, right = side_by_side("a\nb\nc\nd", "a\nx\nd\ne")
     assert left == [("a", False), ("b", True), ("c", True), ("d", False), ("", True)]
     assert right == [("a", False), ("x", True), ("", True), ("d", False), ("e", True)]
+    assert side_by_side("a\nb", "a\nb") == ([("a", False), ("b", False)],) * 2
+    assert side_by_side("a\na", "a") == ([("a", False), ("a", True)], [("a", False), ("", True)])
+
+
+def test_long_bodies_are_compared_at_once() -> None:
+    items = ["{", '"qty": 1', "}"] * 5_000
+    one, other = ["old", *items, "end"], [*items[:7_500], "new", *items[7_500:], "end"]
+    left, right = side_by_side("\n".join(one), "\n".join(other))
+    assert [line for line, _ in left if line] == one
+    assert [line for line, _ in right if line] == other
+    assert (len(left), left[0], left[-1]) == (len(right), ("old", True), ("end", False))
