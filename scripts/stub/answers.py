@@ -73,7 +73,8 @@ class StubOrders:
             return QueryRejected(code=code, message=message)
         if isinstance(body, OrderCreate) and code in LATE_REFUSALS:
             fields = self._placed(_json(body), item.correlation_id)
-            return self.event("order.rejected.v1", fields | {"code": code, "message": message}, cause=body.TYPE)
+            fields |= {"code": code, "message": message, "details": dict(details or {})}
+            return self.event("order.rejected.v1", fields, cause=body.TYPE)
         named = {"order_id": str(order_id)} if (order_id := getattr(body, "order_id", None)) else {}
         given = {**named, **(details or {})}
         return CommandRejected(command_id=item.message_id, type=body.TYPE, code=code, message=message, details=given)

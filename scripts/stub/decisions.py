@@ -15,7 +15,7 @@ from messages.topology import TAKEN, Names
 from messages.user_roles import Trust
 from scripts.stub.answers import StubOrders
 from scripts.stub.scenario import Dice, Scenario
-from scripts.stub.shelf import StubShelf
+from scripts.stub.shelf import StubShelf, shortages
 from workers.domain.codes import Code
 from workers.domain.order import State
 from workers.runtime.decode import Decoder, Work
@@ -103,6 +103,8 @@ class StubDecisions:
         code, details = self._dice.refusal(body.TYPE), None
         if code is None and isinstance(body, OrderCreate):
             code, details = self._shelf.refusal(body) or (None, None)
+        elif code == Code.INVENTORY_INSUFFICIENT and isinstance(body, OrderCreate):
+            details = shortages(body, dict.fromkeys((item.sku_id for item in body.items), 0))
         made = self.orders.refused(body, code, item, details) if code else self.orders.outcome(body, item)
         assert isinstance(made, Event)
         if isinstance(made, OrderCreated) and isinstance(body, OrderCreate):

@@ -1,8 +1,11 @@
 """The stock and the prices of a scenario: what a stub refuses because of them, as oms does."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from messages.orders import OrderCreate
+from messages.stock import Shortage
 from scripts.stub.scenario import Scenario
 from workers.domain.codes import Code
 
@@ -21,14 +24,13 @@ class StubShelf:
             self._left = Counter(scenario.stock)
         self._scenario = scenario
 
-    def refusal(self, body: OrderCreate) -> tuple[str, dict[str, str | int]] | None:
+    def refusal(self, body: OrderCreate) -> tuple[str, dict[str, Any]] | None:
         """Return the code and the details with which oms would refuse an order, or None."""
-        stock = self._scenario.stock
         if (wrong := self._wrong_price(body)) is not None:
             return Code.ORDER_PRICE_MISMATCH, {**wrong, "currency": body.currency}
-        if any(sku_id in stock and qty > self._left[sku_id] for sku_id, qty in _units(body).items()):
-            return Code.INVENTORY_INSUFFICIENT, {}
-        return None
+        left = {sku_id: self._left[sku_id] for sku_id in self._scenario.stock}
+        short = {sku_id: left[sku_id] for sku_id, qty in _units(body).items() if qty > left.get(sku_id, qty)}
+        return (Code.INVENTORY_INSUFFICIENT, shortages(body, short)) if short else None
 
     def _wrong_price(self, body: OrderCreate) -> dict[str, str | int] | None:
         """What the order, or a unit, costs and what was expected.
@@ -53,6 +55,14 @@ class StubShelf:
     def release(self, order_id: str) -> None:
         """Put the units of an order that has ended back."""
         self._left.update(self._held.pop(order_id, Counter()))
+
+
+def shortages(body: OrderCreate, left: Mapping[str, int]) -> dict[str, Any]:
+    """Return the details of an order that is short of these SKUs, of which so many are left."""
+    places = {item.sku_id: item.warehouse or "main" for item in body.items}
+    units = {sku_id: qty for sku_id, qty in _units(body).items() if sku_id in left}
+    found = [Shortage(sku_id=key, warehouse=places[key], want=qty, have=left[key]) for key, qty in units.items()]
+    return {"short": [shortage.model_dump() for shortage in found]}
 
 
 def _units(body: OrderCreate) -> Counter[str]:

@@ -131,7 +131,8 @@ def test_a_stub_refuses_keeps_silent_and_goes_on_as_the_test_wants(oms_stub: "Om
     kinds = [checkout.announced()[0] for _ in range(3)]
     assert kinds == ["command.rejected.v1", "order.created.v1", "order.paid.v1"]
     oms_stub.refuse("order.create", "INVENTORY_INSUFFICIENT")
-    assert checkout.request("order.create", order(request_id="r-3"))[0] == "order.rejected.v1"
+    kind, rejected = checkout.request("order.create", order(request_id="r-3"))
+    assert (kind, [one["sku_id"] for one in rejected["details"]["short"]]) == ("order.rejected.v1", ["tea", "mug"])
     assert checkout.announced()[0] == "order.rejected.v1"
     oms_stub.silence("payment.result")
     amounts = {"amount": created["amounts"]["payable"], "currency": "GBP"}
@@ -148,7 +149,9 @@ def test_a_stub_refuses_keeps_silent_and_goes_on_as_the_test_wants(oms_stub: "Om
 def test_a_stub_with_stock_and_prices_refuses_as_oms_does(oms_stub: "OmsStub", checkout: Checkout) -> None:
     oms_stub.behave(stock={"tea": 3}, price={"tea": 1000, "mug": 998})
     first = checkout.request("order.create", order())[1]
-    assert checkout.request("order.create", order(request_id="r-2"))[1]["code"] == "INVENTORY_INSUFFICIENT"
+    rejected = checkout.request("order.create", order(request_id="r-2"))[1]
+    short = {"sku_id": "tea", "warehouse": "main", "want": 2, "have": 1, "elsewhere": 0}
+    assert (rejected["code"], rejected["details"]) == ("INVENTORY_INSUFFICIENT", {"short": [short]})
     rejected = checkout.request("order.create", order(request_id="r-3", expected_pay_amount=2999))[1]
     assert (rejected["code"], rejected["details"]["expected"]) == ("ORDER_PRICE_MISMATCH", 2998)
     line = {"sku_id": "tea", "qty": 1, "expected_unit_price": 999}
