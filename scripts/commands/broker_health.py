@@ -1,11 +1,11 @@
 """Judges what `oms doctor` has read from the broker."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 
 from messages.event_history import EVENT_HISTORY
 from messages.topology import warehouse_queue
-from scripts.commands.broker_readings import BrokerReadings
+from scripts.commands.broker_readings import SET_URL, BrokerReadings
 from scripts.commands.health_checks import HealthCheck, Observation, named, none_of, unseen, well, wrong
 from scripts.servers.roles import permissions
 
@@ -59,8 +59,14 @@ def _blocked(read: BrokerReadings) -> Observation:
 
 
 def _exchanges(read: BrokerReadings) -> Observation:
-    wanted = [exchange.name for exchange in read.wanted.exchanges]
-    return none_of([name for name in wanted if name not in read.exchanges], "missing", f"all {len(wanted)} are there")
+    return _all_there([exchange.name for exchange in read.wanted.exchanges], read.exchanges, read.hidden)
+
+
+def _all_there(wanted: Sequence[str], there: Container[str], hidden: Container[str]) -> Observation:
+    missing, unknown = [name for name in wanted if name not in there], [name for name in wanted if name in hidden]
+    if unknown and len(unknown) == len(missing):
+        return unseen(f"this user has no right to {named(unknown)}", SET_URL)
+    return none_of([name for name in missing if name not in hidden], "missing", f"all {len(wanted)} are there")
 
 
 def _exchange_kinds(read: BrokerReadings) -> Observation:
@@ -76,12 +82,13 @@ def _exchange_kinds(read: BrokerReadings) -> Observation:
 
 def _dead_letters(read: BrokerReadings) -> Observation:
     dlx = read.names.dlx
+    if dlx in read.hidden:
+        return unseen(f"this user has no right to {dlx}", SET_URL)
     return well(f"{dlx} is there") if dlx in read.exchanges else wrong(f"{dlx} is missing")
 
 
 def _queues(read: BrokerReadings) -> Observation:
-    wanted = [queue.name for queue in read.wanted.queues]
-    return none_of([name for name in wanted if name not in read.queues], "missing", f"all {len(wanted)} are there")
+    return _all_there([queue.name for queue in read.wanted.queues], read.queues, read.hidden)
 
 
 def _queue_kinds(read: BrokerReadings) -> Observation:

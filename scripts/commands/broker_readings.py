@@ -1,14 +1,14 @@
 """Reads from the broker what `oms doctor` judges: over AMQP, and from its management interface where that is known."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import quote
 
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 from yarl import URL
 
@@ -25,7 +25,7 @@ PATHS = {
     "nodes": "/nodes",
     "connections": "/vhosts/{vhost}/connections",
     "exchanges": "/exchanges/{vhost}",
-    "queues": "/queues/{vhost}?columns=name,type,arguments",
+    "queues": "/queues/{vhost}?columns=name,type,arguments,messages,consumers",
     "bindings": "/bindings/{vhost}",
     "permissions": "/permissions/{vhost}/{user}",
 }
@@ -33,6 +33,8 @@ PATHS = {
 SET_URL = (
     "export OMS_MANAGEMENT_URL=http://user:password@host:15672, of a user with the tag monitoring or administrator"
 )
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class QueueCount:
 class BrokerReadings:
     """What was read from the broker: what there should be, and what there is. `answers` are those of its interface.
 
-    `paused` are the queues that a person has paused, if the database was read before.
+    `paused` are the queues that a person has paused, if the database was read before. `hidden` are exchanges and queues
+    that RabbitMQ 4.3 does not show to this user, who has no right to them, and neither does its interface.
     """
 
     names: Names
@@ -59,6 +62,7 @@ class BrokerReadings:
     exchanges: frozenset[str]
     queues: Mapping[str, QueueCount]
     paused: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
     answers: Mapping[str, Any] = field(default_factory=dict)
     unread: Mapping[str, Observation] = field(default_factory=dict)
 
@@ -70,14 +74,19 @@ async def read_broker() -> BrokerReadings:
     url, wanted = broker_url(settings), wanted_topology(settings)
     connection = await wire.connect(url, name="oms doctor")
     try:
-        exchanges = await _exchanges(connection, [one.name for one in wanted.exchanges])
-        queues = await queue_counts(connection, [one.name for one in wanted.queues])
+        exchanges, no_exchanges = await _look(connection, [one.name for one in wanted.exchanges], _declare_exchange)
+        queues, no_queues = await _look(connection, [one.name for one in wanted.queues], _count)
         blocked = amqp.is_blocked(connection)
     finally:
         await wire.close(connection)
     place, management = URL(url), settings.management_url.get_secret_value()
     user = place.user or "guest"
     answers, unread = await asyncio.to_thread(_ask, management, place.path.removeprefix("/") or "/", user)
+    listed = {
+        one["name"]: QueueCount(one.get("messages", 0), one.get("consumers", 0)) for one in answers.get("queues", ())
+    }
+    hidden = (no_queues if "queues" in unread else set()) | (no_exchanges if "exchanges" in unread else set())
+    named = {one["name"] for one in answers.get("exchanges", ())}
     return BrokerReadings(
         names=settings.names,
         shop_prefix=settings.prefix,
@@ -85,35 +94,41 @@ async def read_broker() -> BrokerReadings:
         user=user,
         wanted=wanted,
         blocked=blocked,
-        exchanges=exchanges,
-        queues=queues,
+        exchanges=frozenset(exchanges.keys() | no_exchanges & named),
+        queues=queues | {name: listed[name] for name in no_queues & listed.keys()},
+        hidden=frozenset(hidden),
         answers=answers,
         unread=unread,
     )
 
 
-async def _exchanges(connection: AbstractConnection, names: Iterable[str]) -> frozenset[str]:
-    """Return those that exist."""
-    channel, found = await connection.channel(publisher_confirms=False), set()
-    for name in names:
-        try:
-            await channel.declare_exchange(name, passive=True)
-            found.add(name)
-        except ChannelNotFoundEntity:  # it has closed the channel
-            channel = await connection.channel(publisher_confirms=False)
-    return frozenset(found)
-
-
 async def queue_counts(connection: AbstractConnection, names: Iterable[str]) -> dict[str, QueueCount]:
-    """Return those that exist."""
-    channel, found = await connection.channel(publisher_confirms=False), {}
+    """Return those that exist and that this user may look at."""
+    return (await _look(connection, names, _count))[0]
+
+
+async def _look(
+    connection: AbstractConnection, names: Iterable[str], declare: Callable[[AbstractChannel, str], Awaitable[Found]]
+) -> tuple[dict[str, Found], set[str]]:
+    """Return what `declare` says of those that exist, and which ones this user may not look at."""
+    channel, found, hidden = await connection.channel(publisher_confirms=False), dict[str, Found](), set[str]()
     for name in names:
         try:
-            counted = (await channel.declare_queue(name, passive=True)).declaration_result
-            found[name] = QueueCount(counted.message_count or 0, counted.consumer_count or 0)
-        except ChannelNotFoundEntity:
+            found[name] = await declare(channel, name)
+        except (ChannelNotFoundEntity, amqp.ChannelAccessRefused) as error:  # it has closed the channel
+            if isinstance(error, amqp.ChannelAccessRefused):
+                hidden.add(name)
             channel = await connection.channel(publisher_confirms=False)
-    return found
+    return found, hidden
+
+
+async def _declare_exchange(channel: AbstractChannel, name: str) -> str:
+    return (await channel.declare_exchange(name, passive=True)).name
+
+
+async def _count(channel: AbstractChannel, name: str) -> QueueCount:
+    counted = (await channel.declare_queue(name, passive=True)).declaration_result
+    return QueueCount(counted.message_count or 0, counted.consumer_count or 0)
 
 
 def _ask(url: str, vhost: str, user: str) -> tuple[dict[str, Any], dict[str, Observation]]:
