@@ -49,6 +49,7 @@ def differences(record: Mapping[str, Any], kept: Mapping[str, int]) -> list[str]
         return ["has not ended"]
     orders = {order["order_id"]: order for order in record["orders"]}
     found = [f"has no order {order_id}" for order_id in record["named"] if order_id not in orders]
+    found += [f"ended with {record['outcome']} and {record['contrary']}"] if record["contrary"] else []
     if record["outcome"] == FORMED:
         if record["paid"] != SIZE or len(record["named"]) != SIZE:
             found.append(f"formed with {record['paid']} paid of {len(record['named'])} orders, and has {SIZE} seats")
@@ -56,6 +57,7 @@ def differences(record: Mapping[str, Any], kept: Mapping[str, int]) -> list[str]
             found += _formed(orders.get(order_id, {}), order_id)
         outside = [order for order_id, order in orders.items() if order_id not in record["named"]]
     else:
+        found += [f"failed, and all {SIZE} of its seats are paid"] if record["paid"] >= SIZE else []
         outside = list(orders.values())
     return found + [text for order in outside for text in _back(order, kept)]
 

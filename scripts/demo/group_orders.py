@@ -42,10 +42,14 @@ class GroupOrder:
 
 @dataclass
 class Group:
-    """A group with its orders by id. `outcome` is the event that ended it, which named the orders in `named`."""
+    """A group with its orders by id. `outcome` is the event that ended it, which named the orders in `named`.
+
+    `contrary` is an event that ended it otherwise, which none may.
+    """
 
     group_id: str
     outcome: str | None = None
+    contrary: str | None = None
     paid: int = 0
     named: list[str] = field(default_factory=list)
     orders: dict[str, GroupOrder] = field(default_factory=dict)
@@ -102,7 +106,9 @@ class GroupOrders:
         body = received.body
         if received.type.startswith("group."):
             group = self._groups.get(body["group_id"])
-            if group is not None and group.outcome is None:
+            if group is not None and group.outcome not in (None, received.type):
+                group.contrary = received.type
+            elif group is not None and group.outcome is None:
                 group.outcome, group.paid, group.named = received.type, body["paid"], body["order_ids"]
                 self.did["groups that formed" if received.type == FORMED else "groups that failed"] += 1
             return

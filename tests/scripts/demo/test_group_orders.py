@@ -36,7 +36,9 @@ def test_teams_of_one_currency_order_one_product_and_nobody_orders_twice() -> No
     assert orders.in_teams([]) == []
 
 
-def group(outcome: str, *states: tuple[str, str], reason: str | None = None) -> list[dict[str, Any]]:
+def group(
+    outcome: str, *states: tuple[str, str], reason: str | None = None, contrary: str = ""
+) -> list[dict[str, Any]]:
     """The record of a group with orders that went through these two states, the last for a reason."""
     orders = GroupOrders()
     team = next(entry for entry in orders.in_teams([(basket,) for basket in BASKETS]) if entry[0].group_id is not None)
@@ -44,12 +46,14 @@ def group(outcome: str, *states: tuple[str, str], reason: str | None = None) -> 
         about = {"order_id": str(number), "request_id": f"basket-{basket.basket_id}-0"}
         orders.receive(event("order.created.v1", **about, state=before, version=1))
         orders.receive(event("order.changed.v1", **about, state=state, version=2, reason_code=reason))
-    named = [str(number) for number in range(SIZE)]
+    named, paid = [str(number) for number in range(SIZE)], SIZE if outcome == "formed" else SIZE - 1
     assert (orders.open, len(orders.stuck())) == (1, 1)
     if outcome:
         for _ in range(2):
-            orders.receive(event(f"group.{outcome}.v1", group_id=team[0].group_id, paid=SIZE, order_ids=named))
+            orders.receive(event(f"group.{outcome}.v1", group_id=team[0].group_id, paid=paid, order_ids=named))
         assert (orders.open, orders.did[f"groups that {outcome}"]) == (0, 1)
+    if contrary:
+        orders.receive(event(contrary, group_id=team[0].group_id, paid=paid, order_ids=named))
     return orders.records()
 
 
@@ -70,6 +74,10 @@ SHIPPED, CANCELLED, CHANGED_MIND = ("fulfilling", "completed"), ("paid", "cancel
         (group("", CANCELLED, CANCELLED, CANCELLED), {}, ["has not ended"]),
         ([group("formed", SHIPPED, SHIPPED, SHIPPED)[0] | {"paid": 2}], {},
          ["formed with 2 paid of 3 orders, and has 3 seats"]),
+        ([group("failed", CANCELLED, CANCELLED, CANCELLED)[0] | {"paid": 3}], {},
+         ["failed, and all 3 of its seats are paid"]),
+        (group("formed", SHIPPED, SHIPPED, SHIPPED, contrary="group.failed.v1"), {},
+         ["ended with group.formed.v1 and group.failed.v1"]),
     ],
 )  # fmt: skip
 def test_a_group_that_is_neither_all_nor_none_is_named(
