@@ -120,7 +120,10 @@ async def read_case(case: str, reason: str | None, note: str) -> tuple[CaseShown
     Raises CommandError if there is no such case.
     """
     hint = "oms cases list --newest, or oms order show ORDER, which has the cases of an order"
-    asking = AfterSaleGet(actor=operator(), case=case)
+    try:
+        asking = AfterSaleGet(actor=operator(), case=case)
+    except ValidationError:
+        raise CommandError(Code.NOTHING, f"no case {case[:100]}", hint=hint) from None
     async with connected() as tx:
         revealed = 0
         if reason is not None:

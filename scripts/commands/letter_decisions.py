@@ -28,7 +28,7 @@ from scripts.commands.decisions import (
     planned,
     reason_given,
 )
-from scripts.commands.letter_filters import UNROUTED, LetterOptions, filtered
+from scripts.commands.letter_filters import UNROUTED, LetterOptions, filtered, is_id
 from scripts.commands.output import Format, Output
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.replay_runner import carry_out
@@ -149,7 +149,7 @@ def canary_letters(letters: int, wanted: int | None) -> int:
 def letters_per_minute(rate: str) -> int:
     """Read a rate such as 20/s or 30/m. Raises CommandError if it is none."""
     number, _, unit = rate.partition("/")
-    if not number.isdecimal() or not 0 < int(number) <= 10_000 or unit not in ("", "s", "m"):
+    if not is_id(number) or not 0 < int(number) <= 10_000 or unit not in ("", "s", "m"):
         raise CommandError(Code.FAILED, f"{rate} is no rate", why="a rate is such as 20/s or 30/m", hint="--rate 20/s")
     return int(number) * (1 if unit == "m" else 60)
 

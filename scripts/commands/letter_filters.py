@@ -35,6 +35,7 @@ UNROUTED = "unrouted"
 ANY = "any"
 STATES = (dead_letters.OPEN, dead_letters.REPLAYED, dead_letters.DISCARDED, ANY)
 SELECTED_MAX_LETTERS = 100_000
+ID_DIGITS_MAX = 19
 """More are not decided by one command; so many bodies are looked into for --where and --header."""
 OPENED_TOGETHER = 500
 HINT = "oms dead-letters list --help"
@@ -190,12 +191,17 @@ def _parameter(field: Any, own: inspect.Signature) -> inspect.Parameter:
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
 
 
+def is_id(text: str) -> bool:
+    """Say whether a text may be the id of something. Python refuses to read numbers of thousands of digits."""
+    return text.isdecimal() and len(text) <= ID_DIGITS_MAX
+
+
 def typed_ids(words: Sequence[str]) -> list[int]:
     """Read the ids of a command; `-` stands for those on stdin, also as JSON. Raises CommandError."""
     texts = [text for word in words for text in (_from_stdin() if word == "-" else [word])]
-    wrong = [text for text in texts if not text.isdecimal()]
+    wrong = [text for text in texts if not is_id(text)]
     if wrong:
-        raise _wrong(f"{wrong[0]} is no id", "an id is a number, and - reads ids from standard input")
+        raise _wrong(f"{wrong[0][:100]} is no id", "an id is a number, and - reads ids from standard input")
     return list(dict.fromkeys(map(int, texts)))
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from messages.reasons import BROKER_REASONS, Reason
 from messages.topology import QUEUES
-from scripts.commands.letter_filters import STATES, UNROUTED, LetterOptions
+from scripts.commands.letter_filters import STATES, UNROUTED, LetterOptions, is_id
 from scripts.commands.problems import Code, CommandError
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
@@ -99,6 +99,8 @@ def query_of(options: LetterOptions, ids: Sequence[int] = ()) -> str:
 def ids_of(given: Fields) -> list[str]:
     """Return the ids of an address. Raises CommandError for one that is no number."""
     ids = list(given.get(IDS, ()))
-    if wrong := [text for text in ids if not text.isdecimal()]:
-        raise CommandError(Code.FAILED, f"{wrong[0]} is no id", why="an id is a number", hint="oms dead-letters list")
+    if wrong := [text for text in ids if not is_id(text)]:
+        raise CommandError(
+            Code.FAILED, f"{wrong[0][:100]} is no id", why="an id is a number", hint="oms dead-letters list"
+        )
     return ids

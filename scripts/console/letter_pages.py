@@ -12,7 +12,7 @@ from db.cipher import CipherError
 from db.pool import Transaction
 from scripts.commands.connections import connected
 from scripts.commands.decisions import summary
-from scripts.commands.letter_filters import LetterOptions, refuse_unknown
+from scripts.commands.letter_filters import LetterOptions, is_id, refuse_unknown
 from scripts.commands.letter_lists import GroupBy, group_rows, write_note
 from scripts.commands.letter_views import NESTED, read_letter
 from scripts.commands.problems import Code, CommandError
@@ -138,8 +138,8 @@ async def reveal(request: web.Request) -> web.Response:
 
 async def _letter_page(request: web.Request, *, reveal: bool, reason: str = "", actor: str = "") -> web.Response:
     text = request.match_info["id"]
-    if not text.isdecimal():
-        raise CommandError(Code.FAILED, f"{text} is no id", why="an id is a number", hint="oms dead-letters list")
+    if not is_id(text):
+        raise CommandError(Code.FAILED, f"{text[:100]} is no id", why="an id is a number", hint="oms dead-letters list")
     found = await read_letter(int(text), reveal=reveal, reason=reason, note=actor)
     about = {name: value for name, value in found.items() if name not in NESTED}
     about["group"] = found["fingerprint"] or found["reason"]

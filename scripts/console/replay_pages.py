@@ -20,6 +20,7 @@ from scripts.commands.letter_decisions import (
     replay_planner,
     start_run,
 )
+from scripts.commands.letter_filters import is_id
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.replay_runner import progress
 from scripts.commands.replays import change, line_of, settled
@@ -92,9 +93,9 @@ def _how(form: dict[str, str], letters: int) -> ReplayPlan:
 
 
 def _count(name: str, text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
+    if not is_id(text) or not least <= int(text) <= most:
         why = f"it is a number from {least} to {most:,}"
-        raise CommandError(Code.FAILED, f"{name} cannot be {text}", why=why, hint="go back, and correct it")
+        raise CommandError(Code.FAILED, f"{name} cannot be {text[:100]}", why=why, hint="go back, and correct it")
     return int(text)
 
 
@@ -150,8 +151,10 @@ async def change_state(request: web.Request) -> web.Response:
 
 def _run_id(request: web.Request) -> int:
     text = request.match_info["id"]
-    if not text.isdecimal():
-        raise CommandError(Code.FAILED, f"{text} is no replay", why="a replay has a number", hint="oms replays list")
+    if not is_id(text):
+        raise CommandError(
+            Code.FAILED, f"{text[:100]} is no replay", why="a replay has a number", hint="oms replays list"
+        )
     return int(text)
 
 

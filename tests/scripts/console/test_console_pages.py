@@ -113,7 +113,12 @@ async def test_what_is_mistyped_is_explained_with_what_to_type(scene: ConsoleSce
             "/stuck?kind=x": (400, "a kind is one of release"),
             "/orders/%E2%80%AE%00": (404, "No such id"),
             "/orders/%E2%80%AE": (404, "No order \\u202e"),
+            "/letters/" + 5_000 * "9": (400, "is no id"),
+            "/replays/" + 5_000 * "9": (400, "is no replay"),
+            "/letters/discard?id=" + 5_000 * "9": (400, "is no id"),
             "/cases/7": (404, "oms cases list --newest"),
+            "/cases/%00": (404, "oms cases list --newest"),
+            "/cases/" + 65 * "9": (404, "oms cases list --newest"),
             "/cases?cursor=x": (404, "oms cases list --help"),
             "/cases?state=%00": (400, "oms cases list --help"),
             "/replays/7": (404, "oms replays list"),
@@ -176,6 +181,7 @@ async def test_a_replay_is_the_plan_that_was_shown_and_recorded_as_that_of_the_c
         plan = await planned(client, "/replays/plan?group=g1")
         assert (await client.post("/replays", plan, WHY, {"rate": "fast"}))[0] == 400
         assert (await client.post("/replays", plan, WHY, {"canary": "-1"}))[0] == 400
+        assert (await client.post("/replays", plan, WHY, {"canary": 5_000 * "9"}))[0] == 400
         status, place = await client.post("/replays", plan, WHY, {"rate": "1/m"})
         assert (status, place) == (303, "/replays/1")
         run = await scene.pool.fetchrow("SELECT * FROM replay_runs")
