@@ -19,18 +19,25 @@ USING unnest($1::text[], $2::text[]) AS n (user_id, sku_id)
 WHERE c.user_id = ANY (ARRAY[n.user_id]) AND c.sku_id = ANY (ARRAY[n.sku_id]);
 
 -- name: carts.remove_ordered
--- $1 order ids (locked), $2 and $3 their bounds. Deletes the lines of carts whose SKU these orders of the same user contain. Locks: them, in key order. It starts at the
--- carts, which are mostly empty, and not at the orders' lines.
+-- $1 order ids (locked), $2 and $3 their bounds. Deletes the lines of carts whose SKU these orders of the same user contain. Locks: them, in
+-- key order over all orders, as carts.lock does. It starts at the carts, which are mostly empty, and not at the orders' lines.
 WITH gone AS (
     SELECT c.user_id, c.sku_id
-    FROM (SELECT id, user_id FROM orders WHERE id BETWEEN $2::bigint AND $3::bigint AND id = ANY($1::bigint[]) ORDER BY user_id) AS o
+    FROM (
+        SELECT DISTINCT o.user_id, f.sku_id
+        FROM orders o
+        CROSS JOIN LATERAL (
+            SELECT n.sku_id
+            FROM cart_lines n
+            WHERE n.user_id = o.user_id AND n.sku_id = ANY(ARRAY(
+                SELECT i.sku_id FROM order_items i WHERE i.order_id BETWEEN $2::bigint AND $3::bigint AND i.order_id = o.id))
+            OFFSET 0
+        ) AS f
+        WHERE o.id BETWEEN $2::bigint AND $3::bigint AND o.id = ANY($1::bigint[])
+        ORDER BY user_id, sku_id
+    ) AS k
     CROSS JOIN LATERAL (
-        SELECT n.user_id, n.sku_id
-        FROM cart_lines n
-        WHERE n.user_id = o.user_id AND n.sku_id = ANY(ARRAY(
-            SELECT i.sku_id FROM order_items i WHERE i.order_id BETWEEN $2::bigint AND $3::bigint AND i.order_id = o.id))
-        ORDER BY n.user_id, n.sku_id
-        FOR UPDATE
+        SELECT n.user_id, n.sku_id FROM cart_lines n WHERE n.user_id = k.user_id AND n.sku_id = k.sku_id FOR UPDATE OFFSET 0
     ) AS c
 ), removed AS (
     DELETE FROM cart_lines c USING gone g

@@ -1,5 +1,6 @@
 """Items that are ordered from a cart leave it with the order; all others stay."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from messages.orders import OrderCreate
 from messages.stock import StockReserved
 from tests.handlers.builders import create, sku, user
 from tests.handlers.catalogue_builders import promotion
-from tests.handlers.harness import HandlerHarness
+from tests.handlers.harness import WAITING, HandlerHarness
 from tests.handlers.order_endings import out_of_stock, place_without_stock_answer
+from workers.store import carts
 
 
 def put(sku_id: str, qty: int, request_id: str, user_id: str = "u1") -> CartPut:
@@ -129,3 +131,18 @@ async def test_the_last_change_of_a_cart_line_that_is_being_ordered_counts(harne
     assert await cart(harness) == {"s1": 8, "s2": 8, "s3": 2}
     await harness.handle_overlapping([put("s1", 9, "p3")], [StockReserved(group_id=second)])
     assert await cart(harness) == {"s3": 2}
+
+
+async def test_lines_leave_a_cart_in_key_order_as_cart_commands_lock_them(harness: HandlerHarness) -> None:
+    await harness.handle(checkout(("s2", 1), request_id="r1"), checkout(("s1", 1), request_id="r2"))
+    await harness.handle(put("s1", 2, "x"), put("s2", 2, "y"))
+    orders = [order_id for (order_id,) in await harness.rows("SELECT id FROM orders")]
+    async with harness.pool.acquire() as holder, harness.pool.acquire() as remover, harness.pool.acquire() as other:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM cart_lines WHERE user_id = 'u1' AND sku_id = 's1' FOR UPDATE")
+            removed = asyncio.create_task(carts.remove_ordered(remover, orders))
+            while not await other.fetchval(WAITING):
+                await asyncio.sleep(0.01)
+            found = await other.fetch("SELECT sku_id FROM cart_lines WHERE user_id = 'u1' FOR UPDATE SKIP LOCKED")
+        assert {row["sku_id"] for row in found} == {"s2", "s3"}
+        assert await removed == {"u1": ("s1", "s2")}
