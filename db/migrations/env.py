@@ -32,7 +32,7 @@ def online() -> None:
 
 def offline() -> None:
     """Print the SQL for a database administrator (`alembic upgrade head --sql`)."""
-    context.configure(url=url(), literal_binds=True, dialect_name="postgresql")
+    context.configure(url=url(), literal_binds=True, dialect_name="postgresql", transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
         context.execute(ONCALL.read_text("utf-8"))

@@ -1,9 +1,12 @@
 """The schema that a reviewer reads is the schema that the migrations build."""
 
+import io
+import re
 from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic import command
 
 import db
 from db import migrate, version
@@ -78,6 +81,23 @@ async def test_migrating_twice_changes_nothing(database_url: str) -> None:
     before = await everything(database_url)
     migrate.upgrade(database_url)
     assert await everything(database_url) == before
+
+
+def test_the_printed_sql_validates_a_constraint_after_it_has_given_back_its_locks() -> None:
+    made = migrate.config("postgresql://nobody@nowhere/none")
+    made.output_buffer = printed = io.StringIO()
+    command.upgrade(made, "0085:head", sql=True)
+    transactions = printed.getvalue().split("COMMIT;")
+    assert any("VALIDATE CONSTRAINT" in one for one in transactions)
+    assert not [one for one in transactions if "NOT VALID" in one and "VALIDATE CONSTRAINT" in one]
+
+
+def test_a_migration_does_not_stop_a_shop_behind_a_long_read() -> None:
+    # who changes a table waits for all who read it, and everyone else then waits behind
+    newest = [file for file in (migrate.FOLDER / "versions").glob("*.sql") if file.name >= "0084"]
+    texts = {file.name: file.read_text("utf-8") for file in newest}
+    locking = [name for name, text in texts.items() if re.search(r"^ALTER TABLE (?!\w+ VALIDATE)", text, re.MULTILINE)]
+    assert [name for name in locking if "SET LOCAL lock_timeout" not in texts[name]] == []
 
 
 async def test_postgresql_17_is_enough(database_url: str) -> None:

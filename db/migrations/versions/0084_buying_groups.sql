@@ -24,6 +24,7 @@ CREATE INDEX buying_group_orders_group ON buying_group_orders (group_key, order_
 COMMENT ON TABLE buying_group_orders IS 'the orders that joined a group; one that is neither cancelled nor rejected has a seat';
 COMMENT ON COLUMN buying_group_orders.group_key IS 'buying_groups.id, which orders.policy has as buying_group';
 
+SET LOCAL lock_timeout = '5s';
 ALTER TABLE timers DROP CONSTRAINT timers_kind_check, ADD CONSTRAINT timers_kind_check CHECK (kind IN ('saga', 'payment', 'receipt', 'attempt',
     'refund', 'shortage', 'cancelling', 'waybill', 'authorization', 'after_sale', 'dispute', 'cancellation', 'group'));
 ALTER TABLE order_holds DROP CONSTRAINT order_holds_kind_check, ADD CONSTRAINT order_holds_kind_check CHECK (kind IN ('operator', 'risk', 'shortage',
