@@ -148,30 +148,39 @@ SELECT shipment_id, status, place, occurred_at, stale
 FROM shipment_facts WHERE shipment_id = ANY($1::bigint[]) ORDER BY shipment_id, occurred_at, recorded_at;
 
 -- name: order_queries.stamps
--- $1 order ids. Version, user and stamp of each; unknown ids are missing. A stamp changes with every row that order.get, order.track,
--- order.history or payment.get shows of the order, of its children, of its parent and of the exchange orders of its cases: xmin is the
--- transaction that wrote a row. The log is written with the order's own row.
+-- $1 order ids, $2 and $3 bounds of the ids of their families. Version, user and stamp of each; unknown ids are missing. A stamp changes
+-- with every row that order.get, order.track, order.history or payment.get shows of the order, of its children, of its parent and of the
+-- exchange orders of its cases: xmin is the transaction that wrote a row. The log is written with the order's own row.
 WITH family AS (
-    SELECT o.id AS named_id, o.id FROM orders o WHERE o.id = ANY($1::bigint[])
+    SELECT o.id AS named_id, o.id FROM orders o WHERE o.id BETWEEN $2::bigint AND $3::bigint AND o.id = ANY($1::bigint[])
     UNION ALL
-    SELECT c.root_id, c.id FROM orders c WHERE c.root_id = ANY($1::bigint[]) AND c.root_id <> c.id
+    SELECT c.root_id, c.id FROM orders c
+    WHERE c.id BETWEEN $2::bigint AND $3::bigint AND c.root_id = ANY($1::bigint[]) AND c.root_id <> c.id
     UNION ALL
-    SELECT c.id, c.parent_id FROM orders c WHERE c.id = ANY($1::bigint[]) AND c.parent_id IS NOT NULL
+    SELECT c.id, c.parent_id FROM orders c
+    WHERE c.id BETWEEN $2::bigint AND $3::bigint AND c.id = ANY($1::bigint[]) AND c.parent_id IS NOT NULL
 ), parcels AS (
-    SELECT DISTINCT i.order_id, i.shipment_id FROM shipment_items i WHERE i.order_id = ANY(ARRAY(SELECT id FROM family))
+    SELECT DISTINCT i.order_id, i.shipment_id FROM shipment_items i
+    WHERE i.order_id BETWEEN $2::bigint AND $3::bigint AND i.order_id = ANY(ARRAY(SELECT id FROM family))
 ), disputed AS (
     SELECT f.order_id AS id, f.provider, f.trade_no FROM payment_facts f WHERE f.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION
     SELECT o.id, f.provider, f.trade_no FROM orders o JOIN payment_facts f ON f.intent_id = o.intent_id AND f.verdict = 'kept'
-    WHERE o.id = ANY($1::bigint[]) AND f.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id = ANY($1::bigint[])))
+    WHERE o.id BETWEEN $2::bigint AND $3::bigint AND o.id = ANY($1::bigint[])
+        AND f.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id BETWEEN $2::bigint AND $3::bigint AND r.id = ANY($1::bigint[])))
 ), written AS (
-    SELECT t.id, t.xmin, t.ctid FROM orders t WHERE t.id = ANY(ARRAY(SELECT id FROM family))
-    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_items t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
-    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_snapshots t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    SELECT t.id, t.xmin, t.ctid FROM orders t WHERE t.id BETWEEN $2::bigint AND $3::bigint AND t.id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT t.order_id, t.xmin, t.ctid FROM order_items t
+    WHERE t.order_id BETWEEN $2::bigint AND $3::bigint AND t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT t.order_id, t.xmin, t.ctid FROM order_snapshots t
+    WHERE t.order_id BETWEEN $2::bigint AND $3::bigint AND t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_facts t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL
     SELECT o.id, t.xmin, t.ctid FROM orders o JOIN payment_facts t ON t.intent_id = o.intent_id AND t.verdict = 'kept'
-    WHERE o.id = ANY($1::bigint[]) AND t.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id = ANY($1::bigint[])))
+    WHERE o.id BETWEEN $2::bigint AND $3::bigint AND o.id = ANY($1::bigint[])
+        AND t.intent_id = ANY(ARRAY(SELECT r.intent_id FROM orders r WHERE r.id BETWEEN $2::bigint AND $3::bigint AND r.id = ANY($1::bigint[])))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_notes t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_attempts t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM payment_authorizations t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
@@ -198,24 +207,31 @@ WITH family AS (
     CROSS JOIN LATERAL (SELECT order_id FROM exchange_orders x WHERE x.case_id = c.id OFFSET 0) AS e
     CROSS JOIN LATERAL (SELECT r.xmin, r.ctid FROM orders r WHERE r.id = e.order_id OFFSET 0) AS t
     WHERE c.order_id = ANY(ARRAY(SELECT id FROM family))
-    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM shipment_items t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT t.order_id, t.xmin, t.ctid FROM shipment_items t
+    WHERE t.order_id BETWEEN $2::bigint AND $3::bigint AND t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT p.order_id, t.xmin, t.ctid FROM parcels p JOIN shipments t ON t.id = p.shipment_id
     WHERE t.id = ANY(ARRAY(SELECT shipment_id FROM parcels))
     UNION ALL SELECT p.order_id, t.xmin, t.ctid FROM parcels p JOIN shipment_facts t ON t.shipment_id = p.shipment_id
     WHERE t.shipment_id = ANY(ARRAY(SELECT shipment_id FROM parcels))
     UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_holds t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
-    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM fulfilments t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT t.order_id, t.xmin, t.ctid FROM fulfilments t
+    WHERE t.order_id BETWEEN $2::bigint AND $3::bigint AND t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL SELECT t.holder_id, t.xmin, t.ctid FROM stock_holders t WHERE t.holder_id = ANY(ARRAY(SELECT id FROM family))
-    UNION ALL SELECT t.order_id, t.xmin, t.ctid FROM order_addresses t WHERE t.order_id = ANY(ARRAY(SELECT id FROM family))
+    UNION ALL
+    SELECT t.order_id, t.xmin, t.ctid FROM order_addresses t
+    WHERE t.order_id BETWEEN $2::bigint AND $3::bigint AND t.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL
     SELECT n.order_id, t.xmin, t.ctid FROM order_notes n JOIN user_keys t ON t.key_id = n.key_id
     WHERE n.order_id = ANY(ARRAY(SELECT id FROM family))
     UNION ALL
     SELECT a.order_id, t.xmin, t.ctid FROM order_addresses a JOIN user_keys t ON t.key_id = a.key_id
-    WHERE a.order_id = ANY(ARRAY(SELECT id FROM family))
+    WHERE a.order_id BETWEEN $2::bigint AND $3::bigint AND a.order_id = ANY(ARRAY(SELECT id FROM family))
 ), stamps AS (
     SELECT f.named_id, count(*) || ':' || sum(hashtextextended(w.xmin::text || w.ctid::text, 0)) AS stamp
     FROM family f JOIN written w ON w.id = f.id
     GROUP BY f.named_id
 )
-SELECT o.id, o.version, o.user_id, s.stamp FROM stamps s JOIN orders o ON o.id = s.named_id WHERE o.id = ANY($1::bigint[]);
+SELECT o.id, o.version, o.user_id, s.stamp FROM stamps s JOIN orders o ON o.id = s.named_id
+WHERE o.id BETWEEN $2::bigint AND $3::bigint AND o.id = ANY($1::bigint[]);

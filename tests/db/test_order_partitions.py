@@ -1,6 +1,7 @@
 """Orders, and what belongs to them, have a partition for each month of the ids of orders (S1-40)."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -13,6 +14,8 @@ from db.pool import Pool
 from db.statements import SQL
 from tests.db.order_months import ORDER, first_id, month_of, replace_first_partitions
 from workers.services import order_partitions
+from workers.store import order_lists, orders
+from workers.store.ids import FAMILY_SPREAD, bounds
 from workers.store.order_partitions import made_until, make
 
 BEFORE = "0071"
@@ -63,6 +66,49 @@ async def test_a_page_of_a_buyers_recent_orders_reads_one_month(own_pool: Pool) 
         await own_pool.execute(ORDER.format(id=await first_id(own_pool, month)))
     assert await months_read(own_pool, size=1) == [f"orders_{months[0]:%Y_%m}"]
     assert await months_read(own_pool, size=2) == sorted(f"orders_{one:%Y_%m}" for one in months[:2])
+
+
+BOUNDED = {
+    "carts.remove_ordered": "{ids}, {least}, {most}",
+    "fulfilments.of_orders": "{ids}, {least}, {most}",
+    "fulfilments.papers": "{ids}, {least}, {most}",
+    "fulfilments.shares": "{ids}, {least}, {most}",
+    "order_queries.stamps": "{ids}, {least}, {most}",
+    "orders.lines": "{ids}, {least}, {most}",
+    "orders.lock": "{ids}, {least}, {most}",
+    "orders.sold_lines": "{ids}, {least}, {most}",
+    "shipments.of_orders": "{ids}, true, {least}, {most}",
+}
+"""Statements about orders that are given the bounds of their ids, and with which arguments."""
+
+
+async def test_a_family_in_two_months_is_found_whole_and_other_months_are_not_opened(own_pool: Pool) -> None:
+    months = [month_of(datetime.now(UTC), back) for back in (-3, -2, -1, 0)]
+    await replace_first_partitions(own_pool, months[0])
+    child = await first_id(own_pool, months[2])
+    root, others = child - 1, [await first_id(own_pool, months[at]) for at in (1, 3)]
+    await own_pool.execute("".join(ORDER.format(id=one) for one in (root, *others)))
+    await own_pool.execute(ORDER.format(id=child).replace(f"VALUES ({child}, {child}", f"VALUES ({child}, {root}", 1))
+    async with own_pool.acquire() as tx, tx.transaction():
+        assert list(await orders.lock(tx, [child])) == [root, child]
+        assert list(await orders.lock(tx, [root])) == [root, child]
+        marks = [await order_lists.stamps(tx, [one]) for one in (root, child)]
+    assert [len(one) for one in marks] == [1, 1]
+    least, most = bounds([root, child], FAMILY_SPREAD)
+    near = {f"{one:%Y_%m}" for one in months[1:3]}
+    for name, given in BOUNDED.items():
+        arguments = given.format(ids=f"ARRAY[{root}, {child}]", least=least, most=most)
+        assert {part[-7:] for part in await parts_read(own_pool, name, arguments)} == near, name
+
+
+async def parts_read(pool: Pool, name: str, arguments: str) -> set[str]:
+    """The partitions in which a statement looks for rows, by its plan as workers have it."""
+    async with pool.acquire() as tx, tx.transaction():
+        await tx.execute(f"PREPARE one AS {SQL[name]}")
+        plan = await tx.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS OFF) EXECUTE one ({arguments})")
+        await tx.execute("DEALLOCATE one")
+    scans = "\n".join(row[0] for row in plan if "never executed" not in row[0])
+    return set(re.findall(r" on (\w+_(?:\d{4}_\d{2}|first))\b", scans))
 
 
 async def months_read(pool: Pool, size: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from db.pool import Transaction
 from db.statements import SQL, columns, rows_by
 from workers.domain.pages import PageStart
+from workers.store.ids import FAMILY_SPREAD, bounds
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Stamp(NamedTuple):
 async def stamps(tx: Transaction, ids: Iterable[int]) -> dict[int, Stamp]:
     """Order id -> its stamp as of this transaction."""
     wanted = sorted(set(ids))
-    rows = await tx.fetch(SQL["order_queries.stamps"], wanted) if wanted else []
+    rows = await tx.fetch(SQL["order_queries.stamps"], wanted, *bounds(wanted, FAMILY_SPREAD)) if wanted else []
     return {row["id"]: Stamp(row["version"], row["user_id"], row["stamp"]) for row in rows}
 
 
