@@ -103,22 +103,41 @@ WITH wanted AS MATERIALIZED (
     UNION ALL
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (
-        SELECT h.order_id, g.which, greatest(h.placed_at, g.ended_at), greatest(h.placed_at, coalesce(g.ended_at, g.deadline))
-        FROM order_holds h
-        CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = h.order_id OFFSET 0) AS o
+        SELECT h.order_id, b.group_id || ' ' || paid.orders || ' of ' || b.size, h.placed_at, greatest(h.placed_at, b.deadline)
+        FROM due d
         CROSS JOIN LATERAL (
-            SELECT b.ended_at, b.deadline, b.group_id || ' ' || CASE b.state WHEN 'open' THEN (
-                    SELECT count(*) FROM buying_group_orders n CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = n.order_id OFFSET 0) AS p
-                    WHERE n.group_key = b.id AND p.state NOT IN ('placing', 'awaiting_payment', 'reinstating', 'cancelled', 'rejected')
-                ) || ' of ' || b.size ELSE b.state END AS which
-            FROM buying_group_orders m CROSS JOIN LATERAL (SELECT * FROM buying_groups WHERE id = m.group_key OFFSET 0) AS b
-            WHERE m.order_id = h.order_id AND (b.state = 'open') = (w.kind = 'group') AND coalesce(b.ended_at, b.deadline) <= w.before
+            SELECT id, group_id, size, deadline FROM buying_groups WHERE id = d.key AND state = 'open' AND deadline <= w.before OFFSET 0
+        ) AS b
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS orders
+            FROM buying_group_orders n CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = n.order_id OFFSET 0) AS p
+            WHERE n.group_key = b.id AND p.state NOT IN ('placing', 'awaiting_payment', 'reinstating', 'cancelled', 'rejected')
             OFFSET 0
-        ) AS g
+        ) AS paid
+        CROSS JOIN LATERAL (SELECT order_id FROM buying_group_orders WHERE group_key = b.id OFFSET 0) AS m
+        CROSS JOIN LATERAL (
+            SELECT order_id, placed_at FROM order_holds
+            WHERE order_id = m.order_id AND released_at IS NULL AND placed_at <= w.before AND kind = 'group' OFFSET 0
+        ) AS h
+        CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = h.order_id OFFSET 0) AS o
+        WHERE d.kind = 'group' AND o.state NOT IN ('cancelled', 'completed', 'rejected')
+        ORDER BY b.deadline LIMIT 10000
+    ) AS f
+    WHERE w.kind = 'group'
+    UNION ALL
+    SELECT w.*, f.*
+    FROM wanted w CROSS JOIN LATERAL (
+        SELECT h.order_id, b.group_id || ' ' || b.state, greatest(h.placed_at, b.ended_at), greatest(h.placed_at, b.ended_at)
+        FROM order_holds h
+        CROSS JOIN LATERAL (SELECT group_key FROM buying_group_orders WHERE order_id = h.order_id OFFSET 0) AS m
+        CROSS JOIN LATERAL (
+            SELECT group_id, state, ended_at FROM buying_groups WHERE id = m.group_key AND ended_at <= w.before OFFSET 0
+        ) AS b
+        CROSS JOIN LATERAL (SELECT state FROM orders WHERE id = h.order_id OFFSET 0) AS o
         WHERE h.released_at IS NULL AND h.placed_at <= w.before AND h.kind = 'group' AND o.state NOT IN ('cancelled', 'completed', 'rejected')
         ORDER BY h.placed_at LIMIT 10000
     ) AS f
-    WHERE w.kind IN ('group', 'group_outcome')
+    WHERE w.kind = 'group_outcome'
     UNION ALL
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (
