@@ -33,6 +33,10 @@ SELECT * FROM replay_runs WHERE id = $1 FOR UPDATE;
 -- $1 a run. True if this session may send it: one process at a time. The right ends with the session, also if the process is killed.
 SELECT pg_try_advisory_lock(hashtext('replay_runs'), $1::integer);
 
+-- name: replay_runs.disown
+-- $1 a run, which this session owns. Another may send it from now on, before the session ends.
+SELECT pg_advisory_unlock(hashtext('replay_runs'), $1::integer);
+
 -- name: replay_runs.set_state
 -- $1 run (locked), $2 state, $3 why.
 UPDATE replay_runs SET state = $2, why = $3, changed_at = clock_timestamp() WHERE id = $1;

@@ -86,6 +86,8 @@ async def send(
             hint = f"oms replays watch {run_id}"
             raise CommandError(Code.REFUSED, f"another process sends replay {run_id}", hint=hint)
         found = await _until_over(tx, run_id, wait_seconds, note, tell)
+        # the server learns late that a session has ended, and who resumes a paused run may be earlier
+        await replay_runs.disown(tx, run_id)
         return found, await replay_runs.outcomes(tx, run_id)
 
 

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from db import cipher
 from db.pool import Pool, Transaction
+from scripts.commands import replay_runner
 from tests.scripts.letters import letter
 from workers.domain.replay_rules import ReplayPlan
 from workers.services import dead_letters as decisions
@@ -140,3 +142,19 @@ async def test_a_letter_that_is_not_as_planned_or_was_handled_before_gets_anothe
         await started(tx, ["m1", "m3"], plan)
     with pytest.raises(runs.LettersChangedError):
         await started(tx, ["m4"], plan, repeats=7)
+
+
+async def test_a_run_that_is_paused_may_be_sent_by_another_at_once(
+    tx: Transaction, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[Transaction]:
+        yield tx
+
+    monkeypatch.setattr(replay_runner, "connected", connected)
+    run_id = await started(tx, NAMES)
+    await runs.change(tx, run_id, "pause", "wait", note="ana")
+    found, _ = await replay_runner.send(run_id, wait_seconds=0, note="ana", tell=lambda _: None)
+    assert found.state == runs.PAUSED
+    async with pool.acquire() as other:
+        assert await replay_runs.own(other, run_id)

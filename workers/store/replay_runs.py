@@ -61,6 +61,11 @@ async def own(tx: Transaction, run_id: int) -> bool:
     return bool(await tx.fetchval(SQL["replay_runs.own"], run_id))
 
 
+async def disown(tx: Transaction, run_id: int) -> None:
+    """Let others send a run that this session owns."""
+    await tx.fetchval(SQL["replay_runs.disown"], run_id)
+
+
 async def set_state(tx: Transaction, run_id: int, state: str, why: str | None) -> None:
     """Change the state of a locked run."""
     await tx.execute(SQL["replay_runs.set_state"], run_id, state, why)
