@@ -62,12 +62,16 @@ class Guard:
             return True
         return same(token, self.token)
 
+    def knows(self, request: web.Request) -> bool:
+        """Say whether a request comes from a browser that was let in."""
+        return same(request.cookies.get(self.cookie_name, ""), self.cookie)
+
     def check(self, request: web.Request) -> None:
         """Raise CommandError unless the request may read the page that it names."""
         check_host(request)
         if request.path.startswith(STATIC):
             return
-        if not same(request.cookies.get(self.cookie_name, ""), self.cookie):
+        if not self.knows(request):
             why = "it has not been opened by the URL that the console printed when it started, or that was another one"
             hint = "oms console, and open the URL that it prints"
             raise CommandError(Code.REFUSED, "this browser may not see the console", why=why, hint=hint)

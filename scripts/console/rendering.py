@@ -73,6 +73,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     """Return a page."""
     console = request.app[STATE]
     common = {
+        "known": console.guard.knows(request),
         "operate": console.guard.operate,
         "form_token": console.guard.form_token,
         "actor": person(),

@@ -13,9 +13,10 @@ CHANGES = ("/letters/note", "/letters/discard", "/letters/restore", "/letters/1/
 
 
 async def test_only_a_browser_with_the_token_is_let_in_and_only_by_a_name_of_the_loopback(scene: ConsoleScene) -> None:
-    async with console(enter=False) as client:
+    async with console(enter=False, operate=True) as client:
         async with client.http.get("/") as refused:
-            assert (refused.status, "oms console" in await refused.text()) == (403, True)
+            text = await refused.text()
+            assert (refused.status, "oms console" in text, "operating as" in text) == (403, True, False)
             assert {name: refused.headers.get(name) for name in HEADERS} == HEADERS
         assert (await client.get("/?token=wrong"))[0] == 403
         assert (await client.get("/static/console.css"))[0] == 200
@@ -208,6 +209,13 @@ async def test_a_replay_is_the_plan_that_was_shown_and_recorded_as_that_of_the_c
     await scene.pool.execute("UPDATE dead_letters SET repeats = repeats + 1 WHERE fingerprint = 'g1'")
     async with console() as reader:  # what it finds out, it does not note
         assert re.search("died again [12]", (await reader.get(place))[1])  # two if it was sent on before the cancel
-    assert not await scene.pool.fetchval("SELECT count(*) FROM replay_run_letters WHERE outcome IS NOT NULL")
+        assert not await scene.pool.fetchval("SELECT count(*) FROM replay_run_letters WHERE outcome IS NOT NULL")
+        assert 'data-live="1"' in (await reader.get(place))[1]
+        await scene.pool.execute(
+            "INSERT INTO replay_run_letters (run_id, place, dead_letter_id, queue, planned_state, repeats, message_id,"
+            " outcome) SELECT run_id, n, dead_letter_id, queue, planned_state, repeats, message_id, 'left_out'"
+            " FROM replay_run_letters, generate_series(10, 4010) n WHERE place = 0"
+        )
+        assert 'data-live="3"' in (await reader.get(place))[1], "what costs more is refreshed less often"
     announced = await scene.pool.fetchval("SELECT count(*) FROM outbox WHERE type = $1", DeadLetterDecided.TYPE)
     assert announced >= 4  # to start, pause, resume and cancel it; and to reveal a letter, in the test before
