@@ -22,6 +22,9 @@ _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     ">=": lambda one, other: one >= other,
 }
 
+NOTHING = object()
+"""What an object has under a name that it does not have."""
+
 
 class BodyPathError(Exception):
     """A path, a condition or an assignment that says nothing, or that does not fit the body. It quotes no value."""
@@ -87,14 +90,15 @@ def assign(body: Any, text: str) -> str:
 
 
 def changed_paths(before: Any, after: Any, path: str = "") -> list[str]:
-    """Return where two bodies differ."""
+    """Return where two bodies differ. What JSON writes in two ways differs, such as 1 and 1.0, or null and nothing."""
     if isinstance(before, dict) and isinstance(after, dict):
         names = [*before, *(name for name in after if name not in before)]
-        parts = [(str(name), before.get(name), after.get(name)) for name in names]
+        parts = [(str(name), before.get(name, NOTHING), after.get(name, NOTHING)) for name in names]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         parts = [(str(place), *pair) for place, pair in enumerate(zip(before, after, strict=True))]
     else:
-        return [] if before == after else [path or "the whole body"]
+        same = type(before) is type(after) and before == after
+        return [] if same else [path or "the whole body"]
     return [found for name, one, other in parts for found in changed_paths(one, other, f"{path}.{name}".lstrip("."))]
 
 

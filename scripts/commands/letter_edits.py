@@ -122,7 +122,10 @@ async def read_bodies(id: int, *, look_reason: str | None, note: str) -> LetterB
 
 def change_of(bodies: LetterBodies, body: bytes) -> BodyChange:
     """Return where a body differs from the one that counts, and its faults. Raises CommandError if it is the same."""
-    paths = changed_paths(_parsed(bodies.before), _parsed(body))
+    try:
+        paths = changed_paths(_parsed(bodies.before), _parsed(body))
+    except RecursionError:
+        paths = ["somewhere in the body, which is nested too deeply"]
     if not paths:
         raise CommandError(Code.NOTHING, "nothing was changed", hint=f"oms dead-letters show {bodies.row['id']}")
     return BodyChange(paths, faults_of(bodies.row["type"], body))
@@ -163,7 +166,18 @@ def assigned(before: bytes, assignments: Sequence[str]) -> bytes:
         raise CommandError(
             Code.FAILED, "a value cannot be set", why=str(error), hint="PATH=VALUE, such as items.0.qty=2"
         ) from None
-    return orjson.dumps(content)
+    return _written(content)
+
+
+def _written(content: Any) -> bytes:
+    """Write a body. Raises CommandError for what can be read and not written."""
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:
+        hint = "--file takes a whole body"
+        raise CommandError(
+            Code.REFUSED, "the body cannot be edited", why="it is nested too deeply", hint=hint
+        ) from None
 
 
 def _typed(before: bytes) -> bytes:
@@ -182,4 +196,4 @@ def _typed(before: bytes) -> bytes:
 def without_layout(typed: bytes) -> bytes:
     """Return a body that a person typed without the spaces and lines between its values."""
     found = _parsed(typed)
-    return typed if isinstance(found, bytes) else orjson.dumps(found)
+    return typed if isinstance(found, bytes) else _written(found)

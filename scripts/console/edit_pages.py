@@ -54,7 +54,7 @@ def _text_of(body: bytes) -> str:
     """Return a body as a person edits it. Raises CommandError if a field of a form cannot hold it."""
     try:
         return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):  # the second: nested too deeply to be written
         pass
     try:
         return body.decode()

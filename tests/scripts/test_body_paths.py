@@ -58,3 +58,5 @@ def test_where_two_bodies_differ_is_named_without_their_values() -> None:
     assert changed_paths(before, after) == ["b.1", "c.d", "e"]
     assert changed_paths(1, 2) == ["the whole body"]
     assert changed_paths({"b": [1]}, {"b": [1, 2]}) == ["b"]
+    assert changed_paths({"qty": 1.0, "on": True, "x": None}, {"qty": 1, "on": 1}) == ["qty", "on", "x"], "as JSON"
+    assert changed_paths({"x": None, "y": [0]}, {"x": None, "y": [0]}) == []
