@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from messages.explanations import MissingTimerShown
 from tests.views.builders import ORDER_ID, case, fact, head, later, line, parcel
 from tests.views.builders import refund as any_refund
 from workers.domain.after_sales import ENDED, CaseState
+from workers.domain.captchas import CaptchaChallenge
 from workers.domain.hand_overs import HandOverState
 from workers.domain.holds import HoldKind
 from workers.domain.order import State, Trigger
@@ -35,6 +37,7 @@ def at_warehouse(state: HandOverState, **changes: Any) -> Situation:
 ATTEMPT = OpenAttempt(7, "alipay", later(2), later(20))
 RISK, SHORT = PlacedOn(11, HoldKind.RISK, later(4), later(4)), PlacedOn(12, HoldKind.SHORTAGE, later(5), later(5))
 TIMERS = {"saga": later(10), "payment": later(30), "receipt": later(90), "shortage": later(60), "cancelling": later(70)}
+GONE = MissingTimerShown(kind="saga", key=ORDER_ID, cancelled_at=later(3), cancelled_by="ana")
 W = Whom.WAREHOUSE
 
 
@@ -48,6 +51,12 @@ CASES: list[tuple[str, State, Situation, list[Awaited]]] = [
         S.PLACING,
         situation(timers=TIMERS),
         [of(Awaits.RESERVATION, Whom.STOCK, since=later(1), until=later(10), otherwise=S.REJECTED)],
+    ),
+    (
+        "a captcha has no end without the timer that rejects the order",
+        S.PLACING,
+        situation(captcha=CaptchaChallenge(ORDER_ID, later(2), later(9)), missing_timers={"saga": GONE}),
+        [of(Awaits.CAPTCHA, Whom.BUYER, since=later(2), missing_timer=GONE)],
     ),
     (
         "an unpaid order waits for the buyer, and for the provider of each open attempt",

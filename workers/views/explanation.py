@@ -150,7 +150,10 @@ def _reservation(one: Whole, situation: Situation) -> Awaited:
     order_id, captcha = one.head.id, situation.captcha
     ends = State.REJECTED if one.head.state is State.PLACING else State.CANCELLED
     if captcha is not None and captcha.is_open:
-        return Awaited(order_id, Awaits.CAPTCHA, Whom.BUYER, None, None, captcha.required_at, captcha.until, ends)
+        waits = Awaited(order_id, Awaits.CAPTCHA, Whom.BUYER, since=captcha.required_at)
+        if (missing := situation.missing_timers.get("saga")) is not None:
+            return replace(waits, missing_timer=missing)
+        return replace(waits, until=captcha.until, otherwise=ends)
     waits = Awaited(order_id, Awaits.RESERVATION, Whom.STOCK, since=situation.since)
     return _ended_by("saga", situation, waits, ends)
 
