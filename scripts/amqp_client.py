@@ -19,8 +19,10 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 
-CONNECTION_LOST = (AMQPError, OSError, TimeoutError, RuntimeError)
-"""The exceptions by which aio-pika reports that a channel or a connection is gone."""
+CONNECTION_LOST = (AMQPError, OSError, TimeoutError, RuntimeError, StopAsyncIteration)
+"""The exceptions by which aio-pika reports that a channel or a connection is gone. The last comes of a proxy, as
+Docker's is, that accepts for a broker that is away.
+"""
 REMEMBERED_IDS_MAX = 50_000  # a redelivery comes soon after the first delivery: older ids are forgotten
 QUEUE_EXPIRES_MS = 3_600_000
 

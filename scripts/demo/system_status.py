@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import AMQPError
 
+from scripts.amqp_client import CONNECTION_LOST
 from scripts.demo.own_orders import CROWD
 
 STATES_SQL = "SELECT state, count(*) FROM orders WHERE user_id LIKE $1 GROUP BY state"
@@ -86,7 +86,7 @@ class StatusReader:
 
     async def close(self) -> None:
         """Close both connections."""
-        with contextlib.suppress(OSError, AMQPError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        with contextlib.suppress(*CONNECTION_LOST, asyncpg.PostgresError, asyncpg.InterfaceError):
             if self._session is not None:
                 await self._session.close(timeout=5)
             if self._connection is not None:
@@ -108,10 +108,10 @@ class StatusReader:
                     self._connection = await aio_pika.connect(self._amqp_url, timeout=5)
                 async with self._connection.channel(publisher_confirms=False) as channel:
                     return {name: await self._depth(channel, name) for name in self._queues}
-        except (AMQPError, OSError, TimeoutError, RuntimeError):
+        except CONNECTION_LOST:
             lost, self._connection = self._connection, None
             if lost is not None:
-                with contextlib.suppress(AMQPError, OSError, TimeoutError, RuntimeError):
+                with contextlib.suppress(*CONNECTION_LOST):
                     await asyncio.wait_for(lost.close(), 1)
             return None
 

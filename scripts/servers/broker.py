@@ -111,6 +111,6 @@ def broker_refusal(url: str) -> str | None:
 
     try:
         asyncio.run(attempt())
-    except (OSError, TimeoutError, AMQPError, ValueError) as error:
+    except (OSError, TimeoutError, AMQPError, ValueError, StopAsyncIteration) as error:  # the last: see outbox.wire
         return f"{type(error).__name__} {getattr(error, 'reason', '') or error}"
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
+import aio_pika
 import pika
 import pika.exceptions
 import psycopg
@@ -206,7 +207,9 @@ def test_files_are_on_disk_if_they_must_be_durable_or_memory_is_short(
     assert not made.path.exists()
 
 
-def test_a_broker_that_does_not_answer_is_named_without_its_password(servers: Servers) -> None:
+def test_a_broker_that_does_not_answer_is_named_without_its_password(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     [port] = free_ports(1)
     given = {
         "OMS_TEST_DATABASE_URL": servers.postgres.admin_url,
@@ -216,3 +219,10 @@ def test_a_broker_that_does_not_answer_is_named_without_its_password(servers: Se
         find_servers(Use.TESTS, given)
     assert "RabbitMQ at OMS_TEST_AMQP_URL does not answer" in str(error.value)
     assert "secret" not in str(error.value)
+
+    async def ended(*_: object, **__: object) -> None:
+        raise StopAsyncIteration
+
+    monkeypatch.setattr(aio_pika, "connect", ended)  # as tests/outbox/test_amqp.py shows of a proxy that accepts for it
+    with pytest.raises(ServersUnavailableError, match="RabbitMQ at OMS_TEST_AMQP_URL does not answer"):
+        find_servers(Use.TESTS, given)
