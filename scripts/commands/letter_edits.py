@@ -174,10 +174,8 @@ def _written(content: Any) -> bytes:
     try:
         return orjson.dumps(content)
     except orjson.JSONEncodeError:
-        hint = "--file takes a whole body"
-        raise CommandError(
-            Code.REFUSED, "the body cannot be edited", why="it is nested too deeply", hint=hint
-        ) from None
+        why, hint = "it is nested too deeply, or has a number of more than 64 bits", "--file takes a whole body"
+        raise CommandError(Code.REFUSED, "the body cannot be edited", why=why, hint=hint) from None
 
 
 def _typed(before: bytes) -> bytes:

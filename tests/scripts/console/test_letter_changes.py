@@ -103,7 +103,7 @@ async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: Consol
         for wrong in ({}, {"changes": "qty=2"}, {"changes": "a..b=1"}, {"changes": "qty=3", "original": "on"}):
             assert (await client.post(f"{path}/check", wrong))[0] in (400, 404), wrong
         deep = 300 * "[" + 300 * "]"
-        for wrong in ({"changes": f"qty={deep}"}, {"body": deep}):
+        for wrong in ({"changes": f"qty={deep}"}, {"body": deep}, {"changes": f"qty={2**64}"}):
             assert "nested too deeply" in (await client.post(f"{path}/check", wrong))[1]
 
         assert "for Wang Fang" not in (await client.get(path))[1]
@@ -111,7 +111,6 @@ async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: Consol
         assert "&#34;qty&#34;: 2" in (await client.post(f"{path}/reveal", WHY))[1]
         assert await scene.pool.fetchval("SELECT note FROM address_accesses WHERE dead_letter_id = $1", ids[0]) == "bo"
         assert "<code>qty</code>" in (await client.post(f"{path}/check", {"body": '{"ref": "n1"}'}))[1]
-        assert "Changed: <code>qty</code>." in (await client.post(f"{path}/check", {"changes": "qty=2.0"}))[1]
         assert "Changed: <code>qty</code>" in (await client.post(f"{path}/check", {"original": "on"}))[1]
         assert (await client.get(f"/letters/{scene.letters['bytes']}/edit"))[0] == 200
         status, text = await client.post(f"/letters/{scene.letters['bytes']}/edit/reveal", WHY)
