@@ -1,5 +1,7 @@
 """After-sale cases: a list, and one with what it is about, its money, its steps and what it waits for."""
 
+from shlex import quote
+
 from aiohttp import web
 
 from scripts.commands.cases import ask_cases, read_case
@@ -34,7 +36,7 @@ async def find(request: web.Request) -> web.Response:
 
 
 def _command(given: dict[str, str]) -> str:
-    words = [f"--{name} {given[name]}" for name in ("state", "user", "order") if given[name]]
+    words = [f"--{name} {quote(given[name])}" for name in ("state", "user", "order") if given[name]]
     return " ".join(["oms cases list", *words, *(["--newest"] if given["newest"] else [])])
 
 

@@ -81,6 +81,7 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
         "/orders?user=u1&state=delivered": ("delivered",),
         "/cases": (f"/cases/{scene.case_no}", "refunding", "oms cases list"),
         "/cases?order=7": ("No case fits these filters.",),
+        "/cases?user=u1;+reboot": ("<code>oms cases list --user &#39;u1; reboot&#39;</code>",),
         f"/cases/{scene.case_no}": (
             "refunding",
             "the money is on its way back",
