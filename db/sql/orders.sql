@@ -132,16 +132,19 @@ SELECT o.id AS order_id, o.conversation_id, o.order_no, o.user_id, o.request_id,
     o.shipping_fee AS shipping, o.tax_amount AS tax, 0::bigint AS adjustment, o.payable_amount + o.adjustment_amount AS payable,
     ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id ORDER BY c.id) AS children
 FROM orders o
-JOIN operate_logs l ON l.order_id = ANY (ARRAY[o.id]) AND l.pre_state = 'placing' AND l.cur_state = 'awaiting_payment'
-JOIN payment_intents i ON i.order_id = ANY (ARRAY[o.id]) AND i.purpose = 'order'
+CROSS JOIN LATERAL (
+    SELECT * FROM operate_logs n WHERE n.order_id = o.id AND n.pre_state = 'placing' AND n.cur_state = 'awaiting_payment' OFFSET 0
+) AS l
+CROSS JOIN LATERAL (SELECT * FROM payment_intents n WHERE n.order_id = o.id AND n.purpose = 'order' OFFSET 0) AS i
 WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.judged
 -- $1 order ids (locked). Whether each has a risk verdict, how many seconds its buyer has for a captcha (0: there is none), and the
 -- warehouses that its SKUs may come from (JSON), or null.
-SELECT o.id, s.order_id IS NOT NULL AS judged, coalesce((o.policy ->> 'captcha_window_seconds')::integer, 0) AS captcha_window_seconds,
+SELECT o.id, EXISTS (SELECT FROM order_snapshots s WHERE s.order_id = o.id AND s.type = 6 OFFSET 0) AS judged,
+    coalesce((o.policy ->> 'captcha_window_seconds')::integer, 0) AS captcha_window_seconds,
     (o.policy -> 'other_warehouses')::text AS other_warehouses
-FROM orders o LEFT JOIN order_snapshots s ON s.order_id = o.id AND s.type = 6
+FROM orders o
 WHERE o.id = ANY($1::bigint[]);
 
 -- name: orders.move_lines

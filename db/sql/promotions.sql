@@ -52,13 +52,14 @@ RETURNING promo_id;
 -- name: promotions.set_quotas
 -- $1 promotion ids, $2 quantities (null: not limited), $3 whether it is a flash sale; one row per promotion. Locks: the
 -- quotas, in id order. A quantity never falls below what is sold. Every flash sale has a row that counts its units, limited or not,
--- so that a quantity that is set while orders are under way waits for them.
+-- so that a quantity that is set while orders are under way waits for them. What was sold before there was a row is counted once.
 INSERT INTO promotion_quotas AS q (promo_id, quantity, sold)
 SELECT n.promo_id, greatest(coalesce(n.quantity, 2147483647), u.sold), u.sold
 FROM unnest($1::text[], $2::integer[], $3::boolean[]) AS n (promo_id, quantity, flash)
-CROSS JOIN LATERAL (SELECT coalesce(sum(units), 0)::integer AS sold FROM promotion_uses
-    WHERE promo_id = n.promo_id AND returned_at IS NULL) AS u
-WHERE n.flash OR EXISTS (SELECT FROM promotion_quotas WHERE promo_id = n.promo_id)
+LEFT JOIN LATERAL (SELECT sold FROM promotion_quotas WHERE promo_id = n.promo_id OFFSET 0) AS k ON true
+CROSS JOIN LATERAL (SELECT coalesce(k.sold, (
+    SELECT coalesce(sum(units), 0)::integer FROM promotion_uses WHERE promo_id = n.promo_id AND returned_at IS NULL)) AS sold) AS u
+WHERE n.flash OR k.sold IS NOT NULL
 ORDER BY n.promo_id
 ON CONFLICT (promo_id) DO UPDATE SET quantity = greatest(excluded.quantity, q.sold);
 

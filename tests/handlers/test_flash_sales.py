@@ -69,6 +69,18 @@ async def test_units_beyond_what_is_left_cost_the_normal_price(harness: HandlerH
     assert await sold(harness) == (5, 5)
 
 
+async def test_units_sold_before_there_was_a_quota_count_and_a_quantity_never_falls_below_them(
+    harness: HandlerHarness,
+) -> None:
+    await harness.handle(sale(quantity=9))
+    await harness.handle(buying("a", 3))
+    await harness.pool.execute("DELETE FROM promotion_quotas")
+    await harness.handle(sale(quantity=8, revision=2))
+    assert await harness.rows("SELECT quantity, sold FROM promotion_quotas") == [(8, 3)]
+    await harness.handle(sale(quantity=2, revision=3))
+    assert await harness.rows("SELECT quantity, sold FROM promotion_quotas") == [(3, 3)]
+
+
 async def test_a_user_gets_so_many_and_no_more_over_all_orders(harness: HandlerHarness) -> None:
     await harness.handle(sale(per_user_limit=3))
     await harness.handle(
