@@ -136,6 +136,9 @@ def _started(origin: str, postgres: PostgresServer, broker: BrokerServer, close:
             for starting in [side_by_side.submit(broker.start), side_by_side.submit(postgres.start)]:
                 starting.result()
     except BaseException:
-        close(False)
+        try:
+            close(False)
+        except Exception as error:  # why nothing started matters more
+            say(f"servers: what had started was not removed: {error}")
         raise
     return Servers(postgres, broker, origin, close)

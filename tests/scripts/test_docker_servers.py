@@ -2,16 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.exceptions import ContainerStartException
 
-from scripts.servers import find
+from scripts.servers import compose, find
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError
 
@@ -104,3 +105,19 @@ def test_a_container_that_ends_as_it_starts_is_named_and_private_servers_stand_i
     monkeypatch.setattr(find, "private_servers", lambda **_: private)
     assert find_servers(Use.TESTS, {}) is private
     assert "Container is not started" in capsys.readouterr().err
+
+
+def test_an_engine_that_also_refuses_to_clean_up_does_not_hide_why_it_started_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(reason: str) -> Callable[..., None]:
+        def called(*_: object) -> None:
+            raise ServersUnavailableError(reason)
+
+        return called
+
+    server = SimpleNamespace(start=refuse(REASON))
+    monkeypatch.setattr(compose, "compose_servers", lambda: (server, server, refuse("compose down failed")))
+    with pytest.raises(ServersUnavailableError, match=REASON):
+        find_servers(Use.UP, {"OMS_SERVERS": "docker"})
+    assert "was not removed: compose down failed" in capsys.readouterr().err
