@@ -1,5 +1,6 @@
 """Orders: a search, one order with its timeline and explanation drawn, and everything that waits too long."""
 
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from aiohttp import web
@@ -13,14 +14,14 @@ from scripts.console.order_drawing import awaited_cards, marks_of, stretches_of
 from scripts.console.rendering import page, trimmed, with_links
 from scripts.screens.order_loading import OrderPage
 from scripts.screens.order_screen import summary
-from scripts.screens.order_search import Search, search
+from scripts.screens.order_search import Search, moment_of, search
 from scripts.screens.order_tables import tables
 from scripts.screens.state_meanings import awaited_text
 from scripts.screens.stuck_screen import next_command
 from workers.domain.order import State
 from workers.views.wait_limits import LIMITS
 
-STUCK_SHOWN = 50
+ORDERS_SHOWN, STUCK_SHOWN = 20, 50
 NEWEST = "7d"
 """Without any filter the search shows the orders of so long."""
 
@@ -29,17 +30,24 @@ async def find(request: web.Request) -> web.Response:
     """Find orders by any number, or by user, state, SKU and time. A number of one order leads to it."""
     given = {name: request.query.get(name, "").strip() for name in ("name", "user", "state", "sku", "from", "cursor")}
     filtered = any(given[name] for name in ("user", "state", "sku", "from", "cursor"))
+    since = given["from"] or ("" if filtered or given["name"] else NEWEST)
+    if since:  # as a time, because the cursor of a page belongs to it
+        since = moment_of(since, "--from", datetime.now(UTC)).isoformat()
     wanted = Search(
         user_id=given["user"] or None,
         states=(given["state"],) if given["state"] else (),
         sku_id=given["sku"] or None,
-        created_from=given["from"] or (None if filtered or given["name"] else NEWEST),
+        created_from=since or None,
+        limit=ORDERS_SHOWN,
         cursor=given["cursor"] or None,
     )
     found = (await search(given["name"] or None, wanted)).listed
     if given["name"] and len(found.orders) == 1:
         raise web.HTTPSeeOther(f"/orders/{found.orders[0].order_id}")
-    return page(request, "orders.html", orders=found.orders, given=given, states=list(State), cursor=found.next_cursor)
+    return page(
+        request, "orders.html", orders=found.orders, given=given, since=since, states=list(State),
+        cursor=found.next_cursor,
+    )  # fmt: skip
 
 
 async def order(request: web.Request) -> web.Response:

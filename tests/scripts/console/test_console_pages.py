@@ -3,7 +3,10 @@
 import asyncio
 import re
 
+import pytest
+
 from messages.dead_letters import DeadLetterDecided
+from scripts.console import order_pages
 from scripts.console.guard import FORM_TOKEN, HEADERS
 from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
 
@@ -101,6 +104,21 @@ async def test_every_page_says_what_is_true_without_personal_data_and_with_every
             assert [part for part in parts if part not in text] == [], (path, text)
             assert [one for one in (*PERSONAL, "<script>alert") if one in text] == [], path
             assert not re.search(r'\sstyle=|\son\w+=|<style|(href|src|action)="[a-z]+:', text), path
+
+
+async def test_older_orders_follow_from_page_to_page(scene: ConsoleScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_pages, "ORDERS_SHOWN", 1)
+    wanted = {f"/orders/{row['id']}" for row in await scene.pool.fetch("SELECT id FROM orders")}
+    async with console() as client:
+        for path in ("/orders", "/orders?from=3d"):
+            found, more = list[str](), path
+            while more:
+                status, text = await client.get(more)
+                assert status == 200, (more, text)
+                found += re.findall(r'"(/orders/\d+)"', text)
+                link = re.search(r'class="button" href="([^"]*)">Older orders', text)
+                more = "/orders" + link[1].replace("&amp;", "&") if link else ""
+            assert (len(found), set(found)) == (len(wanted), wanted)
 
 
 async def test_what_is_mistyped_is_explained_with_what_to_type(scene: ConsoleScene) -> None:
