@@ -1,4 +1,4 @@
--- What the console's overview reads every few seconds, whatever piles up: no count goes on past a limit. Locks: none.
+-- What the console's overview and oms top read every few seconds, whatever piles up: no count goes on past a limit. Locks: none.
 
 -- name: overview.letters
 -- $1 where counting stops. Open letters of each queue, and the age of the oldest; the index is leapt over from queue to queue.

@@ -11,6 +11,8 @@ from scripts.commands.consumers import ConsumerSettings, known_queues, pauses_of
 from scripts.commands.explanations import explain
 from scripts.commands.queue_readings import QueueFilling, QueueReading, oldest_wait, read_queues
 
+LETTERS_COUNTED_MAX = 100_000  # of each queue, as the rows of the outbox and the timers are
+
 
 @dataclass
 class SystemSample:
@@ -66,7 +68,7 @@ def _oldest(reading: QueueReading, filled_seconds: float) -> dict[str, Any]:
 async def _read_tables(tx: Transaction, sample: SystemSample) -> None:
     sample.outbox = dict(await tx.fetchrow(SQL["outbox.backlog"]) or {})
     sample.timers = dict(await tx.fetchrow(SQL["timers.backlog"]) or {})
-    sample.dead_letters = [dict(row) for row in await tx.fetch(SQL["dead_letters.open_counts"])]
+    sample.dead_letters = [dict(row) for row in await tx.fetch(SQL["overview.letters"], LETTERS_COUNTED_MAX)]
     sample.orders_per_minute = {row["state"]: row["orders"] for row in await tx.fetch(SQL["top.orders"])}
 
 

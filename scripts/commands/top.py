@@ -42,7 +42,7 @@ def top(
 
     Queues come from OMS_MANAGEMENT_URL, else from OMS_AMQP_URL, which does not know how fast messages come and go. The
     rest comes from OMS_DATABASE_URL. A server that does not answer is named, and the other is shown. The screen fits
-    the terminal, and follows it. With `-o json` each reading is one line of JSON.
+    the terminal, and follows it. Counts of rows end at 100,000. With `-o json` each reading is one line of JSON.
 
     No message of a queue says when it came. So the age of its oldest one is about what its messages and their rate make
     of it (~), or, if nothing is handled, at least the time since when oms top has seen it fill (>).
