@@ -94,7 +94,7 @@ GROUP BY fingerprint, queue, type, reason, error_type, worker_version;
 -- $1 ids and $2 numbers of orders, $3 user ids. The orders that they lead to, with their conversations. Locks: none.
 SELECT id, conversation_id FROM orders WHERE id = ANY ($1::bigint[])
 UNION
-SELECT id, conversation_id FROM orders WHERE order_no = ANY ($2::text[])
+SELECT id, conversation_id FROM orders WHERE id = ANY (ARRAY(SELECT n.order_id FROM order_numbers n WHERE n.order_no = ANY ($2::text[])))
 UNION
 SELECT id, conversation_id FROM orders WHERE user_id = ANY ($3::text[]);
 

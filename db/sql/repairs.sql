@@ -8,10 +8,12 @@ SELECT id FROM orders WHERE id = ANY ($1::bigint[]) ORDER BY root_id, id FOR UPD
 WITH parcels AS (
     SELECT i.order_id, bool_or(s.state NOT IN ('booked', 'cancelled') AND NOT i.withdrawn) AS any_left, max(f.recorded_at) AS at
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id LEFT JOIN shipment_facts f ON f.shipment_id = s.id
-    WHERE s.case_id IS NULL
+    WHERE s.case_id IS NULL AND ($1::bigint[] IS NULL OR i.order_id = ANY ($1))
     GROUP BY i.order_id
 ), inspected AS (
-    SELECT c.order_id, max(p.at) AS at FROM after_sales c JOIN after_sale_steps p ON p.case_id = c.id GROUP BY c.order_id
+    SELECT c.order_id, max(p.at) AS at FROM after_sales c JOIN after_sale_steps p ON p.case_id = c.id
+    WHERE $1::bigint[] IS NULL OR c.order_id = ANY ($1)
+    GROUP BY c.order_id
 ), orders_with_stock AS (
     SELECT o.id, o.order_no, o.state, o.paid_at IS NOT NULL AS paid, coalesce(o.policy ->> 'deduct_on', 'pay') AS deduct_on,
         coalesce(p.any_left, false) OR EXISTS (

@@ -230,6 +230,15 @@ def whole_reads(url: str, rows_min: int | None = None) -> dict[str, set[str]]:
     return found
 
 
+def scanned(url: str, name: str, arguments: str) -> set[str]:
+    """The tables that a statement scans with these arguments, in a session of a command. Empty months do not count."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"PREPARE one AS {SQL[name]}".encode())
+        rows = connection.execute(f"EXPLAIN EXECUTE one ({arguments})".encode()).fetchall()
+    found = re.findall(r"Seq Scan on (\w+)", "\n".join(row[0] for row in rows))
+    return {table for table in found if not re.search(r"_\d{4}_\d{2}$", table)}
+
+
 def _find_by_indexes(connection: psycopg.Connection[Any]) -> None:
     for name, value in LOOKUPS_ONLY.items():
         connection.execute("SELECT set_config(%s, %s, false)", [name, value])

@@ -138,11 +138,17 @@ def test_the_life_of_an_order_reads_no_table_whole_that_autovacuum_found_empty(d
     assert plans.not_allowed(life, {**plans.ALLOWED, **plans.ALLOWED_WHEN_EMPTIED}) == {}
 
 
+OF_ONE_ORDER = {"dead_letter_lists.orders": "'{1}', '{n1}', '{}'", "repairs.stock": "'{1}', 60"}
+"""Statements that a person runs for one order, or for all, and their arguments for one."""
+
+
 def test_no_statement_reads_a_whole_index_of_a_grown_table(database_url: str) -> None:
     plans.pretend_rows(database_url, 1_000_000)
     found = plans.whole_reads(database_url)
     assert plans.not_allowed(found, plans.ALLOWED) == {}
     assert {name: set(reasons) for name, reasons in plans.ALLOWED.items()} == plans.not_allowed(found, {})
+    for name, arguments in OF_ONE_ORDER.items():
+        assert plans.scanned(database_url, name, arguments) <= {"stock_holders"}, name  # whether it has any row
 
 
 @pytest.mark.parametrize(
