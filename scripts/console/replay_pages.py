@@ -101,8 +101,12 @@ def _count(name: str, text: str, least: int, most: int) -> int:
 
 async def list_(request: web.Request) -> web.Response:
     """List replays, the newest first."""
+    finished = request.app[STATE].finished_replays
     async with connected() as tx:
-        rows = [await line_of(tx, one) for one in await replay_runs.newest(tx, REPLAYS_SHOWN)]
+        rows = [
+            finished.get(one["id"]) or await line_of(tx, one) for one in await replay_runs.newest(tx, REPLAYS_SHOWN)
+        ]
+    finished |= {row["id"]: row for row in rows if row["state"] == runs.FINISHED}
     return page(request, "replays.html", rows=rows)
 
 

@@ -1,6 +1,8 @@
 """What the handlers of one console share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment
@@ -18,6 +20,8 @@ class ConsoleState:
     senders: ReplaySenders
     overview: OverviewWatch
     templates: Environment
+    finished_replays: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """The lines of the list of replays that change no more, so that each refresh counts only the letters of others."""
 
 
 STATE = web.AppKey("state", ConsoleState)

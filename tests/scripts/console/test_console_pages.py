@@ -9,6 +9,8 @@ from messages.dead_letters import DeadLetterDecided
 from scripts.console import order_pages
 from scripts.console.guard import FORM_TOKEN, HEADERS
 from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
+from workers.domain.replay_rules import ReplayPlan
+from workers.store import replay_runs
 
 PERSONAL = ("13812345678", "Wang Fang", "Nanjing Road")
 WHY = {"reason": "the buyer calls", "actor": "bo"}
@@ -228,13 +230,26 @@ async def test_a_replay_is_the_plan_that_was_shown_and_recorded_as_that_of_the_c
     await scene.pool.execute("UPDATE dead_letters SET repeats = repeats + 1 WHERE fingerprint = 'g1'")
     async with console() as reader:  # what it finds out, it does not note
         assert re.search("died again [12]", (await reader.get(place))[1])  # two if it was sent on before the cancel
-        assert not await scene.pool.fetchval("SELECT count(*) FROM replay_run_letters WHERE outcome IS NOT NULL")
-        assert 'data-live="1"' in (await reader.get(place))[1]
-        await scene.pool.execute(
-            "INSERT INTO replay_run_letters (run_id, place, dead_letter_id, queue, planned_state, repeats, message_id,"
-            " outcome) SELECT run_id, n, dead_letter_id, queue, planned_state, repeats, message_id, 'left_out'"
-            " FROM replay_run_letters, generate_series(10, 4010) n WHERE place = 0"
-        )
-        assert 'data-live="3"' in (await reader.get(place))[1], "what costs more is refreshed less often"
+    assert not await scene.pool.fetchval("SELECT count(*) FROM replay_run_letters WHERE outcome IS NOT NULL")
     announced = await scene.pool.fetchval("SELECT count(*) FROM outbox WHERE type = $1", DeadLetterDecided.TYPE)
     assert announced >= 4  # to start, pause, resume and cancel it; and to reveal a letter, in the test before
+
+
+async def test_the_letters_of_a_large_replay_are_counted_seldom_and_once_it_is_finished_no_more(
+    scene: ConsoleScene,
+) -> None:
+    async with scene.pool.acquire() as tx:
+        plan = ReplayPlan(60, 0, 60, 95, 1, one_try=False)
+        run_id = await replay_runs.create(tx, plan, selection="--all", reason="large", note="bo")
+        await tx.execute(
+            "INSERT INTO replay_run_letters (run_id, place, dead_letter_id, queue, planned_state, repeats, message_id,"
+            " outcome) SELECT $1, n, $2, 'stock', 'open', 0, 'm', 'left_out' FROM generate_series(1, 4004) n",
+            run_id,
+            scene.letters["m0"],
+        )
+        async with console() as reader:
+            assert 'data-live="3"' in (await reader.get(f"/replays/{run_id}"))[1]
+            await tx.execute("UPDATE replay_runs SET state = 'finished' WHERE id = $1", run_id)
+            assert "4,004" in (await reader.get("/replays"))[1]
+            await tx.execute("DELETE FROM replay_run_letters WHERE run_id = $1", run_id)
+            assert "4,004" in (await reader.get("/replays"))[1]
