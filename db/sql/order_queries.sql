@@ -84,7 +84,7 @@ FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::timestamptz[]
     WITH ORDINALITY AS q (sku_id, user_id, with_deleted, states, since, before, last_id, size, place)
 CROSS JOIN LATERAL (
     SELECT DISTINCT i.order_id AS id
-    FROM order_items i JOIN orders r ON r.id = i.order_id
+    FROM order_items i CROSS JOIN LATERAL (SELECT * FROM orders n WHERE n.id = i.order_id OFFSET 0) AS r
     WHERE i.sku_id = q.sku_id AND i.order_id < q.last_id AND (q.user_id = '' OR r.user_id = q.user_id)
         AND (q.with_deleted OR NOT r.deleted) AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
         AND r.created_at >= q.since AND r.created_at < q.before

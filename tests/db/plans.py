@@ -225,7 +225,7 @@ def whole_reads(url: str, rows_min: int | None = None) -> dict[str, set[str]]:
                     continue  # a month without orders, of which autoanalyze knows
                 scan = wholes.get(part, part)
                 table = tables.get(scan, scan)
-                if table not in SMALL and (rows_min is None or rows[table] >= rows_min):
+                if table not in SMALL and (rows_min is None or rows.get(table, 0) >= rows_min):
                     found.setdefault(name, set()).add(scan)
     return found
 
