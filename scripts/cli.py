@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # a reader such as `head` has closed the pipe: do not complain about the rest
         return Code.OK
     except typer.TyperException as error:
-        print(_usage_problem(error), file=sys.stderr)
+        print(_usage_problem(error, sys.argv[1:] if arguments is None else arguments), file=sys.stderr)
         return Code.FAILED
     except Exception as error:
         from scripts.commands.explanations import explain  # noqa: PLC0415 (it loads the clients of both servers)
@@ -125,13 +126,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return problem.code
 
 
-def _usage_problem(error: typer.TyperException) -> str:
+def _usage_problem(error: typer.TyperException, arguments: Sequence[str]) -> str:
     """Say what is wrong with the words that were typed, and what the group has where a command was mistyped."""
     message, context = error.format_message(), getattr(error, "ctx", None)
     if message.startswith("Usage"):
         return message
-    if context is None:
-        return f"oms: {message}\n  next: oms --help"
+    if context is None:  # the parser does not say which command it reads
+        command = " ".join(["oms", *takewhile(lambda word: not word.startswith("-"), arguments)])
+        return f"oms: {message}\n  next: {command} --help"
     known = ", ".join(getattr(context.command, "commands", ())) if "No such command" in message else ""
     why = f"\n  why:  the commands are: {known}" if known else ""
     return f"oms: {message}{why}\n  next: {context.command_path} --help"

@@ -14,7 +14,7 @@ from db.settings import DatabaseSettings
 from db.statements import SQL
 from scripts.commands.connections import connected, database_url
 from scripts.commands.explanations import database_unusable
-from scripts.commands.health_checks import HealthCheck, Observation, lasting, named, none_of, unseen, well, wrong
+from scripts.commands.health_checks import HealthCheck, Observation, lasting, named, unseen, well, wrong
 from scripts.commands.output import counted
 from workers.watch_settings import WatchSettings
 
@@ -183,7 +183,10 @@ def _pauses(read: DatabaseReadings) -> Observation:
     paused = [
         f"{one['queue']} for {lasting(one['lasted_seconds'])} by {one['actor']}: {one['reason']}" for one in read.pauses
     ]
-    return none_of(paused, "paused by a person", "no queue is paused by a person")
+    if not paused:
+        return well("no queue is paused by a person")
+    hint = f"oms consumers resume {read.pauses[0]['queue']} --reason '...', once its reason is gone"
+    return wrong(f"paused by a person: {named(paused)}", hint)
 
 
 def _letters(read: DatabaseReadings) -> Observation:
@@ -228,7 +231,7 @@ DATABASE_CHECKS: tuple[HealthCheck[DatabaseReadings], ...] = (
     ),
     HealthCheck(
         "pauses", _pauses, "no worker takes the messages of such a queue",
-        "oms consumers resume QUEUE --reason '...', once its reason is gone", TABLES,
+        "oms consumers list --paused", TABLES,
     ),
     HealthCheck(
         "dead letters", _letters, "nobody has decided about a message that failed, and its order may wait for it",

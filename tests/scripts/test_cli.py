@@ -77,6 +77,7 @@ def test_every_command_can_write_json(oms: Oms, words: Sequence[str]) -> None:
         (["topology", "show", "--colour"], "No such option"),
         (["worker", "--queues", "stock,nope"], "no handler serves nope"),
         (["dead-letters", "list", "--state", "lost"], "there is no state lost"),
+        (["dead-letters", "list", "--group"], "next: oms dead-letters list --help"),
         (["dead-letters", "discard", "1", "--reason", " "], "a reason is needed"),
         (["dead-letters", "replay", "1", "--to", "nope", "--reason", "x"], "no queue nope"),
         (["dead-letters", "replay", "1", "--reason", " "], "a reason is needed"),

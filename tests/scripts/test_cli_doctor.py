@@ -137,6 +137,7 @@ def test_a_deployment_that_is_well_has_no_finding_and_each_fault_that_comes_is_f
     shown = oms("doctor", "--section", "database").err
     assert "oms: database, relays: no relay is alive\n  why:  without one no event" in shown
     assert "\n  next: oms relay\n" in shown
+    assert "\n  next: oms consumers resume carts --reason" in shown
 
 
 def test_a_server_that_does_not_answer_is_a_finding_and_the_other_is_looked_at(

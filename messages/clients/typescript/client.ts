@@ -12,7 +12,9 @@ type Outcome = { type: string; body: Record<string, unknown> };
 export class Refused extends Error {
   readonly code: string;
   constructor(readonly answer: Outcome) {
-    super(`${String(answer.body["code"])}: ${String(answer.body["message"])}`);
+    const details = answer.body["details"] as { path?: unknown } | undefined;
+    const path = answer.body["path"] ?? details?.path; // of a body that could not be read
+    super(`${String(answer.body["code"])}: ${path ? `${String(path)}: ` : ""}${String(answer.body["message"])}`);
     this.code = String(answer.body["code"]);
   }
 }

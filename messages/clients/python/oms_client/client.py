@@ -37,9 +37,10 @@ class RefusedError(Exception):
     """oms refuses a command or a question. Decide by the code; the message is for people."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(f"{answer.body['code']}: {answer.body.get('message', '')}")
         self.answer, self.code = answer, str(answer.body["code"])
         self.details: dict[str, Any] = answer.body.get("details", {})
+        path = answer.body.get("path") or self.details.get("path")  # of a body that could not be read
+        super().__init__(f"{self.code}: {f'{path}: ' if path else ''}{answer.body.get('message', '')}")
 
 
 class NoAnswerError(Exception):
