@@ -75,9 +75,9 @@ large: an index that is read whole, as hash and merge joins do, would be slow th
 is made once: PostgreSQL would plan each batch of one message anew, which takes longer than to execute it.
 
 A plain join may still read an index whole, in the order that a merge join wants, if it is planned while the table is
-empty. So statements of an order's life look rows up in one of two ways, which can use an index as a lookup only:
-CROSS JOIN LATERAL (SELECT ... OFFSET 0), and, in an UPDATE or DELETE, `t.key = ANY (ARRAY[n.key])`. Both keep the
-meaning of a join. What is not to be looked up by goes into `(t.state = n.state) IS TRUE`, which no index answers.
+empty. So statements of an order's life look rows up in one of two ways, which no merge join can use: CROSS JOIN LATERAL
+(SELECT ... OFFSET 0), and, in an UPDATE or DELETE, `t.key = ANY (ARRAY[n.key])`. Both keep the meaning of a join. An
+index may still answer another condition than the second: that goes into a LATERAL, or `(t.state = n.state) IS TRUE`.
 """
 
 

@@ -26,7 +26,8 @@ class NumberOf:
 
 ID_MAX = 2**63 - 1
 FAMILY_SPREAD = 86_400_000 << 22
-"""The ids of a split order and its children are less than this apart: a day, though one transaction makes them all."""
+"""The id of a child is less than this, a day, from that of the split order: the database refuses others. Two children
+are nearer still, because one transaction makes all ids of a family."""
 
 
 def bounds(ids: Collection[int], spread: int = 0) -> tuple[int, int]:
