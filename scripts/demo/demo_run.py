@@ -170,9 +170,9 @@ class DemoRun:
             self.stuck = (why, *self._stuck())
 
     def _remaining(self) -> str:
-        """Return how long the end should still take, while it is not overdue."""
+        """Return how long the end should take at most, while it is not overdue."""
         left = ENDING_SECONDS + self.environment.window_seconds - (time.monotonic() - self._drained_at)
-        return f"about {left:.0f} s to the end; " if left > 0 else ""
+        return f"at most about {left:.0f} s to the end; " if left > 0 else ""
 
     def _drains(self) -> bool:
         return self.draining.is_set() or (self.options.exit and self._placed_all())
@@ -238,8 +238,8 @@ class DemoRun:
 def ending(window_seconds: int) -> str:
     """Return what a person who typed Ctrl-C must know: how long the end takes, why, and how to have it sooner."""
     return (
-        f"Ctrl-C: no more orders. The end takes about {window_seconds + ENDING_SECONDS} s: whoever has not paid has "
-        f"{window_seconds} s to do so, and parcels and refunds under way arrive. Then all is checked. Ctrl-C again "
+        f"Ctrl-C: no more orders. The end takes at most about {window_seconds + ENDING_SECONDS} s: an order may be "
+        f"paid for {window_seconds} s, and parcels and refunds under way arrive. Then all is checked. Ctrl-C again "
         "ends at once."
     )
 
