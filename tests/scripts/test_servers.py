@@ -14,7 +14,7 @@ import pika.exceptions
 import psycopg
 import pytest
 
-from scripts.servers import folder
+from scripts.servers import folder, ports
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import Given, NotSupportedError, ServersUnavailableError, wait_until
 from scripts.servers.ports import free_ports, listening
@@ -226,3 +226,17 @@ def test_a_broker_that_does_not_answer_is_named_without_its_password(
     monkeypatch.setattr(aio_pika, "connect", ended)  # as tests/outbox/test_amqp.py shows of a proxy that accepts for it
     with pytest.raises(ServersUnavailableError, match="RabbitMQ at OMS_TEST_AMQP_URL does not answer"):
         find_servers(Use.TESTS, given)
+
+
+TAKES_A_PORT = "from scripts.servers import ports; print(ports.free_ports(1)[0], flush=True); input()"
+
+
+def test_a_port_that_another_process_was_given_is_given_to_nobody_else() -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", TAKES_A_PORT], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    taken = int(other.stdout.readline())
+    assert not ports._reserve(taken)
+    other.communicate("\n")
+    assert ports._reserve(taken)
