@@ -55,7 +55,7 @@ def rate_row(name: str, about: str, result: Result) -> dict[str, Any]:
 
 def write(path: Path, results: Mapping[str, Any]) -> None:
     """Write results as JSON, in lines that a diff shows well."""
-    path.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2) + b"\n")
+    path.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2, default=float) + b"\n")
 
 
 def read(paths: Iterable[Path]) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The benchmarks of growth on the command line: `growth` and `memory`."""
 
 import asyncio
-import base64
-import secrets
 import statistics
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +12,7 @@ from rich.table import Table
 
 from db import cipher, migrate
 from scripts.servers.find import Servers, private_servers
-from tests.bench import figures, growth, growth_data, growth_history, load, memory
+from tests.bench import figures, growth, growth_data, growth_history, load, memory, stage
 from tests.bench.contenders import contenders
 from tests.bench.growth import EMPTY, GROWN, Backlog, Compared
 from tests.db import plans
@@ -52,7 +50,7 @@ def growth_(  # noqa: PLR0917 (Typer passes them by name)
       python -m tests.bench growth --data /tmp/years --fill-only
       python -m tests.bench growth --data /tmp/years -o growth.json
     """
-    cipher.configure(f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}")
+    cipher.configure(stage.KEY)
     needed = growth_history.ORIGINALS + 2 * rounds * (run_orders + growth.latency_orders(rate)) + run_orders
     bodies = growth.Bodies(load.baskets(needed))
     wanted = growth_data.Wanted(bodies.take(growth_history.ORIGINALS), orders, inbox, audit)

@@ -30,6 +30,8 @@ from tests.bench import load
 PAYMENT_WINDOW_SECONDS = 1800
 QUEUE = "client.bench"
 """A subscriber's durable quorum queue: the broker pays the full cost of keeping each event."""
+KEY = f"bench:{base64.b64encode(bytes(32)).decode()}"
+"""One for all runs, because a history that is kept has data of users under it."""
 POLL_SECONDS = 0.1
 STALL_SECONDS = float(os.environ.get("OMS_BENCH_STALL_SECONDS", "60"))
 
@@ -166,9 +168,8 @@ async def open_stage(servers: Servers, given: load.Load, grown_url: str | None =
         tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,
         _database(servers, name, grown_url) as database_url,
     ):
-        key = f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}"
         since = datetime.now(UTC)
-        stage = Stage(servers.broker.new_vhost(name, names.prefix), names, database_url, Path(folder), key, since)
+        stage = Stage(servers.broker.new_vhost(name, names.prefix), names, database_url, Path(folder), KEY, since)
         try:
             await declare.declare(stage.urls["topology"], names, tiers_seconds(PAYMENT_WINDOW_SECONDS))
             await _subscribe(stage)
