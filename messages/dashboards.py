@@ -1,4 +1,4 @@
-"""The question about the figures of one day, and its answer."""
+"""The query about the figures of one day, and its answer."""
 
 from typing import Annotated, ClassVar
 

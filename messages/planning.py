@@ -1,4 +1,4 @@
-"""Questions about what to order and at what price to sell, from the sales of the shop, and their answers.
+"""Queries about what to order and at what price to sell, from the sales of the shop, and their answers.
 
 Units that are not whole are decimal texts with four digits after the point, rounded half away from zero.
 """
@@ -19,7 +19,7 @@ PlannedUnits = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+\.[0-9]{4}$")
 
 
 class PlanQuery(Query):
-    """A question about sales: those of orders that were paid and not cancelled, in whole periods before this one."""
+    """A query about sales: those of orders that were paid and not cancelled, in whole periods before this one."""
 
     SENDERS: ClassVar[frozenset[Role]] = frozenset({Role.OPERATOR, Role.CATALOGUE})
     actor: Actor

@@ -18,7 +18,7 @@ def delay_tier(delayed: str, seconds: int) -> dict[str, Any]:
     return _quorum(delayed, None) | {"x-message-ttl": seconds * 1000}
 
 
-def questions() -> dict[str, Any]:
+def queries() -> dict[str, Any]:
     """A queue of queries, which are useless once their sender has given up."""
     return {"x-queue-type": "quorum", "x-message-ttl": QUESTION_TTL_SECONDS * 1000}
 

@@ -1,4 +1,4 @@
-"""The question about everything that waits too long, and its answer. Operators alone ask."""
+"""The query about everything that waits too long, and its answer. Operators alone ask."""
 
 from typing import Annotated, ClassVar
 

@@ -39,7 +39,7 @@ from messages import (
 )
 from messages.base import Message, MessageKind
 from messages.event_history import EVENT_HISTORY, EventHistory
-from messages.questions import QUESTIONS
+from messages.query_queues import QUERY_QUEUES
 
 RETRY_TIERS_SECONDS = (1, 5, 30, 120, 600, 1800)
 
@@ -152,7 +152,7 @@ QUEUES: dict[str, tuple[type[Message], ...]] = {
 }
 """Work queue, without the prefix -> the messages it takes. Each queue has one handler file."""
 
-TAKEN = QUEUES | QUESTIONS
+TAKEN = QUEUES | QUERY_QUEUES
 """The queues that every shop has."""
 
 TO_CARRIERS: tuple[type[Message], ...] = (carriers.CarrierBook, carriers.CarrierTrack, carriers.CarrierCancel)
@@ -340,8 +340,8 @@ def topology(
         bindings += [Binding(names.delayed, queue, f"*.{queue}"), Binding(names.dlx, dlq, queue)]
         if delay_plugin:
             bindings.append(Binding(names.delay_plugin, queue, f"*.{queue}"))
-    for name in QUESTIONS:
-        queues.append(Queue(names.queue(name), queue_rules.questions()))
+    for name in QUERY_QUEUES:
+        queues.append(Queue(names.queue(name), queue_rules.queries()))
         bindings.append(Binding(names.queries, names.queue(name), "#"))  # an unknown query gets an answer too
     queues += [Queue(names.queue(warehouse_queue(warehouse)), queue_rules.instructions()) for warehouse in warehouses]
     if history is not None:

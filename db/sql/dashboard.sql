@@ -1,7 +1,7 @@
 -- Reads the figures of days. No statement here locks anything. workers/domain/dashboard.py says what they mean.
 
 -- name: dashboard.steps
--- $1 numbers of questions, $2 times from which and $3 before which they look, $4 their currencies ('' is any). What happened to the orders
+-- $1 numbers of queries, $2 times from which and $3 before which they look, $4 their currencies ('' is any). What happened to the orders
 -- in each currency; a currency without a step is missing. The index operate_logs_day has the steps that count. The end of an
 -- imported order is none of them.
 SELECT q.place, s.currency, s.created, s.paid, s.cancelled, s.unpaid, s.fulfilled, s.unfulfilled, s.timed_out, s.amount

@@ -1,7 +1,7 @@
 -- Reads what was sold, for plans. No statement here locks anything.
 
 -- name: sales.by_period
--- $1 numbers of questions, $2 their SKUs, $3 order ids from which and $4 before which they look, $5 their periods (day, week, month), $6 their
+-- $1 numbers of queries, $2 their SKUs, $3 order ids from which and $4 before which they look, $5 their periods (day, week, month), $6 their
 -- warehouses and $7 their currencies ('' is any), $8 how many lines of each are read at most, $9 the time zone of the days. The lines of one more
 -- than $8 tell that there are more. Each period in which lines were sold, with the number of lines that were read, units that are not cancelled,
 -- and what all units cost after promotions. Lines of orders that were not paid, were cancelled or replace other goods count as read alone.

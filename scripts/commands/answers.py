@@ -1,6 +1,6 @@
-"""What ends each command and each question: the events or the reply that answer it, and the codes that may refuse it.
+"""What ends each command and each query: the events or the reply that answer it, and the codes that may refuse it.
 
-Every command may also be refused with one of ANY_COMMAND, every question with one of ANY_QUESTION.
+Every command may also be refused with one of ANY_COMMAND, every query with one of ANY_QUERY.
 """
 
 from scripts.commands.answer_rows import Answers
@@ -13,12 +13,12 @@ ANY_COMMAND = (
     "MESSAGE_INVALID",
     "MESSAGE_EXPIRED",
 )
-ANY_QUESTION = ("AUTH_REQUIRED", "AUTH_FORBIDDEN", "QUERY_INVALID", "SYSTEM_ERROR")
+ANY_QUERY = ("AUTH_REQUIRED", "AUTH_FORBIDDEN", "QUERY_INVALID", "SYSTEM_ERROR")
 
 ABOUT_ONE_ORDER = ("ORDER_ARCHIVED", "ORDER_NOT_FOUND", "ORDER_VERSION_BEHIND")
-"""What may refuse a question about one order."""
+"""What may refuse a query about one order."""
 
-QUESTIONS: dict[str, Answers] = {
+QUERIES: dict[str, Answers] = {
     "archived_order.get.v1": Answers(("archived_order.shown.v1",), ("ORDER_NOT_FOUND",)),
     "archived_order.list.v1": Answers(("archived_order.listed.v1",), ("ORDER_PARAM_INVALID",)),
     "after_sale.get.v1": Answers(
@@ -80,6 +80,6 @@ QUESTIONS: dict[str, Answers] = {
     "stock.get.v1": Answers(("stock.shown.v1",), ("INVENTORY_ELSEWHERE",)),
     "subject.export.v1": Answers(("subject.exported.v1",), ("SUBJECT_CURSOR_INVALID",)),
 }
-"""Type of a question -> what answers it."""
+"""Type of a query -> what answers it."""
 
-ANSWERS = COMMANDS | QUESTIONS
+ANSWERS = COMMANDS | QUERIES

@@ -23,7 +23,7 @@ from scripts.commands.connections import connected, person, run
 from scripts.commands.output import Format, Output, write_json
 from scripts.commands.pages import write_page
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.questions import answered, operator
+from scripts.commands.queries import answered, operator
 from scripts.screens import layout
 from scripts.screens.case_screen import case_screen, cases_screen
 from workers.services.case_answers import answer_about_cases

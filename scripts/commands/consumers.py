@@ -31,7 +31,7 @@ FOLLOWS = {
     "stock-results": "new orders stay placing; each is rejected after OMS_SAGA_DEADLINE_SECONDS",
     "payment-results": "paid orders stay unpaid; payment timers wait for this queue, so none is cancelled for it",
     "timeouts": "no order is cancelled, completed or polled in time",
-    "queries": "questions get no answer; each expires after 30 s",
+    "queries": "queries get no answer; each expires after 30 s",
 }
 """Queue -> what follows while it is paused. Of the others the messages wait, and are handled late."""
 

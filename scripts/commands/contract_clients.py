@@ -103,12 +103,12 @@ def _typescript(types: Mapping[str, Schema], messages: Document) -> str:
             lines += [f"/** {_summary(schema)} */", f"export interface {name} {{"]
             lines += [f"  {field}{'' if always else '?'}: {type_};" for field, type_, always in made.fields(schema)]
             lines += ["}", ""]
-    for kind, name in (("command", "Commands"), ("fact", "Facts"), ("query", "Questions"), ("event", "Events")):
+    for kind, name in (("command", "Commands"), ("fact", "Facts"), ("query", "Queries"), ("event", "Events")):
         lines.append(f"/** Type of a message -> its body. */\nexport interface {name} {{")
         found = [type_ for type_ in types if messages[type_]["x-kind"] == kind]
         lines += [f'  "{type_.rsplit(".", 1)[0]}": {class_name(type_)};' for type_ in found]
         lines += ["}", ""]
-    lines.append("/** Type of a command or question -> what ends it, with its body. Refusals are thrown. */")
+    lines.append("/** Type of a command or query -> what ends it, with its body. Refusals are thrown. */")
     lines.append("export interface Answers {")
     for type_ in types:
         if "x-answers" in messages[type_]:

@@ -220,11 +220,11 @@ def _message(model: type[Message]) -> dict[str, Any]:
 
 
 def _answers(model: type[Message]) -> dict[str, Any]:
-    """What ends a command or a question, the codes that may refuse it, and the fields by which a repeat is known."""
+    """What ends a command or a query, the codes that may refuse it, and the fields by which a repeat is known."""
     found: dict[str, Any] = {}
     if model.KIND in (MessageKind.COMMAND, MessageKind.QUERY):
         if (answers := ANSWERS.get(model.TYPE)) is None:
-            hint = "add it to scripts/commands/command_answers.py, or a question to answers.py beside it"
+            hint = "add it to scripts/commands/command_answers.py, or a query to answers.py beside it"
             raise CommandError(Code.FAILED, f"nothing says what ends {model.TYPE}", hint=hint)
         found = {"x-answers": list(answers.types), "x-codes": list(answers.codes)}
     if issubclass(model, Command):

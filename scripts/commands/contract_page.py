@@ -20,9 +20,9 @@ TEMPLATE = "contract_page.html.j2"
 GROUPS: dict[MessageKind, tuple[str, str]] = {
     MessageKind.COMMAND: ("Commands", "You ask for something. Each has exactly one outcome, which also comes to you."),
     MessageKind.FACT: ("Facts", "You report what happened outside. There is no outcome; a repeat changes nothing."),
-    MessageKind.QUERY: ("Questions", "You ask, and one reply comes to you alone. Nothing is changed."),
+    MessageKind.QUERY: ("Queries", "You ask, and one reply comes to you alone. Nothing is changed."),
     MessageKind.EVENT: ("Events", "What happened here, for every subscriber, at least once, in order for each order."),
-    MessageKind.REPLY: ("Replies", "Answers to questions, at the queue that the question names."),
+    MessageKind.REPLY: ("Replies", "Answers to queries, at the queue that the query names."),
     MessageKind.INSTRUCTION: ("Instructions", "What one warehouse shall do, in a queue that it alone reads."),
 }
 """Kind -> its heading and what it is."""

@@ -17,7 +17,7 @@ from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, write_json
 from scripts.commands.pages import write_page
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.questions import answered, operator
+from scripts.commands.queries import answered, operator
 from scripts.screens import layout
 from scripts.screens.dispute_screen import dispute_screen, disputes_screen
 from workers.services.dispute_answers import answer_about_disputes, answer_dispute_lists

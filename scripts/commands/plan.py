@@ -24,7 +24,7 @@ from scripts.commands import command_app
 from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, counted, say, write_json
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.questions import answered, operator
+from scripts.commands.queries import answered, operator
 from scripts.screens import layout
 from scripts.screens.demand_chart import demand_chart
 from scripts.screens.plan_screens import forecast_screen, price_screen, reorder_screen
@@ -183,13 +183,13 @@ def _about(period: str, periods: int, warehouse: str | None) -> dict[str, Any]:
 
 
 def _body(model: type[P], fields: Mapping[str, Any]) -> P:
-    """Build the question. Raises CommandError if a value has not the form that the wire wants."""
+    """Build the query. Raises CommandError if a value has not the form that the wire wants."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         hint = "numbers are such as 0.25, a currency is three capital letters"
-        raise CommandError(Code.FAILED, "the question is not valid", why=faults, hint=hint) from None
+        raise CommandError(Code.FAILED, "the query is not valid", why=faults, hint=hint) from None
 
 
 def _ask(

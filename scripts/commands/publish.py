@@ -49,7 +49,7 @@ def publish(
 
     The check is that of its schema: it names every fault by its JSON path, with what is allowed there. The outcome of a
     command comes later: with --wait here, else as an event and to --reply-to. A refusal has a code, which is shown with
-    its meaning; then the exit code is 6, and 5 if nothing comes back in time. A question can be sent with --wait only.
+    its meaning; then the exit code is 6, and 5 if nothing comes back in time. A query can be sent with --wait only.
     Each message names the roles that may send it. The command connects as the user of OMS_<ROLE>_AMQP_URL of such a
     role, such as OMS_OPERATOR_AMQP_URL; without one, as the user of OMS_AMQP_URL.
 
@@ -57,7 +57,7 @@ def publish(
     Examples:
       oms publish order.create order.json --dry-run
       oms publish order.create order.json --wait
-      oms publish order.get question.json --wait -o json | jq .body
+      oms publish order.get query.json --wait -o json | jq .body
       oms publish stock.receive - < delivery.json
       OMS_OPERATOR_AMQP_URL=amqp://oms-operator:secret@broker/ oms publish refund.request refund.json
       oms publish order.cancel cancel.json --reply-to client.storefront.me

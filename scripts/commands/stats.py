@@ -17,7 +17,7 @@ from scripts.commands.connections import connected, run
 from scripts.commands.output import Format, Output, write_json
 from scripts.commands.plan import PlanSettings
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.questions import answered, operator
+from scripts.commands.queries import answered, operator
 from scripts.screens import layout
 from scripts.screens.day_screen import day_screen
 from workers.services.dashboard_answers import answer_dashboards

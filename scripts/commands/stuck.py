@@ -13,7 +13,7 @@ from scripts.commands.output import Format, Output, counted, say, write_json
 from scripts.commands.pages import rest
 from scripts.commands.plan import PlanSettings
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.questions import answered, operator
+from scripts.commands.queries import answered, operator
 from scripts.screens import layout
 from scripts.screens.stuck_screen import stuck_screen
 from workers import shop

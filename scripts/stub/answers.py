@@ -51,7 +51,7 @@ class StubOrders:
         return self.event(ANSWERS[body.TYPE].types[0], given | {"command": body.routing_key()}, cause=body.TYPE)
 
     def reply(self, body: Query) -> Reply:
-        """Return the answer to a question, about the order that it names if that is known."""
+        """Return the answer to a query, about the order that it names if that is known."""
         given = _json(body)
         known = self._orders.get(str(given.get("order") or given.get("order_id") or ""), {})
         if known:
@@ -67,7 +67,7 @@ class StubOrders:
     def refused(
         self, body: Message, code: str, item: Envelope[Any], details: Mapping[str, Any] | None = None
     ) -> Event | Reply:
-        """Return the refusal of a command or a question with a code, and with the details that oms gives with it."""
+        """Return the refusal of a command or a query with a code, and with the details that oms gives with it."""
         message = f"the stub refuses it: {CODES[code]}"
         if isinstance(body, Query):
             return QueryRejected(code=code, message=message)

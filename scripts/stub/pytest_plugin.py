@@ -76,7 +76,7 @@ class OmsStub:
         assert wrong == [], f"oms would not take: {wrong}"
 
     def refuse(self, type_: str, code: str, *, times: int | None = None, share: str = "1") -> None:
-        """Refuse commands or questions of a type from now on: the first `times`, or a share such as "0.25".
+        """Refuse commands or queries of a type from now on: the first `times`, or a share such as "0.25".
 
         It takes the place of an earlier rule for the type.
         """

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from messages.base import MessageKind
 from messages.registry import MODELS
-from scripts.commands.answers import ANSWERS, ANY_COMMAND, ANY_QUESTION
+from scripts.commands.answers import ANSWERS, ANY_COMMAND, ANY_QUERY
 from scripts.commands.problems import Code, CommandError
 
 ANNOUNCED = (MessageKind.EVENT, MessageKind.INSTRUCTION)
@@ -22,7 +22,7 @@ class _Table(BaseModel):
 
 
 class StubRefusal(_Table):
-    """Commands or questions of a type that are refused with a code: a share of them, or only the first `times`."""
+    """Commands or queries of a type that are refused with a code: a share of them, or only the first `times`."""
 
     type: str
     code: str
@@ -36,7 +36,7 @@ class StubRefusal(_Table):
 
     @model_validator(mode="after")
     def _can_refuse(self) -> "StubRefusal":
-        codes = {*ANSWERS[self.type].codes, *(ANY_COMMAND if is_command(self.type) else ANY_QUESTION)}
+        codes = {*ANSWERS[self.type].codes, *(ANY_COMMAND if is_command(self.type) else ANY_QUERY)}
         if self.code not in codes:
             raise ValueError(
                 f"oms never refuses {self.type} with {self.code}; the codes are {', '.join(sorted(codes))}"

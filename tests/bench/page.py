@@ -11,7 +11,7 @@ from tests.bench.figures import IDLE, Figures, keeps_up, shares
 from tests.bench.latency import RateLatency
 from tests.bench.life import STEPS
 from tests.bench.page_text import DOUBTS, HEAD, HOW, RUNNING
-from tests.bench.questions import QuestionRun, medians
+from tests.bench.queries import QueryRun, medians
 from tests.bench.usage import PARTS
 from tests.bench.whole_life import WHOLE
 
@@ -53,7 +53,7 @@ def render(results: Mapping[str, Any]) -> str:
         _rates(figures, earlier),
         _lives(figures, earlier),
         _cost(figures, earlier),
-        questions_section(results.get("questions")),
+        queries_section(results.get("queries")),
         _growth(results),
         HOW,
         _tuning(figures),
@@ -313,12 +313,12 @@ def _stages(figures: Figures, sizes: Sequence[int]) -> str:
     return least + _table(head, rows, right=True)
 
 
-def questions_section(found: Mapping[str, Any] | None) -> str:
-    """Questions alone and beside new orders, if they were measured."""
+def queries_section(found: Mapping[str, Any] | None) -> str:
+    """Queries alone and beside new orders, if they were measured."""
     if not found:
         return ""
     plan = found["plan"]
-    middle = medians([QuestionRun(**run) for run in found["runs"]])
+    middle = medians([QueryRun(**run) for run in found["runs"]])
     rate, rows = plan["writes_per_second"], []
     for kind in dict.fromkeys(kind for kind, _ in middle):
         alone, beside = middle[kind, False], middle[kind, True]
@@ -327,20 +327,20 @@ def questions_section(found: Mapping[str, Any] | None) -> str:
         orders = f"{beside.order_p50_ms:.1f} / {beside.order_p99_ms:.1f}"
         ratios = [_quotient(after, before) for before, after in zip(*both, strict=True)]
         rows.append([f"`{kind}`", *shown, *ratios, orders])
-    head = ["question", "questions/s", "p50 / p99, ms", f"beside {rate:.0f} orders/s", "p50 / p99, ms"]
+    head = ["query", "queries/s", "p50 / p99, ms", f"beside {rate:.0f} orders/s", "p50 / p99, ms"]
     text = (
-        f"## Questions beside new orders\n\nMeasured apart, on {found['date']} at commit {found['commit']}, when the"
-        f" load of the machine was {found['load_before']} before: {plan['clients']} clients put one question after the"
+        f"## Queries beside new orders\n\nMeasured apart, on {found['date']} at commit {found['commit']}, when the"
+        f" load of the machine was {found['load_before']} before: {plan['clients']} clients put one query after the"
         f" other to two workers, as buyers, through the broker, about any of a thousand orders and the newer ones, for"
         f" {plan['seconds']:.0f} s each; medians of {plan['rounds']} rounds. Beside it {rate:.0f} whole orders per"
         " second are created by the same workers, as they come due. Ratios are those beside new orders to those alone:"
-        " of questions/s more is better, of p50 and p99 less. The clients put as many questions as they get answers, so"
+        " of queries/s more is better, of p50 and p99 less. The clients put as many queries as they get answers, so"
         " workers are never idle, and the new orders wait for them, too. Answers come from memory where workers have"
         " them.\n\n"
     )
     if note := found.get("note"):
         text = f"{text.rstrip()} {note}\n\n"
-    return text + _table([*head, "ratio of questions/s", "of p50", "of p99", "new orders: p50 / p99, ms"], rows, True)
+    return text + _table([*head, "ratio of queries/s", "of p50", "of p99", "new orders: p50 / p99, ms"], rows, True)
 
 
 def _growth(results: Mapping[str, Any]) -> str:

@@ -49,8 +49,8 @@ RUNNING = """
     python -m tests.bench page --from tests/bench/results.json --remarks why.md
                                                         the same, with a text on what holds missed aims back
     python -m tests.bench rates -o rates.json           one part of it; also latency, cost, growth and memory
-    python -m tests.bench queries --writes-per-second 50 -o questions.json
-                                                        questions alone and beside new orders
+    python -m tests.bench queries --writes-per-second 50 -o queries.json
+                                                        queries alone and beside new orders
     python -m tests.bench --help
 
 The plots need matplotlib, which nothing else here does: `pip install --group bench` (pip 25.1 or newer). The other

@@ -19,11 +19,11 @@ from messages.envelope import Envelope
 from messages.order_queries import OrderGet, OrderHistory, OrderList, OrderTrack
 from messages.roles import Role
 from scripts.servers.find import private_servers
-from tests.bench import figures, page, questions
+from tests.bench import figures, page, queries
 from tests.bench.contenders import contenders
-from tests.bench.questions import QuestionRun
+from tests.bench.queries import QueryRun
 from tests.bench.sitting import about
-from workers.handlers import queries
+from workers.handlers.queries import answer
 from workers.runtime.batch import Batch
 from workers.runtime.transactions import transaction
 from workers.services import answer_cache
@@ -63,7 +63,7 @@ async def measure(pool: Pool, bodies: Sequence[Query], size: int) -> AnswerTimes
         ]
         began = time.perf_counter()
         async with transaction(pool, readonly=True) as tx:
-            await queries.answer(tx, Batch(items, datetime.now(UTC)))
+            await answer(tx, Batch(items, datetime.now(UTC)))
         times.append((time.perf_counter() - began) * 1000 / len(items))
     return AnswerTimes(statistics.median(times), statistics.quantiles(times, n=100)[-1] if len(times) > 1 else times[0])
 
@@ -93,19 +93,19 @@ def _median(times: Sequence[AnswerTimes]) -> AnswerTimes:
 
 
 def beside_writes(plan: dict[str, Any], output: Path | None) -> None:
-    """Measure questions alone and beside new orders, show the medians, and write all runs."""
+    """Measure queries alone and beside new orders, show the medians, and write all runs."""
     console = Console(width=130)
 
-    def show(run: QuestionRun) -> None:
+    def show(run: QueryRun) -> None:
         beside = f"beside {run.writes_per_second:.0f} orders/s" if run.writes_per_second else "alone"
         console.print(f"{run.kind} {beside}: {run.questions_per_second:.0f}/s, p99 {run.p99_ms:.0f} ms")
 
     measured_on = about()  # its load is that before the measurement
     with private_servers(durable=True) as servers:
-        measured = questions.measure(servers, contenders(2, 2)["deployed"], show=show, **plan)
+        measured = queries.measure(servers, contenders(2, 2)["deployed"], show=show, **plan)
         runs = uvloop.run(measured)
-    found = {"questions": measured_on | {"plan": plan, "runs": [asdict(run) for run in runs]}}
-    console.print(page.questions_section(found["questions"]), markup=False, highlight=False)
+    found = {"queries": measured_on | {"plan": plan, "runs": [asdict(run) for run in runs]}}
+    console.print(page.queries_section(found["queries"]), markup=False, highlight=False)
     if output is not None:
         figures.write(output, found)
 
@@ -122,9 +122,9 @@ def add(app: typer.Typer) -> None:
         writes_per_second: Annotated[
             float, typer.Option(min=0, help="Measure on servers of its own, alone and beside so many new orders.")
         ] = 0,
-        seconds: Annotated[float, typer.Option(min=1, help="How long each kind of question is measured.")] = 6,
+        seconds: Annotated[float, typer.Option(min=1, help="How long each kind of query is measured.")] = 6,
         rounds: Annotated[int, typer.Option(min=1, help="How often, in turn; the table shows medians.")] = 3,
-        clients: Annotated[int, typer.Option(min=1, help="Clients that put one question after the other.")] = 8,
+        clients: Annotated[int, typer.Option(min=1, help="Clients that put one query after the other.")] = 8,
         output: Annotated[Path | None, typer.Option("-o", help="Write all runs as JSON to this file.")] = None,
     ) -> None:
         """Measure answers about orders: in one process with and without memory, or through workers beside new orders.
@@ -132,7 +132,7 @@ def add(app: typer.Typer) -> None:
         \b
         Examples:
           python -m tests.bench queries --url postgresql://postgres@127.0.0.1:5432/oms
-          python -m tests.bench queries --writes-per-second 50 -o questions.json
+          python -m tests.bench queries --writes-per-second 50 -o queries.json
         """
         if bool(url) == bool(writes_per_second):
             raise typer.BadParameter("give one of the two: a database, or new orders per second", param_hint="--url")

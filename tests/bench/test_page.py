@@ -218,7 +218,7 @@ def test_each_second_round_goes_the_other_way_round() -> None:
 
 
 def runs_of(kind: str) -> list[Results]:
-    """Three runs alone and three beside new orders, which halve the questions and double their latency."""
+    """Three runs alone and three beside new orders, which halve the queries and double their latency."""
     alone = {"kind": kind, "writes_per_second": 0.0, "questions_per_second": 400.0, "p50_ms": 10.0, "p99_ms": 20.0}
     beside = {"writes_per_second": 50.0, "questions_per_second": 200.0, "p50_ms": 20.0, "p99_ms": 50.0}
     orders = {"orders": 300, "order_p50_ms": 15.0, "order_p99_ms": 30.0}
@@ -226,14 +226,14 @@ def runs_of(kind: str) -> list[Results]:
     return [*found, alone | {"p99_ms": 999.0}, alone | {"p99_ms": 1.0}]
 
 
-def test_questions_beside_new_orders_join_the_page_as_ratios(recorded: Results, tmp_path: Path) -> None:
+def test_queries_beside_new_orders_join_the_page_as_ratios(recorded: Results, tmp_path: Path) -> None:
     plan = {"writes_per_second": 50.0, "seconds": 6.0, "rounds": 3, "clients": 8}
     found = recorded["about"] | {"plan": plan, "runs": [*runs_of("order.get"), *runs_of("order.list")]}
-    for name, content in (("sitting", recorded), ("questions", {"questions": found})):
+    for name, content in (("sitting", recorded), ("queries", {"queries": found})):
         (tmp_path / name).write_bytes(orjson.dumps(content))
-    shown = section(figures.read(tmp_path / name for name in ("sitting", "questions")), "Questions beside new orders")
+    shown = section(figures.read(tmp_path / name for name in ("sitting", "queries")), "Queries beside new orders")
     row = "400 | 10.0 / 20.0 | 200 | 20.0 / 50.0 | 0.50 | 2.00 | 2.50 | 15.0 / 30.0 |"
     assert f"| `order.get` | {row}" in shown
     assert f"| `order.list` | {row}" in shown
     assert "8 clients" in shown
-    assert "Questions beside" not in page.render(recorded)
+    assert "Queries beside" not in page.render(recorded)

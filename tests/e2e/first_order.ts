@@ -38,7 +38,7 @@ const paid = new Promise<string>((resolve) => {
   });
 });
 console.log(await paid);
-const seen = await storefront.question("order.get", { order: created.body.order_id, actor: { type: "user", id: "ada" } });
+const seen = await storefront.query("order.get", { order: created.body.order_id, actor: { type: "user", id: "ada" } });
 console.log(seen.type);
 await payments.command("order.create", order).catch(() => console.log("refused.by.the.broker"));
 process.exit(0);

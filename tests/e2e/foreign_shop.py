@@ -54,7 +54,7 @@ class ForeignSystem:
     def request(self, kind: str, body: dict[str, Any], exchange: str = "commands") -> Answer:
         """Send a command or a query, and return the type and body of its answer."""
         try:
-            ask = self.client.question if exchange == "queries" else self.client.command
+            ask = self.client.query if exchange == "queries" else self.client.command
             answer = ask(kind, body, seconds=WAIT_SECONDS)
         except RefusedError as refused:
             answer = refused.answer

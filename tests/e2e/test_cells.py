@@ -147,11 +147,11 @@ async def cancel(shop: Upstream, user: str, order: dict[str, Any], about: dict[s
 
 async def ask_by_number(shop: Upstream, placed: dict[str, dict[str, Any]]) -> None:
     """Ask for each order by its number alone, of whichever cell."""
-    questions = [
+    queries = [
         shop.ask("order.get", {"actor": {"type": "user", "id": user}, "order": order["order_no"]})
         for user, order in placed.items()
     ]
-    answers = await asyncio.gather(*questions)
+    answers = await asyncio.gather(*queries)
     assert {answer["answer"] for answer in answers} == {"order.described.v1"}
 
 

@@ -155,7 +155,7 @@ OPERATOR = SOUND | {"actor": {"type": "operator", "id": "ops-1"}}
 WRONG: list[tuple[str, Any, str, str, str | None]] = [
     ("no JSON", b"{", "order.preview", "QUERY_INVALID", "$"),
     ("a wrong type", SOUND | {"use_points": 1.5}, "order.preview", "QUERY_INVALID", "$.use_points"),
-    ("an unknown question", {}, "order.fortune", "QUERY_INVALID", "$"),
+    ("an unknown query", {}, "order.fortune", "QUERY_INVALID", "$"),
     ("for another user", SOUND | {"user_id": "u2"}, "order.preview", "AUTH_FORBIDDEN", None),
     ("as an operator", OPERATOR, "order.preview", "AUTH_FORBIDDEN", None),
 ]

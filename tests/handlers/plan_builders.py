@@ -1,4 +1,4 @@
-"""Orders of earlier days, for questions about plans."""
+"""Orders of earlier days, for queries about plans."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Questions about after-sale cases: after_sale.get and .list, and the cases in the other answers about an order."""
+"""Queries about after-sale cases: after_sale.get and .list, and the cases in the other answers about an order."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -374,7 +374,7 @@ async def unanswered(harness: HandlerHarness, *attempt_ids: int) -> None:
         await take_answers(tx, Batch[Any](items, datetime.now(UTC), answers), provider="alipay")
 
 
-LOCKERS = [("closing", "a capture"), ("requested", "a cancellation"), ("requested", "questions")]
+LOCKERS = [("closing", "a capture"), ("requested", "a cancellation"), ("requested", "a query")]
 
 
 @pytest.mark.parametrize(("state", "who"), LOCKERS, ids=[who for _, who in LOCKERS])
@@ -386,7 +386,7 @@ async def test_attempts_are_locked_in_order_of_their_ids(harness: HandlerHarness
     does: dict[str, Any] = {
         "a capture": lambda: harness.handle_batch([harness.envelope(notified(started))]),
         "a cancellation": lambda: harness.handle_batch([harness.envelope(cancel(order_id))]),
-        "questions": lambda: unanswered(harness, second, first),
+        "a query": lambda: unanswered(harness, second, first),
     }
     lock = "SELECT FROM payment_attempts WHERE id = $1 FOR UPDATE NOWAIT"
     async with harness.pool.acquire() as tx, asyncio.TaskGroup() as workers, tx.transaction():

@@ -151,7 +151,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
     both = [ProviderQuery(attempt_id=int(event["attempt_id"])) for event in harness.events_of("payment.started")]
     items = [harness.envelope(body) for body in both]
 
-    async def questions() -> None:
+    async def query_again() -> None:
         async with harness.pool.acquire() as tx, tx.transaction():
             answers = {item.id: UnknownOutcome("TimeoutError") for item in items}
             batch = Batch[Any](items, await tx.fetchval("SELECT clock_timestamp()"), answers)
@@ -160,7 +160,7 @@ async def test_a_failed_attempt_beside_another_one_and_questions_about_both_do_n
     async with held_up(harness, order_id) as workers:
         workers.create_task(harness.handle_batch([harness.envelope(tried(first, "failed", "t0"))]))
         await waiting(harness, 1)
-        workers.create_task(questions())
+        workers.create_task(query_again())
         await asyncio.sleep(0.05)
     assert await harness.states() == ["awaiting_payment"]
 

@@ -1,4 +1,4 @@
-"""Questions about plans, on sales in the database."""
+"""Queries about plans, on sales in the database."""
 
 from datetime import timedelta
 from typing import Any, TypeVar

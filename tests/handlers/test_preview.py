@@ -38,7 +38,7 @@ def preview(*lines: tuple[str, int], user_id: str = "u1", **changes: Any) -> Ord
 
 
 async def answers_to(pool: Pool, *bodies: OrderPreview, trusted: bool = False) -> list[Reply]:
-    """Answer the questions as the runtime does, in a transaction that cannot write."""
+    """Answer the queries as the runtime does, in a transaction that cannot write."""
     roles = frozenset({Role.OPERATOR if trusted else Role.STOREFRONT})
     items = [
         Envelope(body=body, message_id="same", correlation_id="c", occurred_at=FROM, roles=roles, reply_to="mine")

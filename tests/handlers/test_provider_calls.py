@@ -175,7 +175,7 @@ class Captures(LabelledProvider):
         return request("capture")
 
 
-QUESTIONS = [
+CALLS = [
     ("created", {ProviderQuery: "query", ProviderCapture: "capture", ProviderClose: "close"}),
     ("requested", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "capture", ProviderClose: "close"}),
     ("unknown", {ProviderStart: None, ProviderQuery: "query", ProviderCapture: "capture", ProviderClose: "close"}),
@@ -186,16 +186,16 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("state", "questions"), QUESTIONS, ids=[state for state, _ in QUESTIONS])
+@pytest.mark.parametrize(("state", "calls"), CALLS, ids=[state for state, _ in CALLS])
 @pytest.mark.parametrize("captures", [False, True])
 async def test_the_next_call_depends_on_the_state_of_the_attempt(
-    open_attempt: OpenAttempt, captures: bool, state: str, questions: dict[Any, str | None]
+    open_attempt: OpenAttempt, captures: bool, state: str, calls: dict[Any, str | None]
 ) -> None:
     await open_attempt.harness.pool.execute("UPDATE payment_attempts SET state = $1", state)
     async with open_attempt.harness.pool.acquire() as tx:
         found = await attempts.read(tx, [open_attempt.attempt_id])
     provider: Any = Captures() if captures else Closes()
-    for message, expected in questions.items():
+    for message, expected in calls.items():
         item = open_attempt.harness.envelope(message(attempt_id=open_attempt.attempt_id))
         made = request_for(provider, item, found, {}, {})
         assert (made is None) == (expected is None), message

@@ -22,12 +22,12 @@ from workers.views.wait_limits import LIMITS
 HOUR = 3600
 
 
-def question(**fields: Any) -> OrderStuck:
+def query(**fields: Any) -> OrderStuck:
     return OrderStuck.model_validate({"actor": OPERATOR, "limit": 100} | fields)
 
 
 async def listed(harness: HandlerHarness, **fields: Any) -> OrderStuckListed:
-    [reply] = await ask(harness, question(**fields))
+    [reply] = await ask(harness, query(**fields))
     assert isinstance(reply, OrderStuckListed), reply
     return reply
 
@@ -75,11 +75,9 @@ async def test_what_is_stuck_is_what_explanations_say(harness: HandlerHarness) -
     assert paged == list(found.stuck)
 
     one, several = list[str](), list[str]()
-    await ask(harness, question(), statements=one)
-    await ask(
-        harness, *(question(limit=limit, what=("refund", "parcel")) for limit in range(1, 13)), statements=several
-    )
-    assert len(several) <= len(one), "a dozen questions take as many statements as one"
+    await ask(harness, query(), statements=one)
+    await ask(harness, *(query(limit=limit, what=("refund", "parcel")) for limit in range(1, 13)), statements=several)
+    assert len(several) <= len(one), "a dozen queries take as many statements as one"
 
 
 async def test_a_wait_is_stuck_after_the_limit_of_its_kind_or_of_the_question(harness: HandlerHarness) -> None:
@@ -114,7 +112,7 @@ async def test_a_wait_is_stuck_after_the_limit_of_its_kind_or_of_the_question(ha
 async def test_a_wrong_question_says_which_field_is_wrong(
     harness: HandlerHarness, fields: dict[str, Any], code: str, path: str | None
 ) -> None:
-    [reply, right] = await ask(harness, question(**fields), question())
+    [reply, right] = await ask(harness, query(**fields), query())
     assert isinstance(reply, QueryRejected)
     assert (reply.code, reply.path) == (code, path)
     assert isinstance(right, OrderStuckListed)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from messages.questions import QUESTIONS
+from messages.query_queues import QUERY_QUEUES
 from messages.topology import (
     BUYER_NOTIFICATIONS,
     QUEUES,
@@ -53,7 +53,7 @@ def test_every_dead_letter_queue_and_the_unrouted_one_are_collected_once() -> No
 
 
 def test_every_question_is_answered_and_every_other_message_is_handled() -> None:
-    assert {route.queue for route in ROUTES if isinstance(route, QueryRoute)} == set(QUESTIONS)
+    assert {route.queue for route in ROUTES if isinstance(route, QueryRoute)} == set(QUERY_QUEUES)
 
 
 def test_who_collects_dead_letters_answers_no_questions() -> None:

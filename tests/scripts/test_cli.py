@@ -232,8 +232,8 @@ def test_a_dry_run_needs_no_server(oms: Oms, tmp_path: Path) -> None:
     result = oms("publish", "sku.upsert", write(tmp_path, SKU), "--dry-run")
     assert (result.code, result.out) == (0, "")
     assert "sku.upsert.v1 is valid" in result.err
-    question = {"actor": {"type": "user", "id": "ada"}, "order": "1"}
-    assert oms("publish", "order.get", write(tmp_path, question), "--dry-run").code == 0
+    query = {"actor": {"type": "user", "id": "ada"}, "order": "1"}
+    assert oms("publish", "order.get", write(tmp_path, query), "--dry-run").code == 0
     many = {"items": [{"sku_id": "tea", "qty": "1", "colour": "red"}] * 15, "currency": "EUR"}
     found = oms("publish", "order.create", write(tmp_path, many), "--dry-run", "-o", "json")
     assert (found.code, len(found.json)) == (1, 15 * 2 + 5)

@@ -1,4 +1,4 @@
-"""Answers dashboard.get: the figures of a day, with three statements for all questions of a batch."""
+"""Answers dashboard.get: the figures of a day, with three statements for all queries of a batch."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta

@@ -41,7 +41,7 @@ def _checked(body: PlanForecast) -> Period | Refusal:
 def _answer(
     body: PlanForecast, period: Period, sold: SalesHistory | Refusal | None, clock: SalesClock
 ) -> ForecastShown | QueryRejected:
-    """Forecast from the sales, or from the series of the question if there are none. No I/O."""
+    """Forecast from the sales, or from the series of the query if there are none. No I/O."""
     if isinstance(sold, Refusal):
         return rejected(sold)
     points: list[tuple[date | None, int]] = [(None, units) for units in body.series]

@@ -35,7 +35,7 @@ async def answer_prices(tx: Transaction, items: Sequence[Envelope[PlanPrice]], c
 
 
 def _checked(body: PlanPrice) -> Period | Refusal:
-    """Return the period, or why the question has no answer whatever was sold. No I/O."""
+    """Return the period, or why the query has no answer whatever was sold. No I/O."""
     if (body.sku_id is None) == (not body.points):
         return Refusal(Code.PLAN_SOURCE_AMBIGUOUS, "name either sku_id or points", {"field": "sku_id"})
     named = [("price_min", body.price_min), ("price_max", body.price_max)]
@@ -44,7 +44,7 @@ def _checked(body: PlanPrice) -> Period | Refusal:
 
 
 def _answer(body: PlanPrice, sold: SalesHistory | Refusal | None, clock: SalesClock) -> PriceShown | QueryRejected:
-    """Plan from the sales, or from the points of the question if there are none. No I/O."""
+    """Plan from the sales, or from the points of the query if there are none. No I/O."""
     if isinstance(sold, Refusal):
         return rejected(sold)
     days: list[date | None] = [None] * len(body.points)

@@ -29,7 +29,7 @@ async def answer_reorders(
 ) -> list[Reply]:
     """Answer each plan.reorder, in order. All sales are read with one statement, and all stock with another.
 
-    Where stock has a database of its own (`stock_here` is false), a question must say what is available.
+    Where stock has a database of its own (`stock_here` is false), a query must say what is available.
     """
     bodies = [item.body for item in items]
     checked = [_checked(body, stock_here=stock_here) for body in bodies]
@@ -48,7 +48,7 @@ async def answer_reorders(
 
 
 def _checked(body: PlanReorder, *, stock_here: bool) -> Period | Refusal:
-    """Return the period, or why the question has no answer whatever was sold. No I/O."""
+    """Return the period, or why the query has no answer whatever was sold. No I/O."""
     if body.available is None and not stock_here:
         why = "stock has a database of its own here: say in `available` how much of it can be sold"
         return Refusal(Code.INVENTORY_ELSEWHERE, why, {"field": "available"})
@@ -78,7 +78,7 @@ def _answer(
 
 
 def _available(body: PlanReorder, stock: Stock) -> int:
-    """Return what of the SKU can be sold in the warehouse of the question, or in all."""
+    """Return what of the SKU can be sold in the warehouse of the query, or in all."""
     if body.available is not None:
         return body.available
     rows = [row for row in stock.get(body.sku_id, ()) if body.warehouse in (None, row["warehouse"])]

@@ -17,14 +17,14 @@ from workers.store import sales
 from workers.store.sales import PeriodSales, SalesWanted
 
 LINES_MAX = 50_000
-"""Order lines that are read for one question. So many take 0.6 s: a batch of twenty such questions holds up the other
-answers of its batch for 6 s, of the 30 s that a question lives."""
+"""Order lines that are read for one query. So many take 0.6 s: a batch of twenty such queries holds up the other
+answers of its batch for 6 s, of the 30 s that a query lives."""
 NOTHING_SOLD = PeriodSales(0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class SalesClock:
-    """The time of the questions, and the zone whose midnight begins a day."""
+    """The time of the queries, and the zone whose midnight begins a day."""
 
     now: datetime
     time_zone: str
@@ -63,7 +63,7 @@ async def read(
     wanted: Mapping[int, tuple[PlanQuery, str, Period, str]],
     clock: SalesClock,
 ) -> dict[int, SalesHistory | Refusal]:
-    """Place -> the history of a question of (body, SKU, period, currency), or why there is none."""
+    """Place -> the history of a query of (body, SKU, period, currency), or why there is none."""
     days = {place: clock.days(period, body.periods) for place, (body, _, period, _) in wanted.items()}
     found = await sales.by_period(
         tx,
@@ -92,7 +92,7 @@ def _history(days: list[date], found: Mapping[date, PeriodSales]) -> SalesHistor
 
 
 def rejected(refusal: Refusal) -> QueryRejected:
-    """Build the answer to a question that has none."""
+    """Build the answer to a query that has none."""
     return QueryRejected(code=refusal.code, message=refusal.message, path=f"$.{refusal.details['field']}")
 
 

@@ -1,14 +1,14 @@
-// Sends commands, facts and questions to oms, and reads what comes back. It needs amqplib, and nothing of oms.
+// Sends commands, facts and queries to oms, and reads what comes back. It needs amqplib, and nothing of oms.
 import amqp, { type ChannelModel, type ConfirmChannel, type ConsumeMessage } from "amqplib";
 import { randomUUID } from "node:crypto";
-import type { Answers, Commands, Events, Facts, Questions } from "./messages.js";
+import type { Answers, Commands, Events, Facts, Queries } from "./messages.js";
 
 const ANSWER_MS = 30_000;
 const AGAIN_MS = 1_000;
 const DELIVERIES_MAX = 1_000_000; // RabbitMQ 4 gives a message up after 20, unless the queue says another number
 type Outcome = { type: string; body: Record<string, unknown> };
 
-/** oms refuses a command or a question. Decide by the code; the message is for people. */
+/** oms refuses a command or a query. Decide by the code; the message is for people. */
 export class Refused extends Error {
   readonly code: string;
   constructor(readonly answer: Outcome) {
@@ -76,8 +76,8 @@ export class Client {
     return (await this.request("commands", kind, body, messageId, timeoutMs)) as never;
   }
 
-  /** Send a question, and return the reply. */
-  async question<K extends keyof Questions & keyof Answers & string>(kind: K, body: Questions[K], timeoutMs = ANSWER_MS): Promise<Answers[K]> {
+  /** Send a query, and return the reply. */
+  async query<K extends keyof Queries & keyof Answers & string>(kind: K, body: Queries[K], timeoutMs = ANSWER_MS): Promise<Answers[K]> {
     return (await this.request("queries", kind, body, randomUUID(), timeoutMs)) as never;
   }
 

@@ -5565,7 +5565,7 @@ export interface Facts {
 }
 
 /** Type of a message -> its body. */
-export interface Questions {
+export interface Queries {
   "after_sale.get": AfterSaleGet;
   "after_sale.list": AfterSaleList;
   "archived_order.get": ArchivedOrderGet;
@@ -5715,7 +5715,7 @@ export interface Events {
   "warehouses.unchanged": WarehousesUnchanged;
 }
 
-/** Type of a command or question -> what ends it, with its body. Refusals are thrown. */
+/** Type of a command or query -> what ends it, with its body. Refusals are thrown. */
 export interface Answers {
   "after_sale.apply": { type: "after_sale.requested.v1"; body: AfterSaleRequested };
   "after_sale.cancel": { type: "after_sale.revoked.v1"; body: AfterSaleRevoked };

@@ -1,4 +1,4 @@
-"""Sends commands, facts and questions to oms, and reads what comes back. It needs pika, and nothing of oms."""
+"""Sends commands, facts and queries to oms, and reads what comes back. It needs pika, and nothing of oms."""
 
 import json
 import time
@@ -34,7 +34,7 @@ class ReceivedEvent:
 
 
 class RefusedError(Exception):
-    """oms refuses a command or a question. Decide by the code; the message is for people."""
+    """oms refuses a command or a query. Decide by the code; the message is for people."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer, self.code = answer, str(answer.body["code"])
@@ -90,8 +90,8 @@ class Client:
         """
         return self._ask("commands", kind, body, message_id, seconds)
 
-    def question(self, kind: str, body: Mapping[str, Any], *, seconds: float = ANSWER_SECONDS) -> Answer:
-        """Ask a question such as `order.get`, and return the reply.
+    def query(self, kind: str, body: Mapping[str, Any], *, seconds: float = ANSWER_SECONDS) -> Answer:
+        """Ask a query such as `order.get`, and return the reply.
 
         Raises RefusedError, or NoAnswerError: then ask again.
         """

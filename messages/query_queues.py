@@ -18,7 +18,7 @@ from messages import (
 )
 from messages.base import Message
 
-QUESTIONS: dict[str, tuple[type[Message], ...]] = {
+QUERY_QUEUES: dict[str, tuple[type[Message], ...]] = {
     "queries": (
         queries.OrderPreview,
         *order_queries.QUERIES,

@@ -1,8 +1,8 @@
-"""Measures questions about orders through real workers, alone and beside a steady rate of new orders.
+"""Measures queries about orders through real workers, alone and beside a steady rate of new orders.
 
-Clients put one question after the other, each as the buyer of an order that is chosen at random. New orders come when
+Clients put one query after the other, each as the buyer of an order that is chosen at random. New orders come when
 they are due, whether or not those before are answered, and are whole creations. Both go through the broker to the same
-workers. One kind of question after the other is measured alone and beside new orders, the next round the other way
+workers. One kind of query after the other is measured alone and beside new orders, the next round the other way
 round.
 """
 
@@ -31,7 +31,7 @@ ANSWERS = "client.storefront.bench.answers"
 ANSWER_SECONDS = 30.0
 REFUSED = "query.rejected.v1"
 KNOWN_ORDERS = 1_000
-"""So many orders are there before the first question, and the questions are about these and the newer ones."""
+"""So many orders are there before the first query, and the queries are about these and the newer ones."""
 PAUSE_SECONDS = 1.0
 KINDS: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "order.get": lambda order_id, _: {"order": order_id},
@@ -42,8 +42,8 @@ KINDS: dict[str, Callable[[str, str], dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
-class QuestionRun:
-    """One kind of question for some seconds. `orders` are the new orders beside it, and what they waited."""
+class QueryRun:
+    """One kind of query for some seconds. `orders` are the new orders beside it, and what they waited."""
 
     kind: str
     writes_per_second: float
@@ -57,14 +57,14 @@ class QuestionRun:
 
 @dataclass
 class Questioner:
-    """Sends questions as the shop's site, and receives the answers in a queue of its own."""
+    """Sends queries as the shop's site, and receives the answers in a queue of its own."""
 
     stage: Stage
     publisher: Publisher
     _waiting: dict[str, asyncio.Future[DeliveredMessage]] = field(default_factory=dict)
 
     async def put(self, kind: str, order_id: str, user: str) -> float:
-        """Put one question. Returns the seconds until its answer was received. Raises RuntimeError if it is refused."""
+        """Put one query. Returns the seconds until its answer was received. Raises RuntimeError if it is refused."""
         body = KINDS[kind](order_id, user) | {"actor": {"type": "user", "id": user}}
         properties, encoded = load.message(self.stage.urls["storefront"], orjson.dumps(body), f"{kind}.v1")
         properties.reply_to = ANSWERS
@@ -92,7 +92,7 @@ async def questioner(stage: Stage) -> AsyncIterator[Questioner]:
     try:
         channel = await connection.channel()
         await channel.queue_declare(ANSWERS, durable=True, arguments={"x-queue-type": "quorum"})
-        async with Publisher(stage.urls["storefront"], name="bench questions") as publisher:
+        async with Publisher(stage.urls["storefront"], name="bench queries") as publisher:
             await publisher.ready()
             made = Questioner(stage, publisher)
 
@@ -121,16 +121,14 @@ class Reading:
         self.known.append((str(event["order_id"]), str(event["user_id"])))
         return late + seconds
 
-    async def run(self, kind: str, writes_per_second: float, seconds: float, clients: int) -> QuestionRun:
-        """Measure one kind of question, alone or beside new orders."""
+    async def run(self, kind: str, writes_per_second: float, seconds: float, clients: int) -> QueryRun:
+        """Measure one kind of query, alone or beside new orders."""
         ends_at = time.perf_counter() + seconds
         writing = asyncio.create_task(self._write(writes_per_second, ends_at))
         found = await asyncio.gather(*(self._read(kind, ends_at) for _ in range(clients)))
         written, waits = await writing, [one for times in found for one in times]
         p50_ms, p99_ms = cuts(waits)
-        return QuestionRun(
-            kind, writes_per_second, len(waits) / seconds, p50_ms, p99_ms, len(written), *(cuts(written))
-        )
+        return QueryRun(kind, writes_per_second, len(waits) / seconds, p50_ms, p99_ms, len(written), *(cuts(written)))
 
     async def _read(self, kind: str, ends_at: float) -> list[float]:
         waits = []
@@ -157,11 +155,11 @@ async def measure(
     seconds: float,
     rounds: int,
     clients: int,
-    show: Callable[[QuestionRun], None],
-) -> list[QuestionRun]:
-    """Measure all kinds of questions, each alone and beside new orders, in so many rounds."""
+    show: Callable[[QueryRun], None],
+) -> list[QueryRun]:
+    """Measure all kinds of queries, each alone and beside new orders, in so many rounds."""
     needed = KNOWN_ORDERS + rounds * len(KINDS) * (int(writes_per_second * seconds) + 2)
-    given, found = load.baskets(needed), list[QuestionRun]()
+    given, found = load.baskets(needed), list[QueryRun]()
     async with open_stage(servers, given) as stage:
         contender.start(stage)
         await stage.until_consuming(contender.consumers, contender.queue)
@@ -186,14 +184,14 @@ def cuts(waits: Sequence[float]) -> tuple[float, float]:
     return 1000 * found[49], 1000 * found[98]
 
 
-def medians(runs: Sequence[QuestionRun]) -> dict[tuple[str, bool], QuestionRun]:
+def medians(runs: Sequence[QueryRun]) -> dict[tuple[str, bool], QueryRun]:
     """(kind, beside new orders) -> the medians of its runs."""
-    groups: dict[tuple[str, bool], list[QuestionRun]] = {}
+    groups: dict[tuple[str, bool], list[QueryRun]] = {}
     for run in runs:
         groups.setdefault((run.kind, run.writes_per_second > 0), []).append(run)
     middle = statistics.median
     return {
-        key: QuestionRun(
+        key: QueryRun(
             key[0],
             some[0].writes_per_second,
             middle(one.questions_per_second for one in some),

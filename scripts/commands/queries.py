@@ -1,4 +1,4 @@
-"""Asks the questions of the wire as the person at the terminal, an operator, without the broker."""
+"""Asks the queries of the wire as the person at the terminal, an operator, without the broker."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar

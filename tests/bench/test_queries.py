@@ -1,4 +1,4 @@
-"""Questions beside new orders: both loads run at once, and the figures are those of their waits."""
+"""Queries beside new orders: both loads run at once, and the figures are those of their waits."""
 
 import asyncio
 import time
@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from messages.registry import MODELS
-from tests.bench import questions
-from tests.bench.questions import Reading, cuts
+from tests.bench import queries
+from tests.bench.queries import Reading, cuts
 
 
 class FakeShop:
@@ -25,7 +25,7 @@ class FakeShop:
 
 
 class FakeSite:
-    """Answers a question after 5 ms."""
+    """Answers a query after 5 ms."""
 
     def __init__(self) -> None:
         self.put_for: set[str] = set()
@@ -37,7 +37,7 @@ class FakeSite:
 
 
 @pytest.mark.parametrize("per_second", [0.0, 40.0])
-async def test_questions_run_beside_as_many_orders_as_wanted(per_second: float) -> None:
+async def test_queries_run_beside_as_many_orders_as_wanted(per_second: float) -> None:
     shop, site = FakeShop(), FakeSite()
     reading = Reading(shop, site, iter([b"new"] * 100), [("0", "old")])  # type: ignore[arg-type]
     run = await reading.run("order.get", per_second, 0.5, 2)
@@ -47,9 +47,9 @@ async def test_questions_run_beside_as_many_orders_as_wanted(per_second: float) 
     assert site.put_for == ({"old", "new"} if per_second else {"old"})
 
 
-@pytest.mark.parametrize("kind", questions.KINDS)
+@pytest.mark.parametrize("kind", queries.KINDS)
 def test_every_question_is_one_that_a_buyer_may_put(kind: str) -> None:
-    body = questions.KINDS[kind]("379226153377300480", "u") | {"actor": {"type": "user", "id": "u"}}
+    body = queries.KINDS[kind]("379226153377300480", "u") | {"actor": {"type": "user", "id": "u"}}
     assert MODELS[f"{kind}.v1"].model_validate_json(orjson.dumps(body))
 
 
