@@ -316,6 +316,7 @@ CREATE TABLE interventions (
     note    text -- OMS_ACTOR, or the user of the operating system
 );
 CREATE INDEX interventions_at ON interventions (at);
+CREATE INDEX interventions_cancelled_timers ON interventions (subject, at) WHERE action = 'timer.cancel';
 
 CREATE TABLE consumer_pauses (
     queue  text        PRIMARY KEY, -- without the prefix

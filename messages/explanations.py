@@ -18,6 +18,8 @@ class OrderExplain(OrderQuery):
 class MissingTimerShown(Part):
     """A timer that should end a wait and does not run, so that nothing ends it but a message: `oms repair` starts it.
 
+    One of an attempt, a refund or a waybill would have a provider or a carrier polled for what is awaited.
+
     If an operator cancelled it by hand, `cancelled_by` is who that was.
     """
 

@@ -10,6 +10,28 @@ WHERE kind = ANY('{saga,payment,receipt,shortage,cancelling}') AND key = ANY($1:
 SELECT DISTINCT ON (subject) subject, at AS cancelled_at, coalesce(note, actor) AS cancelled_by FROM interventions
 WHERE at >= $2::timestamptz AND action = 'timer.cancel' AND subject = ANY($1::text[]) ORDER BY subject, at DESC;
 
+-- name: explanations.ended_polls
+-- $1 order ids. Their open attempts, refunds and waybills (`ref` is the number by which each is known) whose timer a person has ended: it
+-- does not run, so that nobody polls. And when that was, and by whom.
+WITH polled AS (
+    SELECT a.order_id, 'attempt' AS kind, a.id AS key, a.id::text AS ref
+    FROM payment_attempts a WHERE a.order_id = ANY($1::bigint[]) AND a.state IN ('created', 'requested', 'unknown', 'closing')
+    UNION ALL
+    SELECT r.order_id, 'refund', r.id, r.refund_no
+    FROM refunds r WHERE r.order_id = ANY($1::bigint[]) AND r.state IN ('requested', 'submitted', 'unknown')
+    UNION ALL
+    SELECT n.order_id, 'waybill', w.id, coalesce(s.tracking_no, w.id::text)
+    FROM waybills w CROSS JOIN LATERAL unnest(w.order_ids) AS n (order_id)
+        LEFT JOIN LATERAL (SELECT tracking_no FROM shipments WHERE id = w.id AND w.state = 'booked' AND NOT ended OFFSET 0) AS s ON true
+    WHERE w.order_ids && $1::bigint[] AND n.order_id = ANY($1::bigint[]) AND (w.state IN ('requested', 'unused') OR s.tracking_no IS NOT NULL)
+)
+SELECT p.order_id, p.kind, p.key, p.ref, i.cancelled_at, i.cancelled_by
+FROM polled p CROSS JOIN LATERAL (
+    SELECT at AS cancelled_at, coalesce(note, actor) AS cancelled_by FROM interventions
+    WHERE action = 'timer.cancel' AND subject = p.kind || ' ' || p.key ORDER BY at DESC LIMIT 1
+) AS i
+WHERE NOT EXISTS (SELECT FROM timers t WHERE t.kind = p.kind AND t.key = p.key OFFSET 0);
+
 -- name: explanations.cancellations
 -- $1 order ids. Their scheduled cancellations.
 SELECT order_id, at, actor_type, unpaid, scheduled_at FROM scheduled_cancellations WHERE order_id = ANY($1::bigint[]);

@@ -7,12 +7,18 @@
 -- time is known already (null: nothing is). One element for each page: $5 pages, $6 the time and $7 the key of the last row of the page
 -- before, $8 how many rows. Returns for each kind with a row how many there are, how many of them are not known, and since when the oldest waits,
 -- beside the rows of the page, the oldest first. Of more than 10,000 of a kind it finds 10,000. It looks only at rows that are old enough
--- by an index: created, requested, booked or due before. What a timer ends counts from that time, all else from when the wait began.
+-- by an index: created, requested, booked or due before. What a timer ends counts from that time, all else from when the wait began;
+-- a receipt whose timer a person has ended counts from then.
 WITH wanted AS MATERIALIZED (
     SELECT w.place, w.kind, now() - make_interval(secs => w.seconds) AS before, w.seen
     FROM unnest($1::integer[], $2::text[], $3::float8[], $4::timestamptz[]) AS w (place, kind, seconds, seen)
+), ended AS MATERIALIZED ( -- by hand: `oms timers cancel` names the kind and the key of each; it is few rows
+    SELECT split_part(i.subject, ' ', 1) AS kind, split_part(i.subject, ' ', 2)::bigint AS key, max(i.at) AS at
+    FROM interventions i WHERE i.action = 'timer.cancel' GROUP BY i.subject
 ), due AS MATERIALIZED ( -- a timer that is due is woken again within an hour
     SELECT kind, key, due_at FROM timers WHERE wake_at <= now() + interval '1 h' AND due_at <= now()
+    UNION ALL
+    SELECT e.kind, e.key, e.at FROM ended e WHERE NOT EXISTS (SELECT FROM timers t WHERE t.kind = e.kind AND t.key = e.key OFFSET 0)
 ), found AS MATERIALIZED (
     SELECT w.*, f.*
     FROM wanted w CROSS JOIN LATERAL (

@@ -48,7 +48,7 @@ def _awaits(page: OrderPage, width: int) -> Lines:
             ("since", None if one.since is None else ago(one.since, page.now)),
             ("until", limit + (f", then {whose_state} is {one.otherwise}" if limit and one.otherwise else "")),
             ("moved by", ", ".join(one.moved_by)),
-            ("type", start_again(one.missing_timer) if one.missing_timer else None),
+            ("type", start_again(one)),
         ]
         lines += [Text(), heading("it waits"), *fields(pairs, width)]
     return lines

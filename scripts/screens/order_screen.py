@@ -69,7 +69,7 @@ def _awaited(page: OrderPage) -> Iterator[tuple[str, str]]:
         limit = "" if one.until is None else f", until {until(one.until, page.now)}"
         becomes = "it" if one.case_no is None else "the case"
         otherwise = f", then {becomes} is {one.otherwise}" if one.until and one.otherwise else ""
-        then = f": {start_again(one.missing_timer)}" if one.missing_timer else ""
+        then = f": {again}" if (again := start_again(one)) else ""
         yield "" if number else "waits for", f"{whose}{awaited_text(one)}{limit}{otherwise}{then}"
     if not awaits:
         yield "waits for", "nothing"

@@ -1,8 +1,9 @@
 """What each state of an order, and each thing that it may wait for, means to a person."""
 
-from messages.explanations import AwaitedShown, MissingTimerShown
+from messages.explanations import AwaitedShown
 from workers.domain.order import State
 from workers.views.awaits import Awaits
+from workers.views.explanation import OF_THE_PARENT
 
 MEANINGS = {
     State.PLACING: "its stock is being reserved",
@@ -73,6 +74,9 @@ def awaited_text(one: AwaitedShown) -> str:
     return f"{text}; its {missing.kind} timer {why}"
 
 
-def start_again(timer: MissingTimerShown) -> str:
-    """Return what to type so that a timer runs again. The children of a split order share those of their parent."""
-    return f"oms repair --order {timer.key}"
+def start_again(one: AwaitedShown) -> str | None:
+    """Return what to type so that a missing timer runs again. Children of a split order share some of their parent."""
+    timer = one.missing_timer
+    if timer is None:
+        return None
+    return f"oms repair --order {timer.key if timer.kind in OF_THE_PARENT else one.order_id}"

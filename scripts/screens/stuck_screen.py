@@ -76,8 +76,8 @@ def stuck_screen(found: OrderStuckListed, now: datetime, width: int) -> Lines:
 
 def next_command(one: StuckShown) -> str:
     """Return what to type next: it shows what is known, and the message that moves it is in `moved_by`."""
-    if one.missing_timer is not None:
-        return start_again(one.missing_timer)
+    if (again := start_again(one)) is not None:
+        return again
     template = NEXT.get(Awaits(one.what), "oms order show {order}")
     return template.format(name=one.name, ref=one.ref, case=one.case_no, order=one.order_id)
 

@@ -7,7 +7,7 @@ from tests.db import plans
 BY_AGE = {
     *("orders_state_created", "timers_wake_at", "order_holds_open", "after_sales_open", "payment_disputes_state"),
     *("fulfilments_waiting", "shipments_waiting", "waybills_waiting", "payment_authorizations_waiting"),
-    *("refunds_running", "refunds_failed", "after_sale_send_backs_waiting"),
+    *("refunds_running", "refunds_failed", "after_sale_send_backs_waiting", "interventions_cancelled_timers"),
 }
 """The indexes whose entries are in the order of a time, or only those of what waits."""
 

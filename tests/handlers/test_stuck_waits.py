@@ -9,6 +9,7 @@ import pytest
 from messages.base import QueryRejected
 from messages.explanations import OrderExplain, OrderExplained
 from messages.stuck_waits import OrderStuck, OrderStuckListed, StuckShown
+from scripts.commands.timers import ENDS_WITHOUT
 from tests.handlers.builders import OPERATOR, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
@@ -20,6 +21,11 @@ from workers.views.awaits import Awaits
 from workers.views.wait_limits import LIMITS
 
 HOUR = 3600
+WITHOUT_TIMER = {
+    *("captcha", "reservation", "payment", "payment_result", "decision", "cancel_answer", "receipt"),
+    *("booking", "booking_cancelled"),
+}
+"""What may be awaited for ever once a person has cancelled a timer."""
 
 
 def query(**fields: Any) -> OrderStuck:
@@ -34,6 +40,16 @@ async def listed(harness: HandlerHarness, **fields: Any) -> OrderStuckListed:
 
 def key(one: StuckShown) -> tuple[int, str, str]:
     return one.order_id, one.what, " ".join(filter(None, (one.name, one.ref)))
+
+
+async def _a_person_ends_every_timer(harness: HandlerHarness) -> None:
+    """As `oms timers cancel` does, of the kinds that it ends, and long ago."""
+    await harness.pool.execute(
+        """WITH ended AS (DELETE FROM timers WHERE kind = ANY($1::text[]) RETURNING kind, key)
+        INSERT INTO interventions (action, subject, reason, note, at)
+        SELECT 'timer.cancel', kind || ' ' || key, 'OPS-9', 'ana', now() - interval '300 d' FROM ended""",
+        list(ENDS_WITHOUT),
+    )
 
 
 def counts(reply: OrderStuckListed) -> dict[str, int]:
@@ -73,6 +89,12 @@ async def test_what_is_stuck_is_what_explanations_say(harness: HandlerHarness) -
         if (cursor := page.next_cursor) is None:
             break
     assert paged == list(found.stuck)
+
+    await _a_person_ends_every_timer(harness)
+    expected, found = await explained(harness), await listed(harness)
+    assert {key(one) for one in found.stuck} == set(expected), "what lacks its timer stays in the list"
+    assert {one.what for one in found.stuck if one.missing_timer is not None} == WITHOUT_TIMER
+    assert {one.missing_timer.cancelled_by for one in found.stuck if one.missing_timer is not None} == {"ana"}
 
     one, several = list[str](), list[str]()
     await ask(harness, query(), statements=one)

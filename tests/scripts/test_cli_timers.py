@@ -109,5 +109,10 @@ def test_a_cancelled_timer_is_gone_and_repair_starts_it_again(
     assert oms("repair", "--order", key, "--grace-seconds", "0", "--apply", *WHY).code == 0
     [waits] = oms("order", "explain", key, "-o", "json").json["awaits"]
     assert (waits["otherwise"], waits["missing_timer"]) == ("cancelled", None)
+    [polled] = oms("timers", "list", "--kind", "refund", "-o", "json").json
+    assert oms("timers", "cancel", "refund", str(polled["key"]), *WHY).code == 0
+    explained = " ".join(oms("order", "explain", str(orders[1])).out.split())
+    assert f"its refund timer was cancelled by {person()}" in explained
+    assert f"type oms repair --order {orders[1]}" in explained
     refused = oms("timers", "cancel", "dispute", "5", *WHY)
     assert (refused.code, "nothing would start it again" in refused.err) == (6, True)

@@ -38,6 +38,7 @@ ATTEMPT = OpenAttempt(7, "alipay", later(2), later(20))
 RISK, SHORT = PlacedOn(11, HoldKind.RISK, later(4), later(4)), PlacedOn(12, HoldKind.SHORTAGE, later(5), later(5))
 TIMERS = {"saga": later(10), "payment": later(30), "receipt": later(90), "shortage": later(60), "cancelling": later(70)}
 GONE = MissingTimerShown(kind="saga", key=ORDER_ID, cancelled_at=later(3), cancelled_by="ana")
+UNPOLLED = MissingTimerShown(kind="attempt", key=7, cancelled_at=later(3), cancelled_by="ana")
 W = Whom.WAREHOUSE
 
 
@@ -66,6 +67,12 @@ CASES: list[tuple[str, State, Situation, list[Awaited]]] = [
             of(Awaits.PAYMENT, Whom.BUYER, since=later(1), until=later(30), otherwise=S.CANCELLED),
             of(Awaits.PAYMENT_RESULT, Whom.PROVIDER, name="alipay", ref="7", since=later(2), until=later(20)),
         ],
+    ),
+    (
+        "an attempt of which a person has ended the polling has no end",
+        S.CANCELLED,
+        situation(attempts=[ATTEMPT], unpolled={("attempt", "7"): UNPOLLED}),
+        [of(Awaits.PAYMENT_RESULT, Whom.PROVIDER, name="alipay", ref="7", since=later(2), missing_timer=UNPOLLED)],
     ),
     ("a paid order without hand-overs waits for a parcel", S.PAID, situation(), [of(Awaits.PARCEL, W, since=later(1))]),
     (

@@ -104,6 +104,7 @@ def _situation(
         since=entered["at"] if entered is not None else None,
         timers=timers.due,
         missing_timers=timers.missing,
+        unpolled=timers.unpolled,
         cancellation=next((_ahead(row) for row in rows["cancellations"].get(key, ())), None),
         captcha=next((CaptchaChallenge(*row) for row in rows["captchas"].get(key, ())), None),
         holds=[

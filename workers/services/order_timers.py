@@ -1,4 +1,8 @@
-"""Reads the timers of orders for their explanations, and which are missing: people cancel timers by hand."""
+"""Reads the timers of orders for their explanations, and which are missing: people cancel timers by hand.
+
+A timer that an order must have in its state is missing whenever it does not run. One that has a provider or a carrier
+polled is missing if a person has cancelled it: not everything is polled.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +19,14 @@ from workers.views.whole import Whole
 
 @dataclass(frozen=True)
 class OrderTimers:
-    """The timers of an order by their kind: when those that run are due, and those that should run and do not."""
+    """The timers of an order by their kind: when those that run are due, and those that should run and do not.
+
+    `unpolled` has those of what nobody polls any more, by their kind and the number of the attempt, refund or parcel.
+    """
 
     due: Mapping[str, datetime]
     missing: Mapping[str, MissingTimerShown]
+    unpolled: Mapping[tuple[str, str], MissingTimerShown]
 
 
 async def read(tx: Transaction, orders: Iterable[Whole], holds: Mapping[int, Sequence[Any]]) -> dict[int, OrderTimers]:
@@ -31,10 +39,15 @@ async def read(tx: Transaction, orders: Iterable[Whole], holds: Mapping[int, Seq
     lacking = {timer for timers in wanted.values() for timer in timers if timer not in running}
     since = min((one.head.created_at for one in wholes if lacking.intersection(wanted[one.head.id])), default=None)
     ended = {} if since is None else await explanations.read_cancelled_timers(tx, lacking, since)
+    unpolled = await explanations.read_ended_polls(tx, wanted)
     return {
         order_id: OrderTimers(
             due={kind: running[kind, key] for kind, key in timers if (kind, key) in running},
             missing={timer[0]: _missing(timer, ended.get(timer)) for timer in timers if timer in lacking},
+            unpolled={
+                (row["kind"], row["ref"]): _missing((row["kind"], row["key"]), row)
+                for row in unpolled.get(order_id, ())
+            },
         )
         for order_id, timers in wanted.items()
     }

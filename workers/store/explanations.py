@@ -31,6 +31,11 @@ async def read_cancelled_timers(
     return {subjects[row["subject"]]: row for row in rows}
 
 
+async def read_ended_polls(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
+    """Order id -> the timers of its open attempts, refunds and waybills that a person has ended, when, and by whom."""
+    return await rows_by(tx, "order_id", "explanations.ended_polls", ids)
+
+
 async def read_holds(tx: Transaction, ids: Iterable[int]) -> Mapping[int, Sequence[Any]]:
     """Order id -> its holds, also those that were released, the oldest first."""
     return await rows_by(tx, "order_id", "explanations.holds", ids)

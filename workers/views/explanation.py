@@ -54,6 +54,14 @@ TIMERS = {
 """State -> the kind of the timer that ends it."""
 OF_THE_PARENT = frozenset({"saga", "payment"})
 """The kinds of timers that children of a split order share with their parent, because they are paid with it."""
+POLLED_BY = {
+    Awaits.PAYMENT_RESULT: "attempt",
+    **dict.fromkeys((Awaits.REFUND, Awaits.CASE_REFUND), "refund"),
+    **dict.fromkeys(
+        (Awaits.BOOKING, Awaits.BOOKING_CANCELLED, Awaits.PICK_UP, Awaits.DELIVERY, Awaits.RETURN), "waybill"
+    ),
+}
+"""What is awaited -> the kind of the timer that has a provider or a carrier polled for it."""
 UNMOVING = frozenset({Trigger.HELD, Trigger.RELEASED, Trigger.DELETED})
 """Steps that change nothing of how far an order is."""
 
@@ -73,7 +81,8 @@ def awaited(whole: Whole, situations: Mapping[int, Situation]) -> list[Awaited]:
     """Return all that the order and its children wait for, what stops the most first. No I/O."""
     found: list[Awaited] = []
     for one in (whole, *whole.children):
-        found += _awaited(one, situations.get(one.head.id, NOTHING_KNOWN))
+        situation = situations.get(one.head.id, NOTHING_KNOWN)
+        found += (_polled(waits, situation) for waits in _awaited(one, situation))
     return [*found, *_disputes(whole)]
 
 
@@ -128,6 +137,12 @@ def _ended_by(timer: str, situation: Situation, waits: Awaited, becomes: State |
     if until is None:
         return replace(waits, missing_timer=situation.missing_timers.get(timer))
     return replace(waits, until=until, otherwise=becomes)
+
+
+def _polled(waits: Awaited, situation: Situation) -> Awaited:
+    """What is awaited; if a person has ended the polling for it, it has no end."""
+    missing = situation.unpolled.get((POLLED_BY.get(waits.what, ""), waits.ref or ""))
+    return waits if missing is None else replace(waits, until=None, missing_timer=missing)
 
 
 def _hold(one: Whole, hold: PlacedOn, situation: Situation) -> Awaited:

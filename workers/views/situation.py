@@ -92,13 +92,15 @@ class Situation:
     """What an explanation needs beside the order: each of these belongs to one order, without its children.
 
     `since` is when the order came into its state. `timers` maps the kind of a timer to when it is due, `missing_timers`
-    has those that should run and do not. `cases` has the times of each case, by its id, and of an exchange order those
+    has those that should run and do not, and `unpolled`, by kind and number, those of attempts, refunds and parcels of
+    which a person has ended the polling. `cases` has the times of each case, by its id, and of an exchange order those
     of the case that it is of.
     """
 
     since: datetime | None = None
     timers: Mapping[str, datetime] = field(default_factory=dict)
     missing_timers: Mapping[str, MissingTimerShown] = field(default_factory=dict)
+    unpolled: Mapping[tuple[str, str], MissingTimerShown] = field(default_factory=dict)
     holds: Sequence[PlacedOn] = ()
     hand_overs: Sequence[AtWarehouse] = ()
     attempts: Sequence[OpenAttempt] = ()

@@ -82,7 +82,7 @@ def test_everything_that_belongs_to_an_order_is_on_its_screen() -> None:
         *("288230376151711744", "ADDRESS_UNREACHABLE", "notifications to the buyer", "SMTP_550"),
         "waits for  sf to bring parcel SF1234567890 with the goods of case 202611229000000001 to the warehouse",
         "; its after_sale timer was cancelled by ana, until",
-        "closed: oms repair --order 379226153377300490",
+        "closed: oms repair --order 379226153377300480",
         "team-42: open, 1 of 3 paid, 2 seated, until 2026-11-23 10:00:00Z (in 10 h), then it is cancelled",
     ):
         assert part in shown
