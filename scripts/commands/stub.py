@@ -1,7 +1,9 @@
 """`oms stub` answers in place of oms on a RabbitMQ of its own, for the tests of other teams."""
 
 import asyncio
+import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +15,10 @@ from scripts.commands.contract_files import examples
 from scripts.commands.contracts import FOLDER
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.second_terminal import write_second_terminal
 from scripts.stub.broker import StubBroker, StubMessage
 from scripts.stub.scenario import Scenario, scenario_of
+from scripts.stub.virtual_host import make_virtual_host, urls_in
 
 app = command_app()
 Refused = Annotated[
@@ -23,6 +27,10 @@ Refused = Annotated[
 Stock = Annotated[list[str] | None, typer.Option(metavar="SKU=UNITS", help="So many units are there. Can be repeated.")]
 Price = Annotated[
     list[str] | None, typer.Option(metavar="SKU=AMOUNT", help="A unit costs this, in minor units. Can be repeated.")
+]
+
+VirtualHost = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Answer in this virtual host, which is made if there is none.")
 ]
 
 
@@ -36,6 +44,7 @@ def stub(
     silent: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Never answer what has this type.")] = None,
     stock: Stock = None,
     price: Price = None,
+    vhost: VirtualHost = None,
 ) -> None:
     """Answer as oms does, on a RabbitMQ without oms, for the tests of teams that publish to it.
 
@@ -46,9 +55,15 @@ def stub(
     and one whose SKUs all have a --price and that expects to pay another amount is refused; a cancelled order gives
     its units back. Promotions, shipping and taxes are not computed.
 
+    On the broker of a running oms it needs a virtual host of its own: with --vhost it makes one, as the administrator
+    of OMS_MANAGEMENT_URL, with the rights that broker users have beside oms. It prints the name of a file to source in
+    other terminals, where OMS_AMQP_URL and OMS_<ROLE>_AMQP_URL then lead to the stub. The virtual host stays.
+
     \b
       latency_ms = 20
       silent = ["refund.request"]
+      stock = {tea = 3}
+      price = {tea = 1999}
       [[refuse]]
       type = "order.create"
       code = "ORDER_PRICE_MISMATCH"
@@ -57,11 +72,6 @@ def stub(
       [[emit]]
       after = "order.created"
       type = "order.paid"
-      delay_ms = 200
-      [stock]
-      tea = 3
-      [price]
-      tea = 1999
 
     \b
     Examples:
@@ -69,11 +79,27 @@ def stub(
       oms stub --refuse order.create=ORDER_PRICE_MISMATCH --refuse-share 0.2 --latency-ms 50
       oms stub --silent order.cancel --scenario checkout.toml
       oms stub --stock tea=3 --price tea=1999
+      oms stub --vhost stub
     """
     rules = [dict(zip(("type", "code"), _pair(one), strict=True)) for one in refuse or ()]
     counts = {"stock": dict(map(_counted, stock or ())), "price": dict(map(_counted, price or ()))}
     rest = {"latency_ms": latency_ms, "refuse_share": refuse_share, "silent": list(silent or ())}
-    run(_serve(scenario_of(scenario, refuse=rules, **counts, **rest)))
+    _serve_in(vhost, scenario_of(scenario, refuse=rules, **counts, **rest))
+
+
+def _serve_in(vhost: str | None, scenario: Scenario) -> None:
+    """Serve in the virtual host of OMS_AMQP_URL, or in one that is made, with a file for other terminals."""
+    settings = BrokerSettings()
+    if vhost is None:
+        run(_serve(settings, broker_url(settings), scenario))
+        return
+    url = make_virtual_host(settings.management_url.get_secret_value(), broker_url(settings), vhost, settings.prefix)
+    with tempfile.TemporaryDirectory(prefix="oms-stub-") as folder:
+        file = Path(folder) / "env"
+        theirs = urls_in(os.environ, vhost) | {"OMS_AMQP_URL": url, "OMS_STUB_AMQP_URL": url}
+        write_second_terminal(file, theirs | {"OMS_PREFIX": settings.prefix})
+        say(f"another terminal:  . {file}")
+        run(_serve(settings, url, scenario))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -90,9 +116,8 @@ def _counted(text: str) -> tuple[str, int]:
     return sku_id, int(number)
 
 
-async def _serve(scenario: Scenario) -> None:
-    settings = BrokerSettings()
-    broker = StubBroker(broker_url(settings), settings.names, examples(FOLDER), scenario, on_message=_report)
+async def _serve(settings: BrokerSettings, url: str, scenario: Scenario) -> None:
+    broker = StubBroker(url, settings.names, examples(FOLDER), scenario, on_message=_report)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

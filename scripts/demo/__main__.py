@@ -3,11 +3,9 @@
 import asyncio
 import logging
 import os
-import shlex
 import shutil
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +16,7 @@ from messages.roles import Role
 from outbox.declare import TopologyError
 from scripts.cli import COMMANDS
 from scripts.commands.connections import publisher_variable
+from scripts.commands.second_terminal import write_second_terminal
 from scripts.demo.client_job import CARRIERS
 from scripts.demo.client_process import ClientDiedError
 from scripts.demo.demo_run import DemoRun, RunOptions
@@ -158,15 +157,12 @@ def _there() -> str:
 
 def _write_second_terminal(servers: Servers, environment: DemoEnvironment) -> None:
     """Write a file to source in another terminal: the URLs of the shop's systems, and `oms` on the PATH."""
-    path = environment.second_terminal
-    path.touch(mode=0o600)
     given = {name: value for name, value in environment.variables("storefront").items() if name.startswith("OMS_")}
     given["OMS_CARRIERS"] = ";".join(CARRIERS)  # else their queues are unknown there
     given |= {publisher_variable(role): environment.urls[role] for role in Role if role in environment.urls}
     if servers.broker.management_url:
         given["OMS_MANAGEMENT_URL"] = servers.broker.management_url
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
-    path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH", ""]))
+    write_second_terminal(environment.second_terminal, given)
 
 
 def _say_addresses(servers: Servers, run: DemoRun) -> None:

@@ -29,6 +29,7 @@ from scripts.stub.scenario import Scenario
 from workers.runtime.delivery import Delivery
 
 CONSUME_TIMEOUT_SECONDS = 10.0
+ELSEWHERE = "oms stub --vhost stub, which makes a virtual host for it (OMS_MANAGEMENT_URL: of an administrator)"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class StubBroker:
         self._connection: AbstractConnection | None = None
 
     async def start(self) -> None:
-        """Connect, declare, subscribe. Raises CommandError where a real oms has its queues."""
+        """Connect, declare, subscribe. Raises CommandError beside a real oms, or for want of a right."""
         self._connection = await wire.connect(self.url, name="oms stub")
         try:
             await self._open(self._connection)
@@ -87,6 +88,13 @@ class StubBroker:
 
     async def _open(self, connection: AbstractConnection) -> None:
         await self._refuse_beside_oms(connection)
+        try:
+            await self._declare(connection)
+        except amqp.ChannelAccessRefused as error:
+            what = f"the broker user {self._user} may not declare what a stub needs"
+            raise CommandError(Code.REFUSED, what, why=str(error), hint=ELSEWHERE) from error
+
+    async def _declare(self, connection: AbstractConnection) -> None:
         self._channel = await connection.channel(publisher_confirms=True)
         for exchange in topology(self.names, ()).exchanges:
             await declare.declare_part(self._channel, exchange)
@@ -131,9 +139,8 @@ class StubBroker:
             await probe.declare_queue(queue, passive=True)
         except ChannelNotFoundEntity:
             return
-        hint = "another virtual host in OMS_AMQP_URL, or OMS_PREFIX=stub"
         why = f"the queue {queue} exists, so each message would be handled there too"
-        raise CommandError(Code.REFUSED, "a stub does not run beside oms", why=why, hint=hint)
+        raise CommandError(Code.REFUSED, "a stub does not run beside oms", why=why, hint=ELSEWHERE)
 
     async def _take(self, message: amqp.DeliveredMessage) -> None:
         delivery = Delivery.of(message)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from messages.envelope import Envelope
 from messages.registry import MODELS
 from scripts.commands.answers import ANSWERS
 from scripts.commands.problems import CommandError
+from scripts.servers.find import Servers
 from scripts.stub.answers import StubOrders
 from scripts.stub.scenario import Dice, Scenario, scenario_of
 from tests.broker import Broker
@@ -219,6 +222,45 @@ def test_the_command_answers_until_it_is_stopped_and_not_beside_oms(oms: Oms, br
     beside = oms("stub", amqp_url=broker["admin"], prefix="stubbed")
     connection.close()
     assert (beside.code, "a stub does not run beside oms" in beside.err) == (6, True)
+
+
+def test_beside_oms_a_stub_makes_a_virtual_host_where_each_role_may_do_what_it_may(
+    oms: Oms, broker: Broker, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (broker.has_roles and servers.broker.management_url):
+        pytest.skip("it takes users of roles and an administrator")
+    storefront, vhost, prefix = broker["storefront"], f"stub-{uuid4().hex[:8]}", broker.names.prefix
+    refused = oms("stub", amqp_url=storefront, prefix="elsewhere")
+    assert (refused.code, "oms stub --vhost stub" in refused.err) == (6, True)
+    assert oms("stub", "--vhost", vhost, prefix=prefix).code == 1, "no administrator"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    answered = list[str]()
+
+    def order_in_the_other_terminal() -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not answered and time.monotonic() < deadline:
+            for file in tmp_path.glob("oms-stub-*/env"):
+                given = dict(re.findall(r"export (\w+)='?([^'\n]+)", file.read_text()))
+                with pika.BlockingConnection(pika.URLParameters(given["OMS_STOREFRONT_AMQP_URL"])) as connection:
+                    channel = connection.channel()
+                    about = pika.BasicProperties(
+                        type="order.create.v1", message_id="m-1", user_id=f"{prefix}-storefront"
+                    )
+                    about.reply_to = channel.queue_declare("", exclusive=True).method.queue
+                    channel.basic_publish(f"{prefix}.commands", "order.create", json.dumps(order()).encode(), about)
+                    _, properties, _ = next(channel.consume(about.reply_to, auto_ack=True, inactivity_timeout=0.5))
+                    answered.extend([properties.type] if properties else [])
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    other = threading.Thread(target=order_in_the_other_terminal)
+    other.start()
+    urls = {"storefront_amqp_url": storefront, "management_url": servers.broker.management_url}
+    stopped = oms("stub", "--vhost", vhost, **urls)
+    other.join()
+    servers.broker.drop_vhost(vhost)
+    assert (stopped.code, answered) == (0, ["order.created.v1"])
+    assert not list(tmp_path.iterdir()), "the file with passwords goes with the stub"
 
 
 def test_every_command_and_question_has_an_answer_made_of_its_example() -> None:
