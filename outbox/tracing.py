@@ -165,9 +165,11 @@ def publishing(message: Rendered) -> Iterator[list[Answer]]:
         "messaging.message.conversation_id": about.correlation_id,
         "messaging.message.body.size": len(message.body),
         "oms.message.type": about.message_type,
+        "oms.stream": str(headers["stream"]) if "stream" in headers else None,
     }
     parent = {name: str(headers[name]) for name in (TRACEPARENT, TRACESTATE) if name in headers}
-    with span(f"publish {message.exchange or 'amq.default'}", "PRODUCER", attributes, parent) as made:
+    # the default exchange's keys are queues, among them one for each client that asks: too many for names
+    with span(f"publish {place if message.exchange else 'amq.default'}", "PRODUCER", attributes, parent) as made:
         assert made is not None, "this process makes spans"
         headers.pop(TRACESTATE, None)
         headers.update(headers_of(made))

@@ -14,6 +14,8 @@ from tests.e2e.system import RunningSystem, order_create, payment
 from tests.e2e.upstream import now
 
 TRACE, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+BY_ORDER = ("oms.order.id", "oms.stream")
+"""The attributes by which the spans of an order are found."""
 TRACED = {"traceparent": f"00-{TRACE}-{CLIENT}-01", "tracestate": "shop=buy"}
 
 
@@ -61,5 +63,11 @@ async def test_an_order_is_one_trace_from_its_request_until_it_is_paid(
         if one.name.startswith("process"):
             assert [f"{link.context.span_id:016x}" for link in one.links] == [at], "a batch names its messages"
     events = f"publish {system.broker.names.events}"
-    assert (at, steps) == (CLIENT, [events, "process payment-results", events, "process order-creation"])
+    paying = ["process payment-results", f"{events}:order.created", "process order-creation"]
+    assert (at, steps) == (CLIENT, [f"{events}:order.paid", *paying])
+    named = {(one.name.split(":")[-1], key) for one in made for key in one.attributes or {} if key in BY_ORDER}
+    assert {one.attributes[key] for one in made for key in BY_ORDER if one.attributes and key in one.attributes} == {
+        order_id
+    }
+    assert {("order.paid", "oms.stream"), ("process payment-results", "oms.order.id")} <= named
     assert "Main Street" not in str([one.to_json() for one in made])

@@ -36,6 +36,7 @@ def processing(queue: str, works: Sequence[Work]) -> Iterator[None]:
         "messaging.message.id": alone and alone.id,
         "messaging.message.conversation_id": alone and alone.correlation_id,
         "oms.message.type": alone and alone.body.TYPE,
+        "oms.order.id": alone and _order(alone),
     }
     links = [item.trace for item in items]
     with tracing.span(f"process {queue}", "CONSUMER", attributes, alone.trace if alone else {}, links) as made:
@@ -52,7 +53,12 @@ def call(queue: str, item: Envelope[Any]) -> Iterator[None]:
         yield
         return
     system = queue.rpartition(".")[2]
-    attributes = {"peer.service": system, "messaging.message.id": item.id, "oms.message.type": item.body.TYPE}
+    attributes = {
+        "peer.service": system,
+        "messaging.message.id": item.id,
+        "oms.message.type": item.body.TYPE,
+        "oms.order.id": _order(item),
+    }
     with tracing.span(f"call {system}", "CLIENT", attributes, item.trace):
         yield
 
@@ -78,10 +84,16 @@ def _begun(queue: str, item: Envelope[Any]) -> Envelope[Any]:
         "messaging.message.id": item.id,
         "messaging.message.conversation_id": item.correlation_id,
         "oms.message.type": item.body.TYPE,
+        "oms.order.id": _order(item),
     }
     with tracing.span(f"receive {queue}", "CONSUMER", attributes, {}) as made:
         assert made is not None, "this process makes spans"
         return _traced(item, tracing.headers_of(made))
+
+
+def _order(item: Envelope[Any]) -> str | None:
+    one = getattr(item.body, "order_id", None)
+    return None if one is None else str(one)
 
 
 def _traced(item: Envelope[Any], headers: dict[str, str]) -> Envelope[Any]:
