@@ -101,7 +101,7 @@ def span(
     if tracer is None:
         yield None
         return
-    from opentelemetry.trace import Link, SpanKind, StatusCode  # noqa: PLC0415
+    from opentelemetry.trace import Link, SpanKind  # noqa: PLC0415
 
     made = tracer.start_span(
         name,
@@ -113,11 +113,18 @@ def span(
     try:
         yield made
     except BaseException as error:
-        made.set_attribute("error.type", type(error).__qualname__)
-        made.set_status(StatusCode.ERROR)
+        fail(made, type(error).__qualname__)
         raise
     finally:
         made.end()
+
+
+def fail(made: "Span", error_type: str) -> None:
+    """Mark a span as an error of this type."""
+    from opentelemetry.trace import StatusCode  # noqa: PLC0415
+
+    made.set_attribute("error.type", error_type)
+    made.set_status(StatusCode.ERROR)
 
 
 def sampled_by_us(headers: Mapping[str, str]) -> dict[str, str]:
@@ -175,7 +182,7 @@ def publishing(message: Rendered) -> Iterator[list[Answer]]:
         headers.update(headers_of(made))
         yield answers
         if answers and answers[0].outcome is not PublishOutcome.CONFIRMED:
-            made.set_attribute("error.type", answers[0].outcome)
+            fail(made, answers[0].outcome)
 
 
 def _context(headers: Mapping[str, str]) -> Any:

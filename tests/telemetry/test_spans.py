@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from db.errors import ConfigurationError
 from outbox import tracing
@@ -16,6 +17,7 @@ from tests.runtime.builders import PAYMENT, delivery, payment, read
 from tests.runtime.harness import write_effects
 from tests.telemetry.collector import collecting
 from workers.runtime.decode import Work
+from workers.runtime.policy import Kind, Outcome, fail
 from workers.runtime.route import Route
 from workers.telemetry import lines, spans
 
@@ -70,6 +72,28 @@ def test_our_sampler_decides_about_the_trace_of_a_client_and_a_relay_of_ours_is_
             assert item.trace["traceparent"].split("-")[1] == TRACES[0]
             assert one.delivery.trace["traceparent"].endswith(expected), "a retry of it is a message of ours"
     tracing.close()
+
+
+def test_what_fails_makes_the_span_an_error_and_is_sent_on_as_its_child(exporter: InMemorySpanExporter) -> None:
+    headers = {"traceparent": f"00-{TRACES[0]}-{7:016x}-01"}
+    unread, sound = (
+        read("payment-results", delivery(PAYMENT, b"{", user_id="payments", headers=headers)),
+        work(TRACES[1]),
+    )
+    for works in ([unread], [unread, sound]):
+        exporter.clear()
+        with spans.processing("payment-results", works) as outcomes:
+            assert unread.failure is not None
+            outcomes += [fail(unread, unread.failure, 7), *(Outcome(one, Kind.ACKED) for one in works[1:])]
+        (batch,) = exporter.get_finished_spans()
+        about = batch.attributes or {}
+        assert (batch.status.status_code, about["error.type"]) == (StatusCode.ERROR, "invalid")
+        assert (len(batch.links), about["oms.messages.failed"]) == (len(works), 1), "the other was handled"
+        if len(works) == 1:
+            assert batch.parent is not None
+            assert (f"{batch.parent.span_id:016x}", about["messaging.message.id"]) == (f"{7:016x}", unread.message_id)
+            sent_on = unread.delivery.trace["traceparent"].split("-")
+            assert sent_on[1:3] == [TRACES[0], f"{batch.context.span_id:016x}"]
 
 
 def test_a_full_batch_links_to_all_its_messages(exporter: InMemorySpanExporter) -> None:

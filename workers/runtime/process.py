@@ -81,8 +81,9 @@ async def process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]
 
     Raises UnavailableError when the database, or the system that is called, is away.
     """
-    with spans.processing(context.route.queue, works):
-        return await _process(context, works)
+    with spans.processing(context.route.queue, works) as outcomes:
+        outcomes.extend(await _process(context, works))
+        return outcomes
 
 
 async def _process(context: QueueContext, works: Sequence[Work]) -> list[Outcome]:

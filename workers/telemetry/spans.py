@@ -1,7 +1,8 @@
 """The spans of a worker: one for each batch, with a link to each of its messages, and one for each call to a provider.
 
 What a message causes stays in the trace of the message. Alone in its batch it is also the parent of the batch's span,
-and what it causes is a child of that. A message that came without a trace begins one.
+and what it causes is a child of that. A message that came without a trace begins one. The span of a batch in which a
+message failed is an error, named by the reason.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,37 +14,43 @@ from messages.envelope import Envelope
 from messages.trace_context import TRACEPARENT, TRACESTATE
 from outbox import tracing
 from workers.runtime.decode import Work
+from workers.runtime.delivery import clean
+from workers.runtime.policy import Kind, Outcome
+
+FAILED = (Kind.RETRIED, Kind.DEAD_LETTERED, Kind.INVALID, Kind.REFUSED)
+"""What makes the span of a batch an error. A message that waits for a lock or belongs to another cell does not."""
 
 
 @contextmanager
-def processing(queue: str, works: Sequence[Work]) -> Iterator[None]:
-    """Make the span of a batch, if this process makes any."""
+def processing(queue: str, works: Sequence[Work]) -> Iterator[list[Outcome]]:
+    """Make the span of a batch, if this process makes any. The block adds the outcomes of its messages."""
+    outcomes: list[Outcome] = []
     if not tracing.active():
-        yield
+        yield outcomes
         return
     for work in works:
         if not work.by_us:
             _decide(work)
         work.envelopes = tuple(item if item.traceparent else _begun(queue, item) for item in work.envelopes)
-    items = [item for work in works for item in work.envelopes]
-    alone = items[0] if len(items) == 1 else None
-    attributes: dict[str, Any] = {
+    traces = [trace for work in works for trace in _traces(work)]
+    alone = works[0] if len(traces) == 1 else None
+    attributes = {
         **tracing.MESSAGING,
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",
         "messaging.destination.name": queue,
-        "messaging.batch.message_count": None if alone else len(items),
-        "messaging.message.id": alone and alone.id,
-        "messaging.message.conversation_id": alone and alone.correlation_id,
-        "oms.message.type": alone and alone.body.TYPE,
-        "oms.order.id": alone and _order(alone),
+        "messaging.batch.message_count": None if alone else len(traces),
+        **(_named(alone) if alone else {}),
     }
-    links = [item.trace for item in items]
-    with tracing.span(f"process {queue}", "CONSUMER", attributes, alone.trace if alone else {}, links) as made:
-        if alone is not None and made is not None:
-            (work,) = (one for one in works if one.envelopes)
-            work.envelopes = (_traced(alone, tracing.headers_of(made)),)
-        yield
+    with tracing.span(f"process {queue}", "CONSUMER", attributes, traces[0] if alone else {}, traces) as made:
+        assert made is not None, "this process makes spans"
+        if alone is not None:
+            _follow(alone, tracing.headers_of(made))
+        yield outcomes
+        failed = [one.failure.reason for one in outcomes if one.failure is not None and one.kind in FAILED]
+        if failed:
+            tracing.fail(made, failed[0])
+            made.set_attribute("oms.messages.failed", len(failed))
 
 
 @contextmanager
@@ -53,14 +60,30 @@ def call(queue: str, item: Envelope[Any]) -> Iterator[None]:
         yield
         return
     system = queue.rpartition(".")[2]
-    attributes = {
-        "peer.service": system,
-        "messaging.message.id": item.id,
-        "oms.message.type": item.body.TYPE,
-        "oms.order.id": _order(item),
-    }
-    with tracing.span(f"call {system}", "CLIENT", attributes, item.trace):
+    with tracing.span(f"call {system}", "CLIENT", {"peer.service": system, **_about(item)}, item.trace):
         yield
+
+
+def _traces(work: Work) -> list[dict[str, str]]:
+    """The traces of a delivery's messages; one that cannot be read has its delivery's."""
+    return [item.trace for item in work.envelopes] or [work.delivery.trace]
+
+
+def _named(work: Work) -> dict[str, Any]:
+    if not work.envelopes:
+        return {"messaging.message.id": clean(work.message_id), "oms.message.type": work.type}
+    (item,) = work.envelopes
+    return _about(item)
+
+
+def _about(item: Envelope[Any]) -> dict[str, Any]:
+    order_id = getattr(item.body, "order_id", None)
+    return {
+        "messaging.message.id": item.id,
+        "messaging.message.conversation_id": item.correlation_id,
+        "oms.message.type": item.body.TYPE,
+        "oms.order.id": None if order_id is None else str(order_id),
+    }
 
 
 def _decide(work: Work) -> None:
@@ -75,25 +98,23 @@ def _decide(work: Work) -> None:
     work.envelopes = tuple(_traced(item, decided) if item.traceparent else item for item in work.envelopes)
 
 
+def _follow(work: Work, headers: dict[str, str]) -> None:
+    """Let what a message causes, and the message itself where it is sent on, be children of the span of its batch."""
+    work.delivery = replace(work.delivery, headers={**work.delivery.headers, **headers})
+    work.envelopes = tuple(_traced(item, headers) for item in work.envelopes)
+
+
 def _begun(queue: str, item: Envelope[Any]) -> Envelope[Any]:
     attributes = {
         **tracing.MESSAGING,
         "messaging.operation.type": "receive",
         "messaging.operation.name": "receive",
         "messaging.destination.name": queue,
-        "messaging.message.id": item.id,
-        "messaging.message.conversation_id": item.correlation_id,
-        "oms.message.type": item.body.TYPE,
-        "oms.order.id": _order(item),
+        **_about(item),
     }
     with tracing.span(f"receive {queue}", "CONSUMER", attributes, {}) as made:
         assert made is not None, "this process makes spans"
         return _traced(item, tracing.headers_of(made))
-
-
-def _order(item: Envelope[Any]) -> str | None:
-    one = getattr(item.body, "order_id", None)
-    return None if one is None else str(one)
 
 
 def _traced(item: Envelope[Any], headers: dict[str, str]) -> Envelope[Any]:
