@@ -1,4 +1,4 @@
-"""Measures what `oms dead-letters groups` and `list` cost beside very many dead letters."""
+"""Measures what `oms dead-letters status`, `groups` and `list` and `oms doctor` read of very many dead letters."""
 
 import asyncio
 import statistics
@@ -13,7 +13,7 @@ from rich.table import Table
 from db import migrate
 from db.pool import Pool, open_pool
 from scripts.servers.find import private_servers
-from workers.store import dead_letter_lists
+from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter
 
 ROUNDS = 7
@@ -27,6 +27,8 @@ SELECT (ARRAY['stock', 'order-creation', 'payment-results', 'refunds'])[1 + n % 
     decode(repeat(md5(n::text), 40), 'hex'), '\\x00', ARRAY['user:' || n / 10]
 FROM generate_series($1::int, $2::int) n
 """
+OLD_GROUP = "0123456789abcdef"
+MAKE_OLD_GROUP = "UPDATE dead_letters SET fingerprint = $1, died_at = now() - interval '60 d' WHERE id <= 3"
 PART = 50_000
 
 
@@ -46,6 +48,7 @@ async def measure(database_url: str, letters: int) -> dict[str, float]:
     try:
         for first in range(1, letters + 1, PART):
             await pool.execute(LETTERS, first, min(first + PART - 1, letters), timeout=600)
+        await pool.execute(MAKE_OLD_GROUP, OLD_GROUP)
         await pool.execute("VACUUM (ANALYZE) dead_letters", timeout=600)
         return await _costs(pool)
     finally:
@@ -54,14 +57,21 @@ async def measure(database_url: str, letters: int) -> dict[str, float]:
 
 async def _costs(pool: Pool) -> dict[str, float]:
     one_queue = LetterFilter(state="open", queues=["stock"])
+    old_group = LetterFilter(state="open", groups=[OLD_GROUP])
     async with pool.acquire() as tx:
         await tx.execute("SET plan_cache_mode = auto")  # as the sessions of commands
         await tx.execute("RESET enable_seqscan")
         return {
-            "groups": await milliseconds(lambda: dead_letter_lists.groups(tx, LetterFilter(state="open"))),
-            "groups --queue stock": await milliseconds(lambda: dead_letter_lists.groups(tx, one_queue)),
-            "list": await milliseconds(lambda: dead_letter_lists.find(tx, LetterFilter(state="open"), 50)),
-            "list --queue stock": await milliseconds(lambda: dead_letter_lists.find(tx, one_queue, 50)),
+            "dead-letters groups, status": await milliseconds(
+                lambda: dead_letter_lists.groups(tx, LetterFilter(state="open"))
+            ),
+            "dead-letters groups --queue stock": await milliseconds(lambda: dead_letter_lists.groups(tx, one_queue)),
+            "dead-letters list": await milliseconds(lambda: dead_letter_lists.find(tx, LetterFilter(state="open"), 50)),
+            "dead-letters list --queue stock": await milliseconds(lambda: dead_letter_lists.find(tx, one_queue, 50)),
+            "dead-letters list --group, 3 old ones": await milliseconds(
+                lambda: dead_letter_lists.find(tx, old_group, 50)
+            ),
+            "doctor, the metrics of workers": await milliseconds(lambda: dead_letters.open_counts(tx)),
         }
 
 
@@ -72,14 +82,14 @@ def add(app: typer.Typer) -> None:
     def letters_(
         letters: Annotated[int, typer.Option(min=1, help="Dead letters.")] = 1_000_000,
     ) -> None:
-        """Measure groups and lists of dead letters beside very many of them."""
+        """Measure groups, lists and counts of dead letters beside very many of them."""
         with private_servers(durable=False) as servers:
             url = servers.postgres.new_database("bench_letters")
             migrate.upgrade(url)
             found = asyncio.run(measure(url, letters))
             servers.postgres.drop_database("bench_letters")
         table = Table(title=f"milliseconds, medians of {ROUNDS}, beside {letters:,} letters")
-        for column in ("oms dead-letters", "ms"):
+        for column in ("oms", "ms"):
             table.add_column(column)
         for typed, took in found.items():
             table.add_row(typed, f"{took:.0f}")
