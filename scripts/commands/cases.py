@@ -24,6 +24,7 @@ from scripts.commands.output import Format, Output, write_json
 from scripts.commands.pages import write_page
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.queries import answered, operator
+from scripts.commands.recorded_reasons import reason_to_record
 from scripts.screens import layout
 from scripts.screens.case_screen import case_screen, cases_screen
 from workers.services.case_answers import answer_about_cases
@@ -103,11 +104,12 @@ def show(
       oms cases show 202611299000000001 --reveal --reason "review of the complaint"
       oms cases show 202611299000000001 -o json | jq '.steps[].trigger'
     """
-    if reveal != bool(reason.strip()):
-        what = "a reason is needed" if reveal else "a reason is for --reveal only"
-        why = "it is recorded who sees what people wrote, when and why"
-        raise CommandError(Code.FAILED, what, why=why, hint=f"oms cases show {case} --reveal --reason '...'")
-    shown, now = run(read_case(case, reason.strip() if reveal else None, person()))
+    hint = f"oms cases show {case} --reveal --reason '...'"
+    if not reveal and reason:
+        raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
+    if reveal:
+        reason = reason_to_record(reason, hint, why="it is recorded who sees what people wrote, when and why")
+    shown, now = run(read_case(case, reason if reveal else None, person()))
     if output is Format.JSON:
         write_json(shown.model_dump(mode="json"))
         return

@@ -14,11 +14,12 @@ from scripts.commands.connections import BrokerSettings, connected, person, run
 from scripts.commands.decisions import DryRun, Yes
 from scripts.commands.explanations import explain
 from scripts.commands.health_checks import lasting
-from scripts.commands.interventions import Reason, agreed, done_by, needed
+from scripts.commands.interventions import Reason, agreed, done_by
 from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.queue_readings import QueueReading, read_queues
+from scripts.commands.recorded_reasons import reason_to_record
 from workers.routes import ROUTES, STOCK_DATABASE, with_carriers, with_media
 from workers.store import interventions
 from workers.store.interventions import Intervention
@@ -117,7 +118,7 @@ def _change(
         close = get_close_matches(unknown[0].removeprefix(f"{settings.prefix}."), known_queues(settings), n=1)
         hint = f"oms consumers {verb} {close[0]} --reason '...'" if close else "oms consumers list"
         raise CommandError(Code.FAILED, f"no worker serves {unknown[0]}", why=why, hint=hint)
-    given = reason if dry_run else needed(reason, f"oms consumers {verb} {wanted[0]} --reason '...'")
+    given = reason if dry_run else reason_to_record(reason, f"oms consumers {verb} {wanted[0]} --reason '...'")
     paused = {row["queue"] for url in _databases(settings) for row in run(_read_pauses(url))}
     plans = [{"queue": queue, "plan": _planned(queue, paused, pausing=pausing)} for queue in wanted]
     write_json(plans) if output is Format.JSON else write_table(plans)

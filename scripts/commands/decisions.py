@@ -13,6 +13,7 @@ from scripts.commands.connections import connected, database_user, run
 from scripts.commands.letter_filters import SELECTED_MAX_LETTERS, LetterOptions, refuse_unknown, typed_ids
 from scripts.commands.output import Format, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 from workers.store import dead_letters
 
 DeadLetter = Mapping[str, Any]
@@ -227,12 +228,9 @@ def confirm(question: str) -> None:
 
 
 def reason_given(verb: str, words: Sequence[str], given: str) -> str:
-    """Return the reason to record. Raises CommandError if it is blank."""
-    if not given.strip():
-        hint = f"oms dead-letters {verb} {' '.join(words[:1])} --reason '...'".replace("  ", " ")
-        why = "it is recorded for the next person who looks at the dead letter"
-        raise CommandError(Code.FAILED, "a reason is needed", why=why, hint=hint)
-    return given.strip()
+    """Return the reason to record. Raises CommandError if it is blank or too long."""
+    hint = f"oms dead-letters {verb} {' '.join(words[:1])} --reason '...'".replace("  ", " ")
+    return reason_to_record(given, hint, why="it is recorded for the next person who looks at the dead letter")
 
 
 def all_of(ids: Sequence[int], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

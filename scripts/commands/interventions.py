@@ -11,7 +11,6 @@ from scripts.commands.decisions import confirm
 from scripts.commands.durations import seconds_in
 from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import counted, say
-from scripts.commands.problems import Code, CommandError
 from workers.store import interventions
 
 app = command_app()
@@ -53,13 +52,6 @@ def agreed(question: str, *, dry_run: bool, yes: bool) -> bool:
     if not yes:
         confirm(question)
     return True
-
-
-def needed(reason: str, hint: str) -> str:
-    """Return the reason to record. Raises CommandError if it is blank."""
-    if not reason.strip():
-        raise CommandError(Code.FAILED, "a reason is needed", why="it is recorded for the next person", hint=hint)
-    return reason.strip()
 
 
 def done_by() -> str:

@@ -14,6 +14,7 @@ from scripts.commands.letter_filters import LetterOptions, filtered, refuse_unkn
 from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter, LetterGroup
 
@@ -206,10 +207,10 @@ def note(
     Examples:
       oms dead-letters note 3f2a9c01d4e5b677 "OPS-77: waits for release 1.4"
     """
-    if not text.strip():
-        raise CommandError(Code.FAILED, "the note is empty", hint=f"oms dead-letters note {group} '...'")
-
-    notes = run(write_note(group, text.strip(), person()))
+    given = reason_to_record(
+        text, f"oms dead-letters note {group} '...'", why="it is what the next person reads", what="note"
+    )
+    notes = run(write_note(group, given, person()))
     write_json(notes) if output is Format.JSON else write_table(notes)
     say(f"noted about {group}")
 

@@ -13,6 +13,7 @@ from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import all_of
 from scripts.commands.output import Format, Output, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 from workers.domain.masking import masked, masked_text
 from workers.services import dead_letters as decisions
 from workers.store import accesses, dead_letters, replay_runs
@@ -40,14 +41,12 @@ def show(
       oms dead-letters show 17 -o json | jq .body
       oms dead-letters show 17 --reveal --reason "which field has the wrong type"
     """
+    hint = f"oms dead-letters show {id} --reveal --reason '...'"
     if not reveal and reason:
-        hint = f"oms dead-letters show {id} --reveal --reason '...'"
         raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
-    if reveal and not reason.strip():
-        why = "it is recorded who sees personal data in clear, when and why"
-        hint = f"oms dead-letters show {id} --reveal --reason '...'"
-        raise CommandError(Code.FAILED, "a reason is needed", why=why, hint=hint)
-    letter = run(read_letter(id, reveal=reveal, reason=reason.strip(), note=person()))
+    if reveal:
+        reason = reason_to_record(reason, hint, why="it is recorded who sees personal data in clear, when and why")
+    letter = run(read_letter(id, reveal=reveal, reason=reason, note=person()))
     if output is Format.JSON:
         write_json(letter)
         return

@@ -13,6 +13,7 @@ from scripts.commands import command_app, order_importing
 from scripts.commands.connections import connected, person, run
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 from scripts.screens import layout, order_archive, order_rows, order_search
 from scripts.screens.explanation_screen import explanation_screen
 from scripts.screens.order_loading import OrderPage, read_page, record_access
@@ -103,13 +104,10 @@ async def revealed_page(order: str, reason: str, note: str) -> OrderPage:
 
     Raises CommandError without a reason, and as `order_page` does.
     """
-    if not reason.strip():
-        why = "it is recorded who sees an address in clear, when and why"
-        raise CommandError(
-            Code.FAILED, "a reason is needed", why=why, hint=f"oms order show {order} --reveal --reason '...'"
-        )
+    hint = f"oms order show {order} --reveal --reason '...'"
+    given = reason_to_record(reason, hint, why="it is recorded who sees an address in clear, when and why")
     async with connected() as tx, tx.transaction():
-        await record_access(tx, order, reason.strip(), note)
+        await record_access(tx, order, given, note)
     return await order_page(order, reveal=True)
 
 

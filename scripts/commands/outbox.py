@@ -13,9 +13,10 @@ from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import DryRun, Yes
 from scripts.commands.durations import seconds_in
 from scripts.commands.health_checks import lasting
-from scripts.commands.interventions import Reason, agreed, done_by, needed
+from scripts.commands.interventions import Reason, agreed, done_by
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record, short_enough
 from workers.store import interventions
 from workers.store.interventions import Intervention
 
@@ -129,6 +130,7 @@ def retry(ids: Ids, *, reason: Reason = "", output: Output = Format.TABLE) -> No
       oms outbox retry $(oms outbox list --reason nacked -o json | jq '.[].id')
     """
     wanted = sorted(set(ids))
+    given = short_enough(reason, f"oms outbox retry {wanted[0]} --reason '...'")
 
     async def work() -> list[int]:
         async with connected() as tx, tx.transaction():
@@ -138,7 +140,7 @@ def retry(ids: Ids, *, reason: Reason = "", output: Output = Format.TABLE) -> No
                 raise CommandError(
                     Code.NOTHING, f"no held message {named}", why="nothing was done", hint="oms outbox list"
                 )
-            about = reason.strip() or "to be tried again"
+            about = given or "to be tried again"
             await interventions.record(tx, Intervention.RETRY_MESSAGE, map(str, freed), person(), about)
         return freed
 
@@ -171,7 +173,7 @@ def hold(
       oms outbox hold 4711 --reason "the subscriber is being mended" --for 2h --yes
     """
     hint = f"oms outbox hold {ids[0]} --for 2h --reason '...'"
-    given, seconds = reason if dry_run else needed(reason, hint), seconds_in(lasts, hint=hint)
+    given, seconds = reason if dry_run else reason_to_record(reason, hint), seconds_in(lasts, hint=hint)
     if seconds > HOLD_MAX_SECONDS:
         raise CommandError(Code.REFUSED, f"{lasts} is too long", why="a hold lasts at most 7 days", hint=hint)
 

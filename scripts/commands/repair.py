@@ -12,6 +12,7 @@ from scripts.commands.connections import connected, database_user, person, run
 from scripts.commands.decisions import confirm
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 from workers.domain.shop import Shop
 from workers.services import repairs
 from workers.services.owed_messages import Owed
@@ -57,9 +58,9 @@ def repair(
     """
     if apply and dry_run:
         raise CommandError(Code.FAILED, "--apply and --dry-run exclude each other", hint="oms repair --dry-run")
-    if apply and not reason.strip():
+    if apply:
         hint = "oms repair --apply --reason '...'"
-        raise CommandError(Code.FAILED, "a reason is needed", why="it is recorded with each repair", hint=hint)
+        reason = reason_to_record(reason, hint, why="it is recorded with each repair")
     shop = RepairSettings().shop
     owed = run(_planned(shop, order or None, grace_seconds))
     rows = [_row(one) for one in owed]
@@ -74,7 +75,7 @@ def repair(
         return
     if not yes:
         confirm(f"announce {about}?")
-    done = run(_applied(shop, orders, grace_seconds, reason.strip()))
+    done = run(_applied(shop, orders, grace_seconds, reason))
     say(f"announced {done} as {database_user()}\n  next: oms audit, once the workers have handled them")
 
 

@@ -12,6 +12,7 @@ from scripts.commands.connections import connected, person, run
 from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import short_enough
 from scripts.commands.replay_runner import carry_out, finish, progress, write_outcomes
 from workers.services import replay_runs as runs
 from workers.services.replay_runs import ReplayState
@@ -144,7 +145,8 @@ def resume(
 
 
 def _change(run_id: int, action: DeadLetterAction, why: str | None, output: Format) -> None:
-    before = run(change(run_id, action, why, note=person()))
+    given = None if why is None else short_enough(why, f"oms replays {action} {run_id} --reason '...'")
+    before = run(change(run_id, action, given, note=person()))
     state = runs.STATE_AFTER[action]
     if output is Format.JSON:
         write_json({"id": run_id, "state": state, "before": before})

@@ -13,10 +13,11 @@ from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import DryRun, Yes
 from scripts.commands.durations import seconds_in
 from scripts.commands.health_checks import lasting
-from scripts.commands.interventions import Reason, agreed, done_by, needed
+from scripts.commands.interventions import Reason, agreed, done_by
 from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 from workers.store import interventions
 from workers.store.interventions import Intervention
 from workers.store.timers import TimerKind
@@ -136,7 +137,7 @@ def _intervene(
     """Show the plan, ask, then do it. Who did it, and why, is recorded in the same transaction."""
     firing, wanted = what is Intervention.FIRE_TIMER, sorted(set(keys))
     verb = "fire" if firing else "cancel"
-    given = reason if dry_run else needed(reason, f"oms timers {verb} {kind} {wanted[0]} --reason '...'")
+    given = reason if dry_run else reason_to_record(reason, f"oms timers {verb} {kind} {wanted[0]} --reason '...'")
 
     async def work(*, act: bool) -> list[dict[str, Any]]:
         async with connected() as tx, tx.transaction():

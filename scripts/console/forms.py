@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.recorded_reasons import reason_to_record
 
-ACTOR_MAX = 64
+ACTOR_MAX_CHARACTERS = 64
 
 
 async def typed(request: web.Request) -> dict[str, str]:
@@ -14,9 +15,9 @@ async def typed(request: web.Request) -> dict[str, str]:
 
 
 async def reason_and_actor(request: web.Request, why: str) -> tuple[str, str]:
-    """Return why a person does this, and who it is. Raises CommandError if one of them is missing."""
+    """Return why a person does this, and who it is. Raises CommandError if one is missing, or the reason too long."""
     form = await typed(request)
-    for name in ("reason", "actor"):
-        if not form.get(name):
-            raise CommandError(Code.FAILED, f"the {name} is missing", why=why, hint="go back, and say it")
-    return form["reason"], form["actor"][:ACTOR_MAX]
+    reason = reason_to_record(form.get("reason", ""), "go back, and say it", why=why)
+    if not form.get("actor"):
+        raise CommandError(Code.FAILED, "your name is needed", why=why, hint="go back, and say it")
+    return reason, form["actor"][:ACTOR_MAX_CHARACTERS]

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from scripts.commands.connections import person
 from scripts.commands.output import cell, plain
 from scripts.commands.problems import CommandError
+from scripts.commands.recorded_reasons import REASON_MAX_CHARACTERS
 from scripts.console.state import STATE
 from scripts.screens.layout import TitledTable
 from scripts.screens.timeline import duration, moment
@@ -65,7 +66,7 @@ def environment() -> Environment:
         "prose": prose,
         "shown": shown,
     }
-    made.globals |= {"is_number": is_number}
+    made.globals |= {"is_number": is_number, "reason_max_characters": REASON_MAX_CHARACTERS}
     return made
 
 

@@ -19,6 +19,7 @@ from db.pool import open_pool
 from messages.topology import RETRY_TIERS_SECONDS, Names, topology
 from outbox import wire
 from scripts.cli import COMMANDS, load
+from scripts.commands.recorded_reasons import REASON_MAX_CHARACTERS
 from tests.broker import Broker
 from tests.handlers.builders import captured, create
 from tests.handlers.harness import HandlerHarness
@@ -93,6 +94,25 @@ def test_wrong_use_exits_with_1_and_explains_what_to_type(oms: Oms, arguments: S
     result = oms(*arguments, database_url="postgresql://nobody@127.0.0.1:1/none")
     assert (result.code, result.out) == (1, "")
     assert message in result.err
+
+
+RECORDED = [
+    *(["dead-letters", verb, "1", "--reason"] for verb in ("replay", "discard", "restore", "edit")),
+    *(["dead-letters", verb, "1", "--reveal", "--reason"] for verb in ("show", "export")),
+    ["dead-letters", "import", "/nonexistent", "--reason"], ["dead-letters", "note", "g"],
+    ["replays", "pause", "1", "--reason"], ["replays", "cancel", "1", "--reason"], ["repair", "--apply", "--reason"],
+    ["timers", "fire", "refund", "1", "--reason"], ["timers", "cancel", "refund", "1", "--reason"],
+    ["consumers", "pause", "stock", "--reason"], ["consumers", "resume", "stock", "--reason"],
+    ["outbox", "hold", "1", "--for", "2h", "--reason"], ["outbox", "retry", "1", "--reason"],
+    ["order", "show", "1", "--reveal", "--reason"], ["cases", "show", "1", "--reveal", "--reason"],
+]  # fmt: skip
+
+
+def test_a_reason_that_is_too_long_for_a_list_is_refused_before_anything_is_done(oms: Oms) -> None:
+    for arguments in RECORDED:
+        result = oms(*arguments, "x" * (REASON_MAX_CHARACTERS + 1), database_url="postgresql://nobody@127.0.0.1:1/none")
+        assert (result.code, result.out) == (1, ""), arguments
+        assert "has at most 500 characters, and this one has 501" in result.err, arguments
 
 
 NEED_DATABASE = [

@@ -163,6 +163,8 @@ async def test_personal_data_is_shown_for_a_reason_and_it_is_recorded_who_saw_it
     async with console() as client:
         for path in paths:
             assert (await client.post(path, WHY, {"reason": " \x00"}))[0] == 400
+            too_long = await client.post(path, WHY, {"reason": "x" * 501})
+            assert (too_long[0], "has at most 500 characters" in too_long[1]) == (400, True)
             assert (await client.post(path, WHY, {"actor": ""}))[0] == 400
             assert await scene.pool.fetchval("SELECT count(*) FROM address_accesses WHERE note = 'bo'") == 0
         for path, personal in paths.items():
