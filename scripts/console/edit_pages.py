@@ -57,11 +57,28 @@ def _text_of(body: bytes) -> str:
     except (ValueError, TypeError, RecursionError):  # the second: nested too deeply to be written
         pass
     try:
-        return body.decode()
+        if "\0" not in (text := body.decode()):
+            return text
     except UnicodeDecodeError:
-        why = "it is no text, and a browser would change it"
-        hint = "oms dead-letters edit ID --file FILE --reason '...'"
-        raise CommandError(Code.REFUSED, "the body cannot be edited here", why=why, hint=hint) from None
+        pass
+    why = "it is no text, and a browser would change it"
+    hint = "oms dead-letters edit ID --file FILE --reason '...'"
+    raise CommandError(Code.REFUSED, "the body cannot be edited here", why=why, hint=hint)
+
+
+def lines_ended_as_in(shown: str, sent: str) -> str:
+    """Return what a person made of a text that a browser showed. Browsers send every line with CRLF at its end.
+
+    If nothing else differs, it is the text that was shown; else its lines end as those of that text, or with LF.
+    """
+    lines, before = _with_lf(sent), _with_lf(shown)
+    if lines == before:
+        return shown
+    return lines.replace("\n", "\r\n") if before.replace("\n", "\r\n") == shown else lines
+
+
+def _with_lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _form_page(request: web.Request, bodies: LetterBodies, *, body: str | None) -> web.Response:
@@ -114,7 +131,8 @@ def _new_body(bodies: LetterBodies, wanted: dict[str, str]) -> bytes:
         case {"changes": text, **rest} if not rest:
             return assigned(bodies.before, [line.strip() for line in text.splitlines() if line.strip()])
         case {"body": text, **rest} if not rest:
-            return without_layout(text.encode("utf-8", "surrogatepass"))
+            typed_body = lines_ended_as_in(_text_of(bodies.before), text)
+            return without_layout(typed_body.encode("utf-8", "surrogatepass"))
         case {"original": _, **rest} if not rest:
             return bodies.first
     why = "values by path, a whole body, and the body that came exclude each other"

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from scripts.console.edit_pages import side_by_side
+from scripts.console.edit_pages import lines_ended_as_in, side_by_side
 from scripts.console.letter_pages import decisions_of
 from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
 from tests.scripts.letters import letter
@@ -35,6 +35,15 @@ async def shown(client: ConsoleClient, path: str) -> dict[str, str]:
     assert status == 200, text
     found = re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', text)
     return {name: value.replace("&amp;", "&") for name, value in found if name != "form_token"}
+
+
+def test_a_browser_changes_no_line_ends_of_a_body() -> None:
+    for shown in ("a\nb\n", "a\r\nb\r\n", "a\rb", "a\r\nb\nc", "a", ""):
+        sent = "\r\n".join(shown.splitlines()) + "\r\n" * shown.endswith("\n")
+        assert lines_ended_as_in(shown, sent) == shown
+    assert lines_ended_as_in("a\nb", "a\r\nb\r\nc") == "a\nb\nc"
+    assert lines_ended_as_in("a\r\nb", "a\r\nc") == "a\r\nc"
+    assert lines_ended_as_in("a\r\nb\nc", "a\r\nb\r\nd") == "a\nb\nd", "of mixed ends nothing is known"
 
 
 async def test_a_group_is_discarded_and_restored_as_it_was_shown(scene: ConsoleScene, ids: list[int]) -> None:
@@ -115,6 +124,11 @@ async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: Consol
         assert (await client.get(f"/letters/{scene.letters['bytes']}/edit"))[0] == 200
         status, text = await client.post(f"/letters/{scene.letters['bytes']}/edit/reveal", WHY)
         assert (status, "--file FILE" in text) == (403, True)
+        async with scene.pool.acquire() as tx:
+            await dead_letters.keep(tx, [letter("lines", body=b"one\ntwo", queue="stock", fingerprint="g2")])
+            text_id = await tx.fetchval("SELECT max(id) FROM dead_letters")
+        status, text = await client.post(f"/letters/{text_id}/edit/check", {"body": "one\r\ntwo"})
+        assert (status, "nothing was changed" in text) == (404, True), "browsers end lines with CRLF"
     async with scene.pool.acquire() as tx:
         [kept] = await dead_letters.edits(tx, ids[0])
         [came] = await dead_letters.read(tx, [ids[0]])
