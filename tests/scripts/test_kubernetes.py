@@ -2,10 +2,13 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from typing import Any
 
 import kubernetes_validate
+import orjson
 import pytest
 
 from messages.topology import PROVIDERS
@@ -37,6 +40,9 @@ SCALERS = {
 }
 """The metadata of a trigger, by its type."""
 PARSED_ALONE = {"migrate", "relay", "worker"}
+SERIES_MAX = 600
+BY_CODES_AND_PARTNERS = 150
+"""Series that a process gets besides: of durations, codes, reasons, providers, carriers and slow statements."""
 
 
 def valid(one: Manifest) -> None:
@@ -127,6 +133,19 @@ def test_every_queue_is_served_by_one_group_and_every_command_parses() -> None:
     assert {queue for queue, times in served.items() if times > 1} == set()
     unserved = {route.queue for route in ROUTES} - served.keys()
     assert unserved == {f"provider-calls.{provider}" for provider in PROVIDERS if provider != "stripe"}
+
+
+def test_a_process_of_each_group_has_few_series_once_every_message_came() -> None:
+    groups = {
+        name: [*chosen(container(pod)["args"][2], [route.queue for route in ROUTES])]
+        for name, pod in pods(manifests(*FOLDERS))
+        if name.startswith("worker-")
+    }
+    command = [sys.executable, "-m", "tests.telemetry.series", orjson.dumps(groups).decode()]
+    counted = orjson.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    eager = counted.pop("")
+    assert counted.keys() == groups.keys()
+    assert max(counted.values()) + eager + BY_CODES_AND_PARTNERS < SERIES_MAX, counted | {"at its start": eager}
 
 
 def test_each_group_of_workers_is_scaled_by_its_own_queues() -> None:

@@ -79,6 +79,16 @@ def test_the_wait_in_a_queue_counts_from_the_publish_and_leaves_out_the_delay() 
     assert 1 <= value("oms_queue_wait_seconds_sum", queue="m4") < 10
 
 
+def test_the_queues_of_dead_letters_are_measured_as_one() -> None:
+    for queue in ("m7.dlq", "m8.dlq"):
+        settled(queue, Outcome(happened(1), Kind.ACKED))
+        metrics.lost(queue)
+    assert value("oms_messages_received_total", queue="dead-letters") == 2
+    assert value("oms_batch_items_count", queue="dead-letters") == 2
+    names = {one.labels.get("queue") for family in REGISTRY.collect() for one in family.samples}
+    assert not names & {"m7.dlq", "m8.dlq"}
+
+
 def test_a_queue_has_a_bounded_number_of_series() -> None:
     """Each queue has this many beside two for each type and outcome, so few queues make a process cheap to scrape."""
     metrics.prepare("m5")
@@ -88,4 +98,4 @@ def test_a_queue_has_a_bounded_number_of_series() -> None:
     metrics.CONSUMERS.labels("m5").set(1)
     metrics.PAUSED.labels("m5").set(0)
     every = [one for family in REGISTRY.collect() for one in family.samples if one.labels.get("queue") == "m5"]
-    assert len(every) <= 41, sorted({one.name for one in every})
+    assert len(every) <= 32, sorted({one.name for one in every})

@@ -36,7 +36,7 @@ CALLS = Histogram(
     "oms_provider_call_seconds",
     "Calls to providers and carriers by outcome: answered, unknown (no response in time), away (not reached)",
     ["provider", "outcome"],
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    buckets=(0.1, 0.5, 2, 10, 30),
 )
 Build = Callable[[datetime], HttpRequest | None]
 T = TypeVar("T")

@@ -90,7 +90,7 @@ class Consumer:
             watching.cancel()
             self.health.consuming(self.queue, False)
             collector.drop()
-            metrics.IN_FLIGHT.labels(self.queue).set(0)
+            metrics.lost(self.queue)
             with suppress(*LOST):
                 await subscription.channel.close()
 

@@ -191,7 +191,7 @@ async def _transact(context: QueueContext, works: Sequence[Work], lock_timeout_m
     crashpoint("after_commit")
     chain.count()
     context.committed(shards)
-    metrics.BATCH_SECONDS.labels(context.route.queue).observe(time.perf_counter() - started)
+    metrics.BATCH_SECONDS.labels(metrics.label(context.route.queue)).observe(time.perf_counter() - started)
     return outcomes
 
 
@@ -271,7 +271,7 @@ async def _set_aside(context: QueueContext, work: Work, error: Exception) -> Out
 
 async def _fail_alone(context: QueueContext, work: Work, error: Exception) -> Outcome:
     """Give an outcome to a message whose handler raised although it was alone."""
-    metrics.HANDLER_FAILURES.labels(context.route.queue).inc()
+    metrics.HANDLER_FAILURES.labels(metrics.label(context.route.queue)).inc()
     if isinstance(context.route, RawRoute):
         log.warning("raw message failed, requeued", queue=context.route.queue, error=type(error).__qualname__)
         return Outcome(work, Kind.REQUEUED)

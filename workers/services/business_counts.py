@@ -54,7 +54,6 @@ _PROVIDERS = BoundedLabel(10)
 _CARRIERS = BoundedLabel(10)
 
 for _type in CaseType:
-    CASE_DURATION.labels(_type)
     REFUNDS_FAILED.labels(_type)
 for _type, _state in product(CaseType, ENDED):
     CASES.labels(_type, _state)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import inf
 from time import time
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Summary
 
 from db.pool import Pool
 from outbox.publisher import PUBLISHED_AT
@@ -15,9 +15,9 @@ from workers.runtime.decode import OURSELVES, Work
 from workers.runtime.policy import Kind, Outcome, deliberate_seconds, tier_seconds
 
 SECONDS = (0.01, 0.05, 0.25, 1, 5)  # few: each is a series for every queue of the process
-LONG_SECONDS = (*SECONDS, 30, 300, 1800)
-WAITS = (0.01, 0.1, 1, 10, 60)
-ITEMS = (1, 10, 50, 200)
+LONG_SECONDS = (0.05, 0.25, 1, 5, 30, 300)
+WAITS = (0.1, 1, 10, 60)
+POOL_WAITS = (0.01, *WAITS)
 CLIENTS_SECONDS_MAX = 86_400  # a client says when its message came to be: a wrong clock must not outweigh all others
 BY_TYPE = ("queue", "message_type")
 
@@ -27,7 +27,7 @@ LOCAL = Counter("oms_messages_local_total", "Messages handled in the transaction
 BATCH_SECONDS = Histogram(
     "oms_message_processing_seconds", "Duration of the transaction of one batch", ["queue"], buckets=SECONDS
 )
-BATCH_ITEMS = Histogram("oms_batch_items", "Messages handled in one transaction", ["queue"], buckets=ITEMS)
+BATCH_ITEMS = Summary("oms_batch_items", "Messages handled in one transaction", ["queue"])
 CRITICAL_SECONDS = Histogram(
     "oms_message_critical_time_seconds",
     "Time from the cause of a message until it was handled, with all its retries and without deliberate delay",
@@ -40,9 +40,9 @@ QUEUE_WAIT = Histogram(
     ["queue"],
     buckets=WAITS,
 )
-POOL_WAIT = Histogram("oms_db_pool_wait_seconds", "Wait of a batch for a database connection", buckets=WAITS)
+POOL_WAIT = Histogram("oms_db_pool_wait_seconds", "Wait of a batch for a database connection", buckets=POOL_WAITS)
 REPLAYS = Counter("oms_replays_total", "Replayed dead letters by outcome", ["outcome"])
-IN_FLIGHT = Gauge("oms_messages_in_flight", "Messages delivered and not yet settled", ["queue"])
+IN_FLIGHT = Gauge("oms_messages_in_flight", "Messages delivered and not yet settled, dead letters apart", ["queue"])
 CONSUMERS = Gauge("oms_consumers", "1 while this process consumes the queue", ["queue"])
 PAUSED = Gauge("oms_consumer_paused", "1 while consuming waits for the database or another system", ["queue"])
 HANDLER_FAILURES = Counter("oms_handler_failures_total", "Messages that raised when handled alone", ["queue"])
@@ -50,8 +50,18 @@ DEAD_LETTERS = Counter("oms_dead_letters_total", "Messages dead-lettered", ["que
 POOL_SIZE = Gauge("oms_db_pool_size", "Open database connections")
 POOL_IN_USE = Gauge("oms_db_pool_in_use", "Database connections in use")
 
+DEAD_LETTER_QUEUES = "dead-letters"
+
 for _kind in (Kind.ACKED, Kind.RETRIED, Kind.DEAD_LETTERED):
     REPLAYS.labels(_kind)
+
+
+def label(queue: str) -> str:
+    """Return the label under which a queue is measured: the many queues of dead letters share one.
+
+    What each of them holds, oms_dead_letters_open says.
+    """
+    return DEAD_LETTER_QUEUES if queue.endswith(".dlq") else queue
 
 
 def prepare(queue: str) -> None:
@@ -60,23 +70,33 @@ def prepare(queue: str) -> None:
     Those of types, outcomes and dead letters begin with their first message, since all of them would be thousands of
     series, and most are never used. oms_dead_letters_open shows a dead letter from the first on.
     """
-    HANDLER_FAILURES.labels(queue)
+    HANDLER_FAILURES.labels(label(queue))
 
 
 def received(queue: str, work: Work) -> None:
     """Count one delivery."""
-    RECEIVED.labels(queue).inc(work.items)
-    IN_FLIGHT.labels(queue).inc()
+    measured_as = label(queue)
+    RECEIVED.labels(measured_as).inc(work.items)
+    if measured_as == queue:
+        IN_FLIGHT.labels(queue).inc()
     since = work.delivery.text(PUBLISHED_AT)
     if since and work.by_us:  # others may send what they like
         with suppress(ValueError, OverflowError):  # an older version of ours may write it otherwise
             waited = time() - datetime.fromisoformat(since).timestamp() - tier_seconds(work)
-            QUEUE_WAIT.labels(queue).observe(max(0.0, waited))
+            QUEUE_WAIT.labels(measured_as).observe(max(0.0, waited))
+
+
+def lost(queue: str) -> None:
+    """Note that the channel of a queue is gone: the broker delivers again what was not settled."""
+    if label(queue) == queue:
+        IN_FLIGHT.labels(queue).set(0)
 
 
 def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
     """Count a batch after its messages were acknowledged or given back."""
-    IN_FLIGHT.labels(queue).dec(len(outcomes))
+    if label(queue) == queue:
+        IN_FLIGHT.labels(queue).dec(len(outcomes))
+    queue = label(queue)
     BATCH_ITEMS.labels(queue).observe(sum(outcome.work.items for outcome in outcomes))
     tally: Tally[tuple[str, Kind]] = Tally()
     for outcome in outcomes:
