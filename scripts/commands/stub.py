@@ -53,7 +53,7 @@ def stub(
     orders in memory and has no database. An order is paid after payment.result, shipped and delivered after
     shipment.update with its order_id, or by the scenario. An order for more units than --stock has left is rejected,
     and one whose SKUs all have a --price and that expects to pay another amount is refused; a cancelled order gives
-    its units back. Promotions, shipping and taxes are not computed.
+    its units back. No promotion, fee or tax is computed: they are what the expected amount differs from the prices by.
 
     On the broker of a running oms it needs a virtual host of its own: with --vhost it makes one, as the administrator
     of OMS_MANAGEMENT_URL, with the rights that broker users have beside oms. It prints the name of a file to source in

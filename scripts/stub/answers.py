@@ -19,6 +19,7 @@ from messages.registry import MODELS
 from messages.user_shards import shard_of_user
 from scripts.commands.answers import ANSWERS
 from scripts.commands.code_meanings import CODES
+from scripts.stub.prices import priced
 from workers.domain.money import render
 
 Body = dict[str, Any]
@@ -36,9 +37,13 @@ REPORTED: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 class StubOrders:
-    """The orders that a stub knows, by id, as their newest event has them; and the messages that it makes of them."""
+    """The orders that a stub knows, by id, as their newest event has them; and the messages that it makes of them.
+
+    `prices` are those of the scenario: SKU -> minor units.
+    """
 
     def __init__(self, examples: Mapping[str, Any]) -> None:
+        self.prices: Mapping[str, int] = {}
         self._examples = examples
         self._orders: dict[str, Body] = {}
         self._sequence = itertools.count(1)
@@ -118,23 +123,9 @@ class StubOrders:
         return created
 
     def _placed(self, given: Body, correlation_id: str) -> Body:
-        """The fields of a new order. Its price is what the buyer expects; the first line costs what is left over."""
-        payable, user_id = max(0, given["expected_pay_amount"]), given["user_id"]
-        wanted = given.get("items") or [{"sku_id": "from-the-draft", "qty": 1}]
-        units = sum(item["qty"] for item in wanted)
-        lines = [
-            {
-                "line_no": number,
-                "sku_id": item["sku_id"],
-                "name": item["sku_id"],
-                "qty": item["qty"],
-                "unit_price": payable // units,
-                "payable": payable // units * item["qty"],
-            }
-            for number, item in enumerate(wanted, start=1)
-        ]
-        lines[0]["payable"] += payable - sum(line["payable"] for line in lines)
-        zero = dict.fromkeys(("promotion", "coupon", "points", "shipping", "tax", "adjustment"), 0)
+        """The fields of a new order."""
+        user_id = given["user_id"]
+        lines, amounts = priced(given, self.prices)
         now = datetime.now(UTC)
         return {
             "order_id": self._id(user_id),
@@ -143,7 +134,7 @@ class StubOrders:
             "parent_id": None,
             "user_id": user_id,
             "request_id": given["request_id"],
-            "amounts": {"currency": given["currency"], "origin": payable, "payable": payable} | zero,
+            "amounts": amounts,
             "lines": lines,
         }
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
-import aio_pika
 import orjson
-from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
+from uuid_utils import uuid7
 from yarl import URL
 
-from messages.base import Event, Instruction, Message
+from messages.base import Event, Instruction, Message, Reply
 from messages.orders import OrderEvent
 from messages.queue_rules import instructions
 from messages.registry import MODELS
@@ -23,9 +22,13 @@ from messages.strict_json import Fault
 from messages.topology import Names, topology, warehouse_queue
 from messages.user_roles import ANONYMOUS, Trust
 from outbox import amqp, declare, wire
+from outbox.publisher import Publisher
+from outbox.rendering import APP_ID
 from scripts.commands.problems import Code, CommandError
 from scripts.stub.decisions import StubDecisions
 from scripts.stub.scenario import Scenario
+from workers.runtime import republish
+from workers.runtime.decode import Work
 from workers.runtime.delivery import Delivery
 
 CONSUME_TIMEOUT_SECONDS = 10.0
@@ -47,10 +50,11 @@ class StubMessage:
 
 @dataclass(frozen=True)
 class Thread:
-    """What a message of the stub carries on: correlation id, and the id of the message that caused it."""
+    """What a message of the stub carries on: correlation id, the id of the message that caused it, and its trace."""
 
     correlation_id: str
     causation_id: str | None = None
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,6 +78,7 @@ class StubBroker:
         self.lost = asyncio.Event()
         self._decisions = StubDecisions(self.names, trust, self.examples, self.scenario)
         self._numbers = Counter[str]()  # of the events of each stream, as oms numbers them
+        self._publisher = Publisher(self.url, name="oms stub publishes")
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection: AbstractConnection | None = None
 
@@ -95,10 +100,9 @@ class StubBroker:
             raise CommandError(Code.REFUSED, what, why=str(error), hint=ELSEWHERE) from error
 
     async def _declare(self, connection: AbstractConnection) -> None:
-        self._channel = await connection.channel(publisher_confirms=True)
+        self._channel = await connection.channel()
         for exchange in topology(self.names, ()).exchanges:
             await declare.declare_part(self._channel, exchange)
-        self._events = await self._channel.get_exchange(self.names.events, ensure=False)
         queue = await self._channel.declare_queue(self.names.queue("stub"), exclusive=True)
         for name in (self.names.commands, self.names.queries):
             await queue.bind(name, "#")
@@ -106,11 +110,14 @@ class StubBroker:
             self._channel, queue.name, self._take, self.lost.set, tag="stub", timeout_seconds=CONSUME_TIMEOUT_SECONDS
         )
         connection.close_callbacks.add(lambda *_: self.lost.set())
+        self._publisher.start()
+        await self._publisher.ready()
 
     async def stop(self) -> None:
         """Drop the answers that are still to come, and disconnect. The queue goes with the connection."""
         for task in self._tasks:
             task.cancel()
+        await self._publisher.close()
         if self._connection is not None:
             await wire.close(self._connection)
 
@@ -121,12 +128,12 @@ class StubBroker:
 
     async def emit(self, type_: str, given: Mapping[str, Any], thread: Thread | None = None) -> Message:
         """Publish an event with these fields; or put an instruction into the queue of its warehouse."""
-        thread = thread or Thread(uuid4().hex)
+        thread = thread or Thread(str(uuid7()))
         if issubclass(MODELS[type_], Instruction):
             made = self._decisions.orders.instruction(type_, given)
             queue = self.names.queue(warehouse_queue(str(getattr(made, "warehouse", "main"))))
             await self._channel.declare_queue(queue, durable=True, arguments=instructions())
-            await self._publish(self._channel.default_exchange, queue, made, thread)
+            await self._publish("", queue, made, thread)
             return made
         event = self._decisions.event(type_, given)
         await self._announce(event, thread)
@@ -152,11 +159,10 @@ class StubBroker:
         work = self._decisions.read(delivery)
         decision = self._decisions.decide(work)
         message_id = delivery.message_id or ""
-        thread = Thread(delivery.properties.correlation_id or message_id, message_id)
+        thread = Thread(delivery.properties.correlation_id or message_id, message_id, delivery.trace)
         await asyncio.sleep(self.scenario.latency_ms / 1000)
         if decision.reply is not None and work.reply_to:
-            exchange = self._channel.default_exchange
-            await self._publish(exchange, work.reply_to, decision.reply, thread, body=decision.body)
+            await self._answer(work, decision.reply, thread, decision.body)
         for event in decision.events:
             await self._announce(event, thread)
         faults = work.failure.faults if work.failure else ()
@@ -164,13 +170,20 @@ class StubBroker:
         content = _content(delivery.body)
         self.on_message(StubMessage(delivery.type or "", content, message_id, user, reply_to, faults, decision.answer))
 
+    async def _answer(self, work: Work, answer: Message, thread: Thread, body: bytes | None) -> None:
+        """Answer at the reply address: a query, and what cannot be read, as a worker does, else as a relay does."""
+        if work.failure is None and not isinstance(answer, Reply):
+            await self._publish("", str(work.reply_to), answer, thread, body=body)
+        else:
+            await self._publisher.publish("", str(work.reply_to), *republish.reply(work, answer, self._user), False)
+
     async def _announce(self, event: Event, thread: Thread) -> None:
         about: dict[str, Any] = {}
         if isinstance(event, OrderEvent):
             stream = str(event.parent_id or event.order_id)
             self._numbers[stream] += 1
             about = {"stream": stream, "seq": self._numbers[stream], "conversation-id": event.conversation_id}
-        await self._publish(self._events, event.routing_key(), event, thread, about)
+        await self._publish(self.names.events, event.routing_key(), event, thread, about)
         order_id = getattr(event, "order_id", None)
         for rule in self.scenario.emit if order_id is not None else ():
             if rule.after == event.TYPE:
@@ -187,7 +200,7 @@ class StubBroker:
 
     async def _publish(
         self,
-        exchange: AbstractExchange,
+        exchange: str,
         routing_key: str,
         message: Message,
         thread: Thread,
@@ -195,20 +208,21 @@ class StubBroker:
         *,
         body: bytes | None = None,
     ) -> None:
-        headers = {"occurred-at": datetime.now(UTC).isoformat(), **(about or {})}
-        made = aio_pika.Message(
-            body or message.json_bytes,
-            headers=headers | ({"causation-id": thread.causation_id} if thread.causation_id else {}),
+        """Publish a message with the properties and headers with which a relay publishes it."""
+        now = datetime.now(UTC)
+        headers = {"occurred-at": now.isoformat(timespec="microseconds"), **thread.trace, **(about or {})}
+        properties = amqp.Properties(
             content_type="application/json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            message_id=uuid4().hex,
+            headers=headers | ({"causation-id": thread.causation_id} if thread.causation_id else {}),
+            delivery_mode=2,
+            message_id=str(uuid7()),
             correlation_id=thread.correlation_id,
-            type=message.TYPE,
-            timestamp=datetime.now(UTC),
-            app_id="oms",
+            message_type=message.TYPE,
+            timestamp=now,
             user_id=self._user,
+            app_id=APP_ID,
         )
-        await exchange.publish(made, routing_key, mandatory=False)
+        await self._publisher.publish(exchange, routing_key, properties, body or message.json_bytes, mandatory=False)
 
 
 def _content(body: bytes) -> Any:

@@ -48,14 +48,15 @@ class StubDecisions:
 
     def __init__(self, names: Names, trust: Trust, examples: Mapping[str, Any], scenario: Scenario) -> None:
         self.orders = StubOrders(examples)
-        self.scenario = scenario
         self._names, self._trust = names, trust
-        self._dice, self._shelf = Dice(scenario), StubShelf(scenario)
+        self._shelf = StubShelf(scenario)
         self._outcomes: dict[tuple[str, str], tuple[bytes, Event]] = {}
+        self.follow(scenario)
 
     def follow(self, scenario: Scenario) -> None:
         """Follow another scenario from now on."""
         self.scenario, self._dice = scenario, Dice(scenario)
+        self.orders.prices = scenario.price
         self._shelf.follow(scenario)
 
     def read(self, delivery: Delivery) -> Work:

@@ -8,6 +8,7 @@ from messages.orders import OrderCreate
 from messages.stock import Shortage
 from scripts.stub.scenario import Scenario
 from workers.domain.codes import Code
+from workers.domain.pricing.quote import QUANTITY_MAX
 
 
 class StubShelf:
@@ -26,6 +27,12 @@ class StubShelf:
 
     def refusal(self, body: OrderCreate) -> tuple[str, dict[str, Any]] | None:
         """Return the code and the details with which oms would refuse an order, or None."""
+        if not body.items and body.draft_id is None:
+            return Code.ORDER_ITEMS_EMPTY, {"field": "items"}
+        for number, item in enumerate(body.items, start=1):
+            if not 1 <= item.qty <= QUANTITY_MAX:
+                details = {"field": f"items[{number - 1}].qty", "line_no": number, "sku_id": item.sku_id}
+                return Code.ORDER_PARAM_INVALID, details
         if (wrong := self._wrong_price(body)) is not None:
             return Code.ORDER_PRICE_MISMATCH, {**wrong, "currency": body.currency}
         left = {sku_id: self._left[sku_id] for sku_id in self._scenario.stock}

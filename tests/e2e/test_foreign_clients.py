@@ -1,7 +1,11 @@
-"""Clients that are not ours place a first order: pika, and Debian's amqp-tools, which set headers only."""
+"""Clients that are not ours place a first order: pika, and Debian's amqp-tools, which set headers only.
+
+A stub answers them as oms does.
+"""
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -11,6 +15,10 @@ import orjson
 import pika
 import pytest
 
+from messages.topology import Names
+from scripts.commands.contract_files import examples
+from scripts.commands.contracts import FOLDER
+from scripts.stub.broker import StubBroker
 from tests.e2e.system import SKU, RunningSystem, order_create
 from tests.e2e.upstream import order_body
 
@@ -134,3 +142,59 @@ async def test_amqp_tools_cannot_act_for_an_operator(system: RunningSystem) -> N
     given = headers(message_id=message_id, type="order.create.v1", reply_to=system.upstream.inbox)
     await asyncio.to_thread(amqp_publish, system, body, *given)
     assert (await system.reply(correlation_id=message_id))["code"] == "AUTH_FORBIDDEN"
+
+
+KINDS = {
+    "a time": r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}\+00:00",
+    "an id of 128 bits": r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}",
+    "digits": r"\d{5,}",
+}
+"""What a property or header is that differs each time."""
+TRACED = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "shop=buy"}
+
+
+def seen_of_an_order(url: str, names: Names) -> dict[str, dict[str, str]]:
+    """The properties and headers of what comes back for an order, its repeat, and a query about it."""
+    found, order, made = dict[str, dict[str, str]](), order_body((SKU, 1)), uuid4().hex
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        inbox, events = (channel.queue_declare("", exclusive=True).method.queue for _ in range(2))
+        channel.queue_bind(events, names.events, "order.created")
+
+        def send(exchange: str, key: str, body: Any, what: str) -> None:
+            about = {"type": f"{key}.v1", "message_id": f"{made} {what}", "correlation_id": what, "reply_to": inbox}
+            about |= {"headers": TRACED}
+            channel.basic_publish(exchange, key, orjson.dumps(body), pika.BasicProperties(**about))
+
+        def receive(queue: str, what: str) -> dict[str, Any]:
+            answer = next(channel.consume(queue, auto_ack=True, inactivity_timeout=WAIT_SECONDS))
+            channel.cancel()
+            assert answer[1] is not None, f"no {what} within {WAIT_SECONDS} s"
+            given = vars(answer[1]) | {"user_id": "of ours"}
+            texts = {name: str(value).replace(made, "sent") for name, value in (given | given.pop("headers")).items()}
+            found[what] = {
+                name: next((kind for kind, like in KINDS.items() if re.fullmatch(like, value)), value)
+                for name, value in texts.items()
+            }
+            body: dict[str, Any] = orjson.loads(answer[2])
+            return body
+
+        send(names.commands, "order.create", order, "created")
+        created = receive(inbox, "the outcome")
+        receive(events, "the event")
+        send(names.commands, "order.create", order, "repeated")
+        receive(inbox, "the outcome again")
+        send(names.queries, "order.get", {"actor": order["actor"], "order": created["order_id"]}, "queried")
+        receive(inbox, "the answer")
+    for what in ("the outcome", "the event"):  # by oms it is the stock that was reserved
+        found[what]["causation-id"] = "of the message that made it possible"
+    return found
+
+
+async def test_a_stub_sends_what_oms_sends_to_the_last_header(system: RunningSystem) -> None:
+    url, names = system.broker["admin"], Names(f"stub{uuid4().hex[:8]}")
+    stub = StubBroker(url, names, examples(FOLDER))
+    await stub.start()
+    theirs = await asyncio.to_thread(seen_of_an_order, url, names)
+    await stub.stop()
+    assert theirs == await asyncio.to_thread(seen_of_an_order, url, system.broker.names)

@@ -24,6 +24,7 @@ from scripts.commands.answers import ANSWERS
 from scripts.commands.problems import CommandError
 from scripts.servers.find import Servers
 from scripts.stub.answers import StubOrders
+from scripts.stub.prices import TERMS, priced
 from scripts.stub.scenario import Dice, Scenario, scenario_of
 from tests.broker import Broker
 from tests.golden.examples import EXAMPLES, example, raw
@@ -166,12 +167,49 @@ def test_a_stub_with_stock_and_prices_refuses_as_oms_does(oms_stub: "OmsStub", c
     second = checkout.request("order.create", order(request_id="r-5"))
     assert second[0] == "order.created.v1"
     assert checkout.request("order.create", order(request_id="r-6", coupon_id="c"))[0] == "order.rejected.v1"
+    for request_id, items, code in (
+        ("r-9", [], "ORDER_ITEMS_EMPTY"),
+        ("r-10", [line | {"qty": 0}], "ORDER_PARAM_INVALID"),
+    ):
+        rejected = checkout.request("order.create", order(request_id=request_id, items=items))[1]
+        assert rejected["code"] == code
     numbers = [checkout.next(checkout.events)[0].headers for _ in range(7)]
     of_first = [one for one in numbers if one.get("stream") == first["order_id"]]
     assert [one["seq"] for one in of_first] == [1, 2]
     assert {one["conversation-id"] for one in of_first} == {first["conversation_id"]}
     oms_stub.emit("order.cancelled", order_id=second[1]["order_id"])
     assert checkout.request("order.create", order(request_id="r-8"))[0] == "order.created.v1", "its units are back"
+
+
+def test_a_stub_shares_out_what_an_order_costs_to_the_minor_unit_as_oms_does() -> None:
+    basket = {"currency": "GBP", "items": [{"sku_id": "tea", "qty": 2}, {"sku_id": "mug", "qty": 1}]}
+    dear = {"items": [{"sku_id": "tea", "qty": 2, "expected_unit_price": 700}, {"sku_id": "mug", "qty": 1}]}
+    for order, prices, units, lines, terms in (
+        ({"expected_pay_amount": 3000}, {}, [1000, 1000], [2000, 1000], {}),
+        ({"expected_pay_amount": 2998}, {}, [1000, 1000], [1999, 999], {"promotion": 2}),
+        ({"expected_pay_amount": 2998} | dear, {}, [700, 1598], [1400, 1598], {}),
+        (
+            {"expected_pay_amount": 2500, "coupon_id": "c"},
+            {"tea": 1000, "mug": 998},
+            [1000, 998],
+            [1668, 832],
+            {"coupon": 498},
+        ),
+        (
+            {"expected_pay_amount": 2997, "use_points": 1},
+            {"tea": 1000, "mug": 998},
+            [1000, 998],
+            [1999, 998],
+            {"points": 1},
+        ),
+        ({"expected_pay_amount": 3497}, {"tea": 1000, "mug": 998}, [1000, 998], [2333, 1164], {"shipping": 499}),
+        ({"expected_pay_amount": -5}, {"tea": 1000}, [1000, 0], [0, 0], {"promotion": 2000}),
+        ({"expected_pay_amount": 500, "items": []}, {}, [500], [500], {}),
+    ):
+        made, amounts = priced(basket | order, prices)
+        assert ([one["unit_price"] for one in made], [one["payable"] for one in made]) == (units, lines)
+        assert {name: amounts[name] for name in TERMS if amounts[name]} == terms
+        assert amounts["payable"] == sum(lines)
 
 
 def test_publish_shows_what_came_back(oms: Oms, oms_stub: "OmsStub", tmp_path: Path) -> None:
