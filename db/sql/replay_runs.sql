@@ -85,31 +85,10 @@ WHERE l.run_id = $1 AND l.place = n.place;
 SELECT dead_letter_id FROM replay_run_letters WHERE run_id = $1 AND sent_at IS NULL AND outcome IS NULL ORDER BY place;
 
 -- name: replay_runs.settle
--- $1 run. Notes what became of each letter that was sent, once it is known: it died again, if the same letter was counted again; its command
--- was refused; it was handled, after it was sent or before. Locks: the rows that it changes.
-UPDATE replay_run_letters l SET outcome = f.outcome, code = f.code, settled_at = clock_timestamp()
-FROM (
-    SELECT s.place,
-        CASE
-            WHEN d.repeats > s.repeats THEN 'died_again'
-            WHEN i.processed_at < s.sent_at THEN 'handled_before'
-            WHEN i.processed_at IS NULL THEN NULL
-            WHEN c.outcome_type IN ('command.rejected.v1', 'order.rejected.v1') THEN 'refused'
-            ELSE 'worked'
-        END AS outcome,
-        CASE
-            WHEN d.repeats > s.repeats THEN d.reason
-            WHEN c.outcome_type IN ('command.rejected.v1', 'order.rejected.v1') THEN c.outcome ->> 'code'
-        END AS code
-    FROM replay_run_letters s
-    JOIN dead_letters d ON d.id = s.dead_letter_id
-    LEFT JOIN LATERAL (
-        SELECT max(processed_at) AS processed_at FROM inbox WHERE queue = s.queue AND message_id = s.message_id
-    ) AS i ON true
-    LEFT JOIN commands c ON c.scope = s.scope AND c.request_id = s.request_id
-    WHERE s.run_id = $1 AND s.sent_at IS NOT NULL AND s.outcome IS NULL
-) AS f
-WHERE l.run_id = $1 AND l.place = f.place AND f.outcome IS NOT NULL;
+-- $1 run. Notes what became of each letter that was sent, once it is known. Locks: the rows that it changes.
+UPDATE replay_run_letters l SET outcome = k.outcome, code = k.code, settled_at = clock_timestamp()
+FROM known_replay_outcomes k
+WHERE l.run_id = $1 AND l.sent_at IS NOT NULL AND l.outcome IS NULL AND k.run_id = $1 AND k.place = l.place AND k.outcome IS NOT NULL;
 
 -- name: replay_runs.counts
 -- $1 run. How many letters there are, and of those sent since this canary began how many are good, bad or without outcome. Locks: none.
@@ -124,21 +103,21 @@ SELECT count(*) AS total,
     count(*) FILTER (WHERE l.sent_at >= r.canary_since) AS judged,
     count(*) FILTER (WHERE l.sent_at >= r.canary_since AND l.outcome IN ('worked', 'handled_before')) AS good,
     count(*) FILTER (WHERE l.sent_at >= r.canary_since AND l.outcome IN ('refused', 'died_again')) AS bad
-FROM replay_runs r LEFT JOIN replay_run_letters l ON l.run_id = r.id
+FROM replay_runs r LEFT JOIN known_replay_outcomes l ON l.run_id = r.id
 WHERE r.id = $1
 GROUP BY r.id;
 
 -- name: replay_runs.outcomes
 -- $1 run. What became of its letters, by queue and code, with the first ids. Locks: none.
 SELECT l.outcome, l.code, l.queue, d.type, count(*) AS letters, (array_agg(d.id ORDER BY l.place))[1:5] AS first_ids
-FROM replay_run_letters l JOIN dead_letters d ON d.id = l.dead_letter_id
+FROM known_replay_outcomes l JOIN dead_letters d ON d.id = l.dead_letter_id
 WHERE l.run_id = $1 AND (l.sent_at IS NOT NULL OR l.outcome IS NOT NULL)
 GROUP BY l.outcome, l.code, l.queue, d.type
 ORDER BY count(*) DESC, l.queue, l.outcome;
 
 -- name: replay_runs.letters
 -- $1 run, $2 how many, or NULL for all. Its letters, in order. Locks: none.
-SELECT dead_letter_id AS id, queue, message_id, sent_at, outcome, code, settled_at FROM replay_run_letters WHERE run_id = $1 ORDER BY place
+SELECT dead_letter_id AS id, queue, message_id, sent_at, outcome, code, settled_at FROM known_replay_outcomes WHERE run_id = $1 ORDER BY place
 LIMIT $2;
 
 -- name: replay_runs.of_letter

@@ -168,6 +168,15 @@ async def settled(tx: Any, run_id: int) -> ReplayState:
     """Return how a replay stands, with outcomes as known now. Raises CommandError if there is none of this id."""
     async with tx.transaction():
         found = await runs.settled(tx, run_id)
+    return _known(found, run_id)
+
+
+async def seen(tx: Any, run_id: int) -> ReplayState:
+    """Return what `settled` returns, and note nothing. Raises CommandError if there is none of this id."""
+    return _known(await runs.seen(tx, run_id), run_id)
+
+
+def _known(found: ReplayState | None, run_id: int) -> ReplayState:
     if found is None:
         raise _unknown(run_id)
     return found

@@ -1,12 +1,10 @@
 """Replays of dead letters: the plan, the start, the progress, and to pause, resume or cancel one."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 from aiohttp import web
 
-from db.pool import Transaction
 from messages.dead_letters import DeadLetterAction
 from messages.topology import QUEUES
 from scripts.commands.connections import connected
@@ -23,7 +21,7 @@ from scripts.commands.letter_decisions import (
 from scripts.commands.letter_filters import is_id
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.replay_runner import progress
-from scripts.commands.replays import change, line_of, settled
+from scripts.commands.replays import change, line_of, seen, settled
 from scripts.console import letter_forms
 from scripts.console.forms import reason_and_actor, typed
 from scripts.console.letter_plans import WHY_NEEDED, check, moment_of, plan_page, read_plan
@@ -113,8 +111,9 @@ async def list_(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Show a replay: how far it is, and what became of its letters by now. Without --operate, this is not noted."""
     run_id, senders = _run_id(request), request.app[STATE].senders
-    async with connected() as tx, nullcontext() if request.app[STATE].guard.operate else _undone(tx):
-        found = await settled(tx, run_id)
+    operate = request.app[STATE].guard.operate
+    async with connected() as tx, nullcontext() if operate else tx.transaction(readonly=True):
+        found = await settled(tx, run_id) if operate else await seen(tx, run_id)
         outcomes = await replay_runs.outcomes(tx, run_id)
         letters = await replay_runs.letters(tx, run_id, LETTERS_SHOWN)
     values: dict[str, Any] = {
@@ -129,17 +128,6 @@ async def show(request: web.Request) -> web.Response:
         "over": found.state in (runs.FINISHED, runs.CANCELLED),
     }
     return page(request, "replay.html", **values)
-
-
-@asynccontextmanager
-async def _undone(tx: Transaction) -> AsyncIterator[None]:
-    """Roll back what the block writes, which it sees itself."""
-    block = tx.transaction()
-    await block.start()
-    try:
-        yield
-    finally:
-        await block.rollback()
 
 
 async def change_state(request: web.Request) -> web.Response:

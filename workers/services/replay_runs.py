@@ -130,9 +130,22 @@ async def settled(tx: Transaction, run_id: int) -> ReplayState | None:
         return None
     await replay_runs.settle(tx, run_id)
     counts = await replay_runs.counts(tx, run_id)
-    if run["state"] == RUNNING and not counts.unsent and not counts.under_way:
+    if _is_over(run, counts):
         await replay_runs.set_state(tx, run_id, FINISHED, None)
     return ReplayState(await replay_runs.read(tx, run_id) or run, counts)
+
+
+async def seen(tx: Transaction, run_id: int) -> ReplayState | None:
+    """Return what `settled` returns, or None, without a lock and without noting anything."""
+    run = await replay_runs.read(tx, run_id)
+    if run is None:
+        return None
+    counts = await replay_runs.counts(tx, run_id)
+    return ReplayState(run | ({"state": FINISHED} if _is_over(run, counts) else {}), counts)
+
+
+def _is_over(run: Mapping[str, Any], counts: ReplayCounts) -> bool:
+    return run["state"] == RUNNING and not counts.unsent and not counts.under_way
 
 
 async def change(tx: Transaction, run_id: int, action: DeadLetterAction, why: str | None, *, note: str) -> str | None:
