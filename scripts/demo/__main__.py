@@ -191,4 +191,4 @@ def _perform(servers: Servers, environment: DemoEnvironment, options: RunOptions
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="scripts/up")

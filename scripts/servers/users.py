@@ -60,7 +60,13 @@ def create(environment: Mapping[str, str]) -> list[str]:
 
 
 def main() -> int:
-    """Create the users that the environment names. What is wrong is one sentence, without a traceback."""
+    """Create the users that the environment names. What is wrong is one sentence, without a traceback.
+
+    Any argument prints the help instead.
+    """
+    if sys.argv[1:]:
+        print(f"usage: python -m scripts.servers.users\n\n{__doc__}")
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     try:
         print(f"users in {os.environ.get('OMS_VHOST') or '/'}: {', '.join(create(os.environ))}")
     except WrongSettingsError as error:

@@ -34,12 +34,22 @@ def test_a_wrong_variable_is_one_sentence(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["users"])
     assert users.main() == 1
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith("error: ")
     assert expected in err
     assert "secret" not in err
+
+
+def test_it_says_how_it_is_used_and_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for argument, code in (("--help", 0), ("storefront", 2)):
+        monkeypatch.setattr("sys.argv", ["users", argument])
+        assert users.main() == code
+        assert capsys.readouterr().out.startswith("usage: python -m scripts.servers.users\n")
 
 
 def test_the_two_users_of_a_role_have_its_password() -> None:

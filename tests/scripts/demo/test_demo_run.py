@@ -118,7 +118,8 @@ def test_the_demo_passes_on_given_servers(servers: Servers, tmp_path: Path) -> N
     assert set(summary["kept_cents"]) == {"CNY", "USD"}
 
 
-def test_exit_requires_a_number_of_orders() -> None:
+def test_exit_requires_a_number_of_orders_and_the_usage_is_what_people_type() -> None:
     done = subprocess.run([sys.executable, "-m", "scripts.demo", "--exit"], check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "--orders N" in done.stderr
+    assert done.stderr.startswith("Usage: scripts/up ")
