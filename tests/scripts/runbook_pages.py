@@ -8,18 +8,19 @@ from tests.scripts.promql import DEPLOY
 
 PAGES = sorted((DEPLOY / "runbooks").glob("*.md"))
 FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`(oms [^`]+)`")
-PSQL = re.compile(r"^psql \"\$OMS_DATABASE_URL\" -c (['\"])(.+)\1\s*(?:#.*)?$", re.MULTILINE)
+PROGRAMS = ("oms", "psql", "curl", "docker compose", "rabbitmqctl", "rabbitmq-diagnostics", "df")
+INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
+OVER = "## When it is over"
 
 
-def commands(page: Path) -> Iterator[str]:
-    """Every command of `oms` that a page has someone type, in its blocks and in its sentences."""
-    text = page.read_text(encoding="utf-8")
+def typed(text: str) -> Iterator[str]:
+    """Every line of the blocks, but comments, then every command in the sentences; a comment behind one is left out."""
     for block in FENCED.findall(text):
-        yield from (line.partition(" | ")[0] for line in block.splitlines() if line.startswith("oms "))
+        yield from (re.sub(r"\s+# .*", "", line) for line in block.splitlines() if not line.startswith("#"))
     yield from (" ".join(one.split()) for one in INLINE.findall(FENCED.sub("", text)))
 
 
-def statements(page: Path) -> list[str]:
-    """Every statement that a page has psql run."""
-    return [statement for _, statement in PSQL.findall(page.read_text(encoding="utf-8"))]
+def commands(page: Path) -> Iterator[str]:
+    """Every command of `oms` that a page has someone type."""
+    lines = typed(page.read_text(encoding="utf-8"))
+    yield from (line.partition(" | ")[0] for line in lines if line.startswith("oms "))

@@ -7,8 +7,10 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,21 +19,35 @@ import pytest
 
 from db.pool import open_pool
 from messages.stock import StockAdjust
+from scripts.gateways import alipay_protocol
+from scripts.gateways.alipay_protocol import AlipayBillLine
 from scripts.servers.find import Servers
+from scripts.servers.lifecycle import Given
 from scripts.servers.private_rabbitmq import PrivateRabbitmq
 from tests.handlers.builders import captured
 from tests.handlers.catalogue_builders import warehouses
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from tests.handlers.refund_builders import request_refund
+from tests.handlers.statement_builders import DAY, NOON
 from tests.outbox.harness import announce, event
 from tests.outbox.harness import hold as hold_stream
+from tests.providers import alipay_builders, keys
 from tests.scripts.letters import letter
 from tests.scripts.placed import with_handlers
+from tests.scripts.runbook_shell import Shell
 from workers.store import dead_letters
 
 SHOWN_WITHIN_SECONDS = 30.0
-AWAY = "postgresql://nobody@127.0.0.1:1/none"
+ALIPAY = orjson.dumps(
+    {
+        "app_id": alipay_builders.APP_ID,
+        "seller_id": alipay_builders.SELLER_ID,
+        "notify_url": "https://shop.example/notify/alipay",
+        "app_private_keys": [keys.private_pem("ours")],
+        "alipay_public_keys": [keys.public_pem("alipay")],
+    }
+).decode()
 UNKNOWN = {
     "queue": "payment-results",
     "type": "payment.result.v1",
@@ -56,6 +72,8 @@ class Scene:
 
     database_url: str
     servers: Servers
+    shell: Shell
+    folder: Path
     named: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     until_the_end: ExitStack = field(default_factory=ExitStack)
@@ -141,10 +159,25 @@ def paused(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def locked_row(scene: Scene) -> Iterator[None]:
+    """A session keeps an order locked, and another waits for it."""
+    lock = "SELECT FROM orders WHERE state = 'paid' FOR UPDATE"
+    with psycopg.connect(scene.database_url) as keeps, ThreadPoolExecutor(1) as waiting:
+        keeps.execute(lock)
+        waits = waiting.submit(scene.run, lock)
+        while not scene.one("SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"):
+            time.sleep(0.02)
+        yield
+        keeps.rollback()
+        waits.result()
+
+
+@contextmanager
 def late_timers(scene: Scene) -> Iterator[None]:
     """Timers were due an hour ago; that of the refund is woken again in a while."""
     scene.run("UPDATE timers SET due_at = now() - interval '1 h', wake_at = now() - interval '5 min'")
     yield
+    scene.run("UPDATE timers SET due_at = now() + interval '1 h'")
 
 
 @contextmanager
@@ -161,10 +194,31 @@ def provider_away(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def statement_with_a_stranger(scene: Scene) -> Iterator[None]:
+    """A refund has waited for two days, and the statement of a provider has a payment that our books do not have."""
+    bill = scene.folder / "statement.csv"
+    bill.write_bytes(alipay_protocol.bill(DAY, alipay_builders.SELLER_ID, [AlipayBillLine(NOON, "X9", "t9", 500)]))
+    stand_ins = {"statement.csv": str(bill), "FILE": str(bill), "wechat": "alipay", "2026-11-21": DAY.isoformat()}
+    scene.named.update(stand_ins)
+    scene.variables["alipay"] = ALIPAY
+    with provider_away(scene):
+        yield
+    del scene.variables["alipay"]
+
+
+@contextmanager
 def database_away(scene: Scene) -> Iterator[None]:
-    scene.variables["database_url"] = AWAY
-    yield
-    scene.variables["database_url"] = scene.database_url
+    """The server of the database is stopped, and then starts again."""
+    server = scene.servers.postgres.lifecycle
+    if isinstance(server, Given):
+        pytest.skip("this server was given by URL: it is not ours to stop")
+    server.stop()
+    try:
+        scene.shell.wait_until_ready("database default", is_=False)
+        yield
+    finally:
+        server.start()
+    scene.shell.wait_until_ready("database default", is_=True)
 
 
 @contextmanager
@@ -191,6 +245,7 @@ def _alarmed(scene: Scene) -> Iterator[None]:
         while time.monotonic() < deadline:  # the management interface measures every few seconds
             (shown,) = scene.servers.broker.management.call("GET", "/nodes?columns=mem_alarm,disk_free_alarm")
             if set(shown.values()) == {raised}:
+                scene.shell.seen.clear()
                 return
             time.sleep(0.2)
         pytest.fail(f"the management interface shows {shown}")
@@ -204,29 +259,30 @@ def _alarmed(scene: Scene) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A page, what brings the shop into its state, and for commands on it what their output must name then."""
+    """A page, what brings the shop into its state, and for commands on it what their output must name then.
+
+    `ends` are the commands that do not exit with 0: with which code instead, and what their output says.
+    """
 
     page: str
     comes: Callable[[Scene], AbstractContextManager[None]]
     names: Mapping[str, str]
-    codes: Mapping[str, int] = field(default_factory=dict)
+    ends: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
-DOCTOR = {"oms doctor": 1}
-NOTHING = {"oms payments notifications": 2}
-"""No notification came about the attempt, which the command says with what else to look at."""
-NO_STATEMENT = {"oms payments reconcile": 1}
-"""It names the setting of the provider that a statement needs."""
+NOTHING = {"oms payments notifications": (2, "no notification")}
+"""No notification came about the attempt."""
+DIFFERENT = {"oms payments reconcile": (3, "missing_here")}
 TROUBLES = (
     Trouble(
         "payment-failures",
-        as_it_is,
+        statement_with_a_stranger,
         {
             "oms order find": "awaiting_payment",
             "oms order timeline": "failed",
             "oms dead-letters groups": "payment-results",
         },
-        NOTHING | NO_STATEMENT,
+        NOTHING | DIFFERENT,
     ),
     Trouble(
         "dead-letters-growing",
@@ -235,38 +291,50 @@ TROUBLES = (
             "oms dead-letters status": "payment-results",
             "oms dead-letters groups": "3f2a9c01d4e5b677",
             "oms dead-letters show": "no order 1",
-            "oms dead-letters try": "its order is not in the database yet",
         },
-        {"oms dead-letters try": 3},
+        {"oms dead-letters try": (3, "its order is not in the database yet")},
     ),
     Trouble(
         "relays-gone",
         no_relay,
-        {"oms doctor": "no relay is alive", "oms outbox status": "no relay is alive"},
-        DOCTOR,
+        {"oms outbox status": "no relay is alive", "curl -s localhost:9100/ready": '"broker": false'},
+        {"oms doctor": (1, "no relay is alive")},
     ),
-    Trouble("outbox-old", old_row, {"oms outbox status": "2 h", "oms doctor": "the oldest for 2 h"}, DOCTOR),
+    Trouble("outbox-old", old_row, {"oms outbox status": "2 h"}, {"oms doctor": (1, "the oldest for 2 h")}),
     Trouble(
         "messages-held",
         old_row,
         {"oms outbox list": "refused: 541", "oms outbox retry": "tried again at once"},
-        {"oms events replay": 2},  # this shop keeps no events, and the command says so
+        {"oms events replay": (2, "no event history")},
     ),
-    Trouble("consumers-gone", paused, {"oms consumers list": "OPS-7", "oms doctor": "stock for"}, DOCTOR),
+    Trouble("consumers-gone", paused, {"oms consumers list": "OPS-7"}, {"oms doctor": (1, "stock")}),
     Trouble(
         "oversell-alarm",
         as_it_is,
-        {"oms codes": "INVENTORY_INVARIANT", "oms order find": "paid", "oms warehouses show": "main"},
+        {
+            "oms codes": "INVENTORY_INVARIANT",
+            "oms order find": "paid",
+            "oms warehouses show": "main",
+            "psql": "INVENTORY_INVARIANT",
+        },
     ),
     Trouble("orders-late", long_holds, {"oms order holds": "FRAUD", "oms stuck": "release"}),
     Trouble("order-months-missing", as_it_is, {"oms migrate": "orders"}),
-    Trouble("database-slow", as_it_is, {}),
+    Trouble("database-slow", locked_row, {"psql": "FOR UPDATE"}),
     Trouble(
-        "money-differs", provider_away, {"oms stuck": "refund", "oms order timeline": "refund"}, NOTHING | NO_STATEMENT
+        "money-differs",
+        statement_with_a_stranger,
+        {"oms stuck": "refund", "oms order timeline": "refund"},
+        NOTHING | DIFFERENT,
     ),
     Trouble("provider-away", provider_away, {"oms stuck": "refund", "oms timers list": "refund"}),
     Trouble("timers-late", late_timers, {"oms timers list": "payment", "oms consumers list": "timeouts"}),
-    Trouble("connection-blocked", alarms, {"oms doctor": "memory on"}, DOCTOR),
-    Trouble("disk-full", alarms, {"oms doctor": "disk on"}, DOCTOR),
-    Trouble("database-away", database_away, {"oms doctor": "does not answer"}, {"oms doctor": 2, "oms audit": 5}),
+    Trouble("connection-blocked", alarms, {"rabbitmq-diagnostics alarms": "emory"}, {"oms doctor": (1, "memory on")}),
+    Trouble("disk-full", alarms, {}, {"oms doctor": (1, "disk on")}),
+    Trouble(
+        "database-away",
+        database_away,
+        {"curl -s localhost:9100/ready": '"database default": false'},
+        {"oms doctor": (2, "does not answer"), "psql": (1, "refused")},
+    ),
 )
