@@ -35,3 +35,11 @@ def test_another_installed_package_called_oms_is_ignored(monkeypatch: pytest.Mon
 def test_an_unknown_version_is_reported_as_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "PROJECT", tmp_path / "none.toml")
     assert version() == "0"
+
+
+def test_the_project_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (project := tmp_path / "pyproject.toml").write_text('[project]\nversion = "4.2"\n')
+    monkeypatch.setattr(module, "PROJECT", project)
+    assert version() == "4.2"
+    project.unlink()
+    assert version() == "4.2", "a plan of many letters asks for each of them"
