@@ -85,15 +85,30 @@ async def send(
         if not await replay_runs.own(tx, run_id):
             hint = f"oms replays watch {run_id}"
             raise CommandError(Code.REFUSED, f"another process sends replay {run_id}", hint=hint)
-        found = await _until_over(tx, run_id, wait_seconds, note, tell)
+        await _until_over(tx, run_id, wait_seconds, note, tell)
         # the server learns late that a session has ended, and who resumes a paused run may be earlier
         await replay_runs.disown(tx, run_id)
+        return await outcome(tx, run_id)
+
+
+async def outcome(tx: Transaction, run_id: int) -> tuple[ReplayState, list[dict[str, Any]]]:
+    """Return how a run stands and what became of its letters, at one moment. It writes nothing.
+
+    Raises CommandError if there is no such run.
+    """
+    async with tx.transaction(isolation="repeatable_read", readonly=True):
+        found = await runs.seen(tx, run_id)
+        if found is None:
+            raise unknown_run(run_id)
         return found, await replay_runs.outcomes(tx, run_id)
 
 
-async def _until_over(
-    tx: Transaction, run_id: int, wait_seconds: int, note: str, tell: Callable[[str], None]
-) -> ReplayState:
+def unknown_run(run_id: int) -> CommandError:
+    """Return the error for a replay that nobody started."""
+    return CommandError(Code.NOTHING, f"there is no replay {run_id}", hint="oms replays list")
+
+
+async def _until_over(tx: Transaction, run_id: int, wait_seconds: int, note: str, tell: Callable[[str], None]) -> None:
     sent, owed, attempts_max = 0, 1.0, _attempts_max()
     before, news_at, shown_at = (-1, -1), time.monotonic(), time.monotonic()
     while True:
@@ -111,10 +126,11 @@ async def _until_over(
         if (now := (sent, found.counts.settled)) != before:
             before, news_at = now, started
         if found.state != runs.RUNNING:
-            return found
+            return
         waits = found.run["canary_passed"] and not found.sent and found.counts.under_way
         if waits and started - news_at >= wait_seconds:
-            return await _left_alone(tx, found, note)
+            await _left_alone(tx, found, note)
+            return
         if started - shown_at >= PROGRESS_SECONDS:
             shown_at = started
             tell(progress(found.counts))
@@ -123,12 +139,9 @@ async def _until_over(
         owed = min(owed - found.sent + (time.monotonic() - started) * per_second, max(1.0, per_second))
 
 
-async def _left_alone(tx: Transaction, found: ReplayState, note: str) -> ReplayState:
+async def _left_alone(tx: Transaction, found: ReplayState, note: str) -> None:
     """Leave letters to the workers that have no outcome. If others wait for these, the replay is paused."""
-    if not found.counts.unsent:
-        return found
-    why = f"{counted(found.counts.under_way, 'letter')} have no outcome, and others of their orders wait for these"
-    async with tx.transaction():
-        await runs.change(tx, found.run["id"], "pause", why, note=note)
-        now = await runs.settled(tx, found.run["id"])
-    return now or found
+    if found.counts.unsent:
+        why = f"{counted(found.counts.under_way, 'letter')} have no outcome, and others of their orders wait for these"
+        async with tx.transaction():
+            await runs.change(tx, found.run["id"], "pause", why, note=note)

@@ -13,7 +13,7 @@ from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.recorded_reasons import short_enough
-from scripts.commands.replay_runner import carry_out, finish, progress, write_outcomes
+from scripts.commands.replay_runner import carry_out, finish, outcome, progress, unknown_run, write_outcomes
 from workers.services import replay_runs as runs
 from workers.services.replay_runs import ReplayState
 from workers.store import replay_runs
@@ -67,8 +67,8 @@ def show(run_id: RunId, *, output: Output = Format.TABLE) -> None:
 
     async def work() -> tuple[ReplayState, list[dict[str, Any]], list[dict[str, Any]]]:
         async with connected() as tx:
-            found = await settled(tx, run_id)
-            return found, await replay_runs.outcomes(tx, run_id), await replay_runs.letters(tx, run_id)
+            await note_outcomes(tx, run_id)
+            return *await outcome(tx, run_id), await replay_runs.letters(tx, run_id)
 
     found, outcomes, letters = run(work())
     if output is Format.JSON:
@@ -91,7 +91,8 @@ def watch(run_id: RunId, *, output: Output = Format.TABLE) -> None:
 
     async def work() -> tuple[ReplayState, list[dict[str, Any]]]:
         async with connected() as tx:
-            return await settled(tx, run_id), await replay_runs.outcomes(tx, run_id)
+            await note_outcomes(tx, run_id)
+            return await outcome(tx, run_id)
 
     found, outcomes = run(work())
     while found.state == runs.RUNNING:
@@ -158,29 +159,14 @@ async def change(run_id: int, action: DeadLetterAction, why: str | None, *, note
     async with connected() as tx, tx.transaction():
         before = await runs.change(tx, run_id, action, why, note=note)
     if before is None:
-        raise _unknown(run_id)
+        raise unknown_run(run_id)
     if before in (runs.CANCELLED, runs.FINISHED):
         raise CommandError(Code.REFUSED, f"replay {run_id} is {before}", hint=f"oms replays show {run_id}")
     return before
 
 
-async def settled(tx: Any, run_id: int) -> ReplayState:
-    """Return how a replay stands, with outcomes as known now. Raises CommandError if there is none of this id."""
+async def note_outcomes(tx: Any, run_id: int) -> None:
+    """Note what is known by now of the letters of a replay. Raises CommandError if there is none of this id."""
     async with tx.transaction():
-        found = await runs.settled(tx, run_id)
-    return _known(found, run_id)
-
-
-async def seen(tx: Any, run_id: int) -> ReplayState:
-    """Return what `settled` returns, and note nothing. Raises CommandError if there is none of this id."""
-    return _known(await runs.seen(tx, run_id), run_id)
-
-
-def _known(found: ReplayState | None, run_id: int) -> ReplayState:
-    if found is None:
-        raise _unknown(run_id)
-    return found
-
-
-def _unknown(run_id: int) -> CommandError:
-    return CommandError(Code.NOTHING, f"there is no replay {run_id}", hint="oms replays list")
+        if await runs.settled(tx, run_id) is None:
+            raise unknown_run(run_id)

@@ -1,6 +1,5 @@
 """Replays of dead letters: the plan, the start, the progress, and to pause, resume or cancel one."""
 
-from contextlib import nullcontext
 from typing import Any
 
 from aiohttp import web
@@ -20,8 +19,8 @@ from scripts.commands.letter_decisions import (
 )
 from scripts.commands.letter_filters import is_id
 from scripts.commands.problems import Code, CommandError
-from scripts.commands.replay_runner import progress
-from scripts.commands.replays import change, line_of, seen, settled
+from scripts.commands.replay_runner import outcome, progress
+from scripts.commands.replays import change, line_of, note_outcomes
 from scripts.console import letter_forms
 from scripts.console.forms import reason_and_actor, typed
 from scripts.console.letter_plans import WHY_NEEDED, check, moment_of, plan_page, read_plan
@@ -111,10 +110,10 @@ async def list_(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Show a replay: how far it is, and what became of its letters by now. Without --operate, this is not noted."""
     run_id, senders = _run_id(request), request.app[STATE].senders
-    operate = request.app[STATE].guard.operate
-    async with connected() as tx, nullcontext() if operate else tx.transaction(readonly=True):
-        found = await settled(tx, run_id) if operate else await seen(tx, run_id)
-        outcomes = await replay_runs.outcomes(tx, run_id)
+    async with connected() as tx:
+        if request.app[STATE].guard.operate:
+            await note_outcomes(tx, run_id)
+        found, outcomes = await outcome(tx, run_id)
         letters = await replay_runs.letters(tx, run_id, LETTERS_SHOWN)
     values: dict[str, Any] = {
         "run": found.run,
