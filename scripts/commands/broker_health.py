@@ -63,10 +63,14 @@ def _exchanges(read: BrokerReadings) -> Observation:
 
 
 def _all_there(wanted: Sequence[str], there: Container[str], hidden: Container[str]) -> Observation:
-    missing, unknown = [name for name in wanted if name not in there], [name for name in wanted if name in hidden]
-    if unknown and len(unknown) == len(missing):
-        return unseen(f"this user has no right to {named(unknown)}", SET_URL)
-    return none_of([name for name in missing if name not in hidden], "missing", f"all {len(wanted)} are there")
+    not_seen = [name for name in wanted if name not in there]
+    if missing := [name for name in not_seen if name not in hidden]:
+        return wrong(f"missing: {named(missing)}")
+    return _out_of_sight(not_seen) if not_seen else well(f"all {len(wanted)} are there")
+
+
+def _out_of_sight(names: Sequence[str]) -> Observation:
+    return unseen(f"this user has no right to {named(names)}", SET_URL)
 
 
 def _exchange_kinds(read: BrokerReadings) -> Observation:
@@ -83,7 +87,7 @@ def _exchange_kinds(read: BrokerReadings) -> Observation:
 def _dead_letters(read: BrokerReadings) -> Observation:
     dlx = read.names.dlx
     if dlx in read.hidden:
-        return unseen(f"this user has no right to {dlx}", SET_URL)
+        return _out_of_sight([dlx])
     return well(f"{dlx} is there") if dlx in read.exchanges else wrong(f"{dlx} is missing")
 
 
@@ -129,6 +133,8 @@ def _consumers(read: BrokerReadings) -> Observation:
         and _wants_consumer(name, read, waiting=count.messages > 0)
         and name.removeprefix(f"{read.names.prefix}.") not in read.paused
     ]
+    if not lonely and (out_of_sight := [one.name for one in read.wanted.queues if one.name in read.hidden]):
+        return _out_of_sight(out_of_sight)
     served = "each queue that a worker serves has one"
     return none_of(lonely, "without a consumer", f"{served}, or a person has paused it" if read.paused else served)
 
