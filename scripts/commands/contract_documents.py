@@ -209,6 +209,7 @@ def _message(model: type[Message]) -> dict[str, Any]:
     is_read = model.KIND in FROM_OUTSIDE
     return {
         "name": model.TYPE,
+        "summary": _first_sentence(model.__doc__ or ""),
         "payload": {"$ref": f"./{schema_path(model.TYPE)}"},
         "bindings": {
             "amqp": {"messageType": model.TYPE, "contentEncoding": "utf-8", "bindingVersion": BINDING_VERSION}
@@ -217,6 +218,12 @@ def _message(model: type[Message]) -> dict[str, Any]:
         "x-senders": _senders(model) if is_read else ["oms"],
         **_answers(model),
     } | ({"traits": [{"$ref": "#/components/messageTraits/received"}]} if is_read else {})
+
+
+def _first_sentence(docstring: str) -> str:
+    """What a message is for."""
+    text = _REQUIREMENT_IDS.sub("", " ".join(docstring.split("\n\n", maxsplit=1)[0].split()))
+    return re.split(r"(?<=[.?!]) (?=[A-Z`])", text)[0]
 
 
 def _answers(model: type[Message]) -> dict[str, Any]:

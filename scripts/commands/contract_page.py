@@ -99,7 +99,7 @@ def _shown(type_: str, documents: Document) -> ShownMessage:
         type=type_,
         topic=_topic(type_),
         kind=message["x-kind"],
-        summary=re.split(r"(?<=[.?!]) (?=[A-Z`])", paragraphs[0])[0] if paragraphs else "",
+        summary=message["summary"],
         about=paragraphs,
         senders=message["x-senders"],
         exchange=_exchange(type_, asyncapi),

@@ -13,10 +13,11 @@ from scripts.commands.body_faults import faults
 from scripts.commands.body_files import read_body
 from scripts.commands.contract_breaks import breaks
 from scripts.commands.contract_clients import client_files
+from scripts.commands.contract_documents import ASYNCAPI
 from scripts.commands.contract_files import contract_at, contract_now, differences, examples, minimal_examples, write
 from scripts.commands.contract_page import PAGE
 from scripts.commands.contract_page import page as page_of
-from scripts.commands.message_types import like, versions
+from scripts.commands.message_types import unknown, versions
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -25,6 +26,8 @@ FOLDER = Path(messages.__file__).parent / "contracts"
 """Where the contract is, in a checkout and in an image."""
 CLIENTS = FOLDER.parent / "clients"
 """Where the clients for other teams are, in a checkout."""
+OUTSIDE = tuple(kind.value for kind in MessageKind if kind is not MessageKind.INTERNAL)
+"""The kinds of messages that others send or read."""
 
 
 @app.command()
@@ -83,6 +86,33 @@ def page(
         return
     write(out.parent, {out.name: made}, [{"file": out.name}])
     say(f"the page is {out}")
+
+
+@app.command("list")
+def list_types(
+    *,
+    kind: Annotated[
+        list[str] | None, typer.Option(help=f"Only these, of {', '.join(OUTSIDE)}. Can be repeated.")
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """List the types of all messages that others send and read: what each is for, and which roles send it.
+
+    \b
+    Examples:
+      oms contracts list
+      oms contracts list --kind command --kind fact
+      oms contracts list -o json | jq -r '.[] | select(.from | contains("carrier")).type'
+    """
+    if wrong := sorted(set(kind or ()) - set(OUTSIDE)):
+        hint = f"oms contracts list --kind {OUTSIDE[0]}"
+        raise CommandError(Code.FAILED, f"no kind {wrong[0]}", why=f"the kinds are {', '.join(OUTSIDE)}", hint=hint)
+    shown = [
+        {"type": type_, "kind": message["x-kind"], "from": ", ".join(message["x-senders"]), "what": message["summary"]}
+        for type_, message in contract_now(FOLDER)[ASYNCAPI]["components"]["messages"].items()
+        if message["x-kind"] in (kind or OUTSIDE)
+    ]
+    write_json(shown) if output is Format.JSON else write_table(shown)
 
 
 @app.command()
@@ -166,8 +196,4 @@ def _model(name: str, typed: str) -> type[Message]:
     """Return the model of a type, of its newest version if the name has none. Raises CommandError."""
     if found := versions(name):
         return found[-1]
-    near = like(name)
-    why = f"there is {' and '.join(near)}" if near else "messages/contracts/schemas has all types"
-    raise CommandError(
-        Code.NOTHING, f"no message type {name}", why=why, hint=f"{typed} {near[-1] if near else 'order.create'}"
-    )
+    raise unknown(name, f"{typed} TYPE", Code.NOTHING)

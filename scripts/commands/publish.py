@@ -1,7 +1,6 @@
 """`oms publish` checks one command or fact against its schema and sends it as an upstream system would."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from scripts.commands.body_faults import faults
 from scripts.commands.body_files import read_body
 from scripts.commands.code_meanings import CODES
 from scripts.commands.message_sending import Answer, request, send
-from scripts.commands.message_types import versions
+from scripts.commands.message_types import unknown, versions
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 
@@ -112,11 +111,9 @@ def _show_answer(sent: Mapping[str, str | None], answer: Answer, output: Format)
 def _model(name: str, *, wait: bool, dry_run: bool) -> type[Message]:
     """Find a model by its type, with or without version. Raises CommandError if upstream cannot send such messages."""
     found = versions(name)
-    sendable = sorted(model.routing_key() for model in MODELS.values() if model.KIND in FROM_UPSTREAM)
+    sendable = [model.TYPE for model in MODELS.values() if model.KIND in (*FROM_UPSTREAM, MessageKind.QUERY)]
     if not found:
-        why = f"the types are: {', '.join(sendable)}"
-        close = get_close_matches(name, sendable, n=1) or ["order.create"]
-        raise CommandError(Code.FAILED, f"no message type {name}", why=why, hint=f"oms publish {close[0]} FILE")
+        raise unknown(name, "oms publish TYPE FILE", Code.FAILED, sendable)
     model = found[-1]
     if model.KIND is MessageKind.FACT and wait:
         why = "a fact has no outcome: watch the events that follow from it"
@@ -124,6 +121,6 @@ def _model(name: str, *, wait: bool, dry_run: bool) -> type[Message]:
     if model.KIND not in (*FROM_UPSTREAM, *((MessageKind.QUERY,) if wait or dry_run else ())):
         is_query = model.KIND is MessageKind.QUERY
         why = "its answer goes to a reply_to" if is_query else f"only this system sends {model.KIND.value} messages"
-        hint = "--wait shows the answer" if is_query else f"one of: {', '.join(sendable)}"
+        hint = "--wait shows the answer" if is_query else "oms contracts list --kind command"
         raise CommandError(Code.REFUSED, f"{model.TYPE} cannot be published by hand", why=why, hint=hint)
     return model

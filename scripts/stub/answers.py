@@ -16,6 +16,7 @@ from messages.base import Command, CommandRejected, Event, Fact, Instruction, Me
 from messages.envelope import Envelope
 from messages.orders import OrderCreate, OrderEvent
 from messages.registry import MODELS
+from messages.shipments import ShipmentBook
 from messages.user_shards import shard_of_user
 from scripts.commands.answers import ANSWERS
 from scripts.commands.code_meanings import CODES
@@ -46,6 +47,7 @@ class StubOrders:
         self.prices: Mapping[str, int] = {}
         self._examples = examples
         self._orders: dict[str, Body] = {}
+        self._parcels: dict[tuple[str, str], str] = {}  # carrier and number -> the order it was booked for
         self._sequence = itertools.count(1)
 
     def outcome(self, body: Command, item: Envelope[Any]) -> Event:
@@ -85,12 +87,18 @@ class StubOrders:
         return CommandRejected(command_id=item.message_id, type=body.TYPE, code=code, message=message, details=given)
 
     def reported(self, body: Fact) -> Iterator[Event]:
-        """Yield the events that follow from a fact about a known order."""
+        """Yield the events that follow from a fact about a known order, or about a parcel that was booked for it."""
         given = _json(body)
-        what = given.get("kind") or given.get("status")
-        if str(given.get("order_id")) in self._orders:
+        what, parcel = (
+            given.get("kind") or given.get("status"),
+            (str(given.get("carrier")), str(given.get("tracking_no"))),
+        )
+        order_id = str(given.get("order_id") or self._parcels.get(parcel))
+        if isinstance(body, ShipmentBook):
+            self._parcels[parcel] = order_id
+        if order_id in self._orders:
             for type_ in REPORTED.get((body.TYPE, str(what)), ()):
-                yield self.event(type_, {"order_id": given["order_id"]}, cause=body.TYPE)
+                yield self.event(type_, {"order_id": order_id}, cause=body.TYPE)
 
     def event(self, type_: str, given: Mapping[str, Any], *, cause: str) -> Event:
         """Return an event with these fields; one about an order that is known is its next version."""

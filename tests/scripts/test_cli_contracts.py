@@ -134,12 +134,26 @@ def test_an_image_takes_the_examples_from_the_contract_that_it_carries(tmp_path:
 def test_a_newcomer_begins_with_the_fewest_fields_and_may_see_every_field(oms: Oms) -> None:
     short, full = oms("contracts", "example", "order.create"), oms("contracts", "example", CREATE, "--full")
     assert (short.json, full.json) == (minimal(CREATE), example(CREATE))
-    assert oms("contracts", "example", "order.cancel").json == example("order.cancel.v1")
-    for type_, words in (("order.creat", "oms contracts example order.create"), ("stock.reserve", "stays between")):
+    assert oms("contracts", "example", "order.keep").json == example("order.keep.v1")
+    near = "near it are order.create, order.created, order.get; oms contracts list has all"
+    for type_, words in (
+        ("order.creat", near),
+        ("nonsense", "why:  oms contracts list has all"),
+        ("stock.reserve", "stays between"),
+    ):
         found = oms("contracts", "example", type_)
         assert (found.code, words in found.err) == (2, True), found.err
     page = (FOLDER / PAGE).read_text("utf-8").partition(f'id="{CREATE}"')[2].partition("</details>")[0]
     assert page.index("with the fewest fields of") < page.index("with every field of")
+
+
+def test_a_newcomer_sees_what_each_message_is_for_and_who_sends_it(oms: Oms) -> None:
+    found = {row["type"]: row for row in oms("contracts", "list", "-o", "json").json}
+    assert set(found) == {type_ for type_, model in MODELS.items() if model.KIND is not MessageKind.INTERNAL}
+    facts = oms("contracts", "list", "--kind", "fact").out
+    assert ("fulfilment.pack.v1" in facts, "The goods are packed." in facts, CREATE in facts) == (True, True, False)
+    assert found["payment.result.v1"]["from"] == "payments"
+    assert oms("contracts", "list", "--kind", "internal").code == 1
 
 
 def test_an_export_repairs_a_folder_and_deletes_what_is_of_no_message(oms: Oms, tmp_path: Path) -> None:
