@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 DEPLOY = Path(__file__).parents[2] / "scripts" / "deploy" / "kubernetes"
-FOLDERS = ("base", "autoscaling", "example")
+FOLDERS = ("base", "autoscaling", "monitoring", "example")
 PATCHES = ("provider-settings.yaml",)
 
 Manifest = dict[str, Any]

@@ -10,12 +10,15 @@ from typing import Any
 import kubernetes_validate
 import orjson
 import pytest
+import yaml
 
 from messages.topology import PROVIDERS
 from scripts.cli import load
 from scripts.commands.worker import chosen
 from scripts.servers.roles import USERS
+from tests.scripts.alerts import alerts
 from tests.scripts.kubernetes import DEPLOY, FOLDERS, Manifest, manifests, of_kind, pods, put_together, settings
+from tests.scripts.promql import recorded
 from workers.routes import ROUTES
 from workers.settings import Settings
 
@@ -34,6 +37,14 @@ KEDA: dict[str, dict[str, Any]] = {
     "TriggerAuthentication": {"secretTargetRef": [{"parameter": str, "name": str, "key": str}]},
 }
 """The fields of keda.sh/v1alpha1 that the manifests may use, with their types."""
+MONITORING: dict[str, dict[str, Any]] = {
+    "PodMonitor": {
+        "selector": {"matchLabels": dict},
+        "podMetricsEndpoints": [dict.fromkeys(("port", "path", "interval"), str)],
+    },
+    "PrometheusRule": {"groups": [{"name": str, "interval": str, "rules": list}]},
+}
+"""The same of monitoring.coreos.com/v1."""
 SCALERS = {
     "rabbitmq": {"protocol", "mode", "value", "useRegex", "operation", "queueName"},
     "prometheus": {"serverAddress", "query", "threshold"},
@@ -47,8 +58,9 @@ BY_CODES_AND_PARTNERS = 150
 
 def valid(one: Manifest) -> None:
     """Raise if the object has an unknown or missing field, or one of a wrong type."""
-    if one["apiVersion"] == "keda.sh/v1alpha1":
-        assert unknown(one["spec"], KEDA[one["kind"]], one["metadata"]["name"]) == []
+    fields = {"keda.sh/v1alpha1": KEDA, "monitoring.coreos.com/v1": MONITORING}.get(one["apiVersion"])
+    if fields is not None:
+        assert unknown(one["spec"], fields[one["kind"]], one["metadata"]["name"]) == []
         return
     kubernetes_validate.validate(one, SCHEMAS, strict=True)
 
@@ -116,6 +128,22 @@ def container(pod: Manifest) -> Manifest:
     (only,) = pod["containers"]
     found: Manifest = only
     return found
+
+
+def test_the_operator_finds_every_process_and_gets_every_rule() -> None:
+    (monitor,) = of_kind("PodMonitor", manifests("monitoring")).values()
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    ports = {one["port"] for one in monitor["spec"]["podMetricsEndpoints"]}
+    for name, deployment in of_kind("Deployment", manifests(*FOLDERS)).items():
+        assert wanted <= deployment["spec"]["template"]["metadata"]["labels"].items(), name
+        assert {port["name"] for port in container(deployment["spec"]["template"]["spec"])["ports"]} == ports, name
+    (loop,) = re.findall(r"^for rules.+?^done", (DEPLOY / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    made = subprocess.run(["sh", "-c", loop], cwd=DEPLOY.parents[2], capture_output=True, text=True, check=True).stdout
+    found = [one for one in yaml.safe_load_all(made) if one]
+    for one in found:
+        valid(one)
+    rules = [rule for one in found for group in one["spec"]["groups"] for rule in group["rules"]]
+    assert len(rules) == len(alerts()) + len(recorded())
 
 
 def test_every_queue_is_served_by_one_group_and_every_command_parses() -> None:
