@@ -20,16 +20,17 @@ WHERE c.user_id = ANY (ARRAY[n.user_id]) AND c.sku_id = ANY (ARRAY[n.sku_id]);
 
 -- name: carts.remove_ordered
 -- $1 order ids (locked), $2 and $3 their bounds. Deletes the lines of carts whose SKU these orders of the same user contain. Locks: them, in
--- key order over all orders, as carts.lock does. It starts at the carts, which are mostly empty, and not at the orders' lines.
+-- key order over all orders, as carts.lock does. It reads the lines of no order whose user has no cart.
 WITH gone AS (
     SELECT c.user_id, c.sku_id
     FROM (
         SELECT DISTINCT o.user_id, f.sku_id
         FROM orders o
+        CROSS JOIN LATERAL (SELECT n.user_id FROM cart_lines n WHERE n.user_id = o.user_id LIMIT 1) AS has
         CROSS JOIN LATERAL (
             SELECT n.sku_id
             FROM cart_lines n
-            WHERE n.user_id = o.user_id AND n.sku_id = ANY(ARRAY(
+            WHERE n.user_id = has.user_id AND n.sku_id = ANY(ARRAY(
                 SELECT i.sku_id FROM order_items i WHERE i.order_id BETWEEN $2::bigint AND $3::bigint AND i.order_id = o.id))
             OFFSET 0
         ) AS f

@@ -181,7 +181,8 @@ FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::integer[], $5::text[], 
     $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::boolean[])
     AS n (id, old_version, old_state, version, state, order_no, intent_id, expire_at, cancel_type, reason_code, deleted,
           captured_amount, refunded_amount, paid_at, shipped_at, delivered_at, completed_at, cancelled_at, held)
-WHERE o.id = ANY (ARRAY[n.id]) AND o.id BETWEEN $36::bigint AND $37::bigint AND o.version = n.old_version AND (o.state = n.old_state) IS TRUE
+WHERE o.id = n.id AND o.id = ANY ($1::bigint[]) AND o.id BETWEEN $36::bigint AND $37::bigint
+    AND o.version = n.old_version AND (o.state = n.old_state) IS TRUE
 RETURNING o.id;
 
 -- name: orders.lines

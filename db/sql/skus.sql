@@ -6,16 +6,14 @@ FROM skus
 WHERE sku_id = ANY($1::text[]);
 
 -- name: skus.read_with_lists
--- $1 SKU ids, $2 countries, $3 provinces. As skus.read, with the lists of warehouses of each SKU in these regions, as a JSON array of
--- (country, province, warehouses); null: none. One row, of whichever SKU, has those of all SKUs. Locks: none. Unknown ids are missing.
+-- $1 SKU ids, $2 countries, $3 provinces. As skus.read; and one row, of whichever SKU, has the lists of warehouses in these regions, as a JSON
+-- array of (SKU, country, province, warehouses); null: none. Those of all SKUs have the SKU ''. Locks: none. Unknown ids are missing.
 SELECT sku_id, spu_id, name, on_sale, price, currency, product_type, seller_id, category_id, specs::text AS specs, image_url,
     unit, tax_class, gift_points, gift_growth, points_limit, purchase_price,
-    (SELECT jsonb_agg(jsonb_build_array(w.country, w.province, w.warehouses))::text FROM warehouse_lists w
-        WHERE w.sku_id = s.sku_id AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) AS own_lists,
     CASE WHEN row_number() OVER () = 1 THEN (
-        SELECT jsonb_agg(jsonb_build_array(w.country, w.province, w.warehouses))::text FROM warehouse_lists w
-        WHERE w.sku_id = '' AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) END AS common_lists
-FROM skus s
+        SELECT jsonb_agg(jsonb_build_array(w.sku_id, w.country, w.province, w.warehouses))::text FROM warehouse_lists w
+        WHERE w.sku_id = ANY(array_prepend('', $1::text[])) AND w.country = ANY($2::text[]) AND w.province = ANY($3::text[])) END AS lists
+FROM skus
 WHERE sku_id = ANY($1::text[]);
 
 -- name: skus.upsert

@@ -9,7 +9,7 @@ from db.pool import Transaction
 from db.statements import SQL
 from messages.catalogue import SkuUpsert
 from workers.domain.pricing.quote import Sku
-from workers.domain.sourcing import ListsByRegion, Region, WarehouseLists
+from workers.domain.sourcing import Region, WarehouseLists
 from workers.store import catalogue_entries
 
 LISTS = len(Sku._fields)
@@ -30,13 +30,11 @@ async def read_with_lists(
     provinces = sorted({"", *(province for _, province in regions)})
     rows = await tx.fetch(SQL["skus.read_with_lists"], list(set(sku_ids)), countries, provinces)
     found = {row["sku_id"]: Sku(*row[:LISTS]) for row in rows}
-    of_skus = {row["sku_id"]: _lists(row["own_lists"]) for row in rows if row["own_lists"] is not None}
-    common = next(filter(None, (row["common_lists"] for row in rows)), "[]")  # one row has them
-    return found, WarehouseLists(of_skus, _lists(common))
-
-
-def _lists(stored: str) -> ListsByRegion:
-    return {(country, province): tuple(names) for country, province, names in orjson.loads(stored)}
+    lists: dict[str, dict[Region, tuple[str, ...]]] = {}
+    stored = next(filter(None, (row["lists"] for row in rows)), "[]")  # one row has them
+    for sku_id, country, province, names in orjson.loads(stored):
+        lists.setdefault(sku_id, {})[country, province] = tuple(names)
+    return found, WarehouseLists({one: lists[one] for one in lists.keys() - {""}}, lists.get("", {}))
 
 
 async def upsert(tx: Transaction, newest: Sequence[SkuUpsert]) -> None:
