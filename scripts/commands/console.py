@@ -23,9 +23,9 @@ def console(
     """Show queues, dead letters, orders, what is stuck and replays in a browser, until Ctrl-C.
 
     The console listens on 127.0.0.1 alone and prints a URL with a token, which nobody else should get. It changes
-    nothing unless it is started with --operate: then dead letters can be replayed, edited, discarded and restored, each
-    with a reason, and recorded as by `oms dead-letters`. Personal data is masked; to see it takes a reason, which is
-    recorded.
+    nothing unless it is started with --operate: then dead letters can be tried, and replayed, edited, discarded and
+    restored, each with a reason, and recorded as by `oms dead-letters`. Personal data is masked; to see it takes a
+    reason, which is recorded.
 
     It needs OMS_DATABASE_URL and OMS_ENCRYPTION_KEYS, and for the queues OMS_MANAGEMENT_URL or OMS_AMQP_URL. From
     another machine it is reached by a tunnel: ssh -L 8650:127.0.0.1:8650 HOST.

@@ -8,7 +8,6 @@ import typer
 from pydantic import SecretStr
 
 from messages.topology import messages_of
-from outbox import Announcement
 from scripts.commands.body_paths import changed_paths
 from scripts.commands.connections import connected, run
 from scripts.commands.decisions import all_of
@@ -26,6 +25,8 @@ from workers.services.letter_trials import Trial, TrialResult, try_letter
 from workers.settings import Settings
 from workers.store import dead_letters
 
+WELL = (TrialResult.WORKS, TrialResult.HANDLED_BEFORE)
+"""The results of a letter whose replay would do no harm."""
 Id = Annotated[int, typer.Argument(help="The id that `oms dead-letters list` shows.")]
 
 
@@ -108,11 +109,8 @@ def try_(
       oms dead-letters try 17
       oms dead-letters try 17 -o json | jq .sends
     """
-    settings = TrialSettings()
-    shop.configure(settings.shop)
-    providers.configure(settings.providers, settings.payment_timeout_seconds)
-    trial = run(_tried(id, to, settings))
-    sends = [_sent(one) for one in trial.announced]
+    trial = run(run_trial(id, to))
+    sends = sent_by(trial)
     about = {"id": id, "result": trial.result, "reason": trial.reason or None, "why": trial.why or None}
     if output is Format.JSON:
         faults = [vars(one) for one in trial.faults]
@@ -129,22 +127,33 @@ def try_(
             typer.echo("\nsends")
             write_table([{name: one[name] for name in ("type", "destination", "to")} for one in sends])
     say("everything was rolled back")
-    if trial.result not in (TrialResult.WORKS, TrialResult.HANDLED_BEFORE):
+    if trial.result not in WELL:
         raise CommandError(
             Code.DIFFERENT, f"letter {id} would not work: {trial.result}", hint=f"oms dead-letters show {id}"
         )
 
 
-def _sent(one: Announcement) -> dict[str, Any]:
-    return {
-        "type": one.type,
-        "destination": one.destination,
-        "to": one.routing_key,
-        "body": masked_body(orjson.loads(one.json_bytes)),
-    }
+def sent_by(trial: Trial) -> list[dict[str, Any]]:
+    """Return the messages that a handler would send, without personal data."""
+    return [
+        {
+            "type": one.type,
+            "destination": one.destination,
+            "to": one.routing_key,
+            "body": masked_body(orjson.loads(one.json_bytes)),
+        }
+        for one in trial.announced
+    ]
 
 
-async def _tried(id: int, to: str | None, settings: TrialSettings) -> Trial:
+async def run_trial(id: int, to: str | None) -> Trial:
+    """Handle a letter with the settings of a worker, and roll back. One at a time: it configures this process.
+
+    Raises CommandError if there is no such letter, or no handler of it that can be tried.
+    """
+    settings = TrialSettings()
+    shop.configure(settings.shop)
+    providers.configure(settings.providers, settings.payment_timeout_seconds)
     try:
         async with connected() as tx:
             (row,) = all_of([id], await dead_letters.read(tx, [id]))

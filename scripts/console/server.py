@@ -11,7 +11,16 @@ from aiohttp import web
 
 from scripts.commands.output import say
 from scripts.commands.problems import Code, CommandError
-from scripts.console import case_pages, decision_pages, edit_pages, letter_pages, order_pages, overview, replay_pages
+from scripts.console import (
+    case_pages,
+    decision_pages,
+    edit_pages,
+    letter_pages,
+    order_pages,
+    overview,
+    replay_pages,
+    trial_pages,
+)
 from scripts.console.guard import HEADERS, Guard, check_host
 from scripts.console.overview_watch import OverviewWatch
 from scripts.console.problem_pages import Handler, explained
@@ -22,6 +31,7 @@ from scripts.console.state import STATE, ConsoleState
 HOST = "127.0.0.1"
 FORM_MAX_BYTES = 4 * 1024 * 1024  # the body of a letter may be a megabyte, and grows when a form sends it
 SHUTDOWN_SECONDS = 1.0
+PAGES = (overview, decision_pages, edit_pages, letter_pages, order_pages, case_pages, replay_pages, trial_pages)
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ def application(guard: Guard) -> web.Application:
     app = web.Application(middlewares=[explained, guarded], client_max_size=FORM_MAX_BYTES)
     app[STATE] = ConsoleState(guard, ReplaySenders(), OverviewWatch(), environment())
     app.router.add_static("/static", FOLDER / "static")
-    for pages in (overview, decision_pages, edit_pages, letter_pages, order_pages, case_pages, replay_pages):
+    for pages in PAGES:
         app.add_routes(pages.ROUTES)
     app.on_response_prepare.append(_secured)
     app.on_cleanup.append(_no_longer_watched)

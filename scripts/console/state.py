@@ -1,5 +1,6 @@
 """What the handlers of one console share."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ class ConsoleState:
     templates: Environment
     finished_replays: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     """The lines of the list of replays that change no more, so that each refresh counts only the letters of others."""
+    trying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a letter is tried, because a trial configures the process."""
 
 
 STATE = web.AppKey("state", ConsoleState)

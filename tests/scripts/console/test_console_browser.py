@@ -39,6 +39,8 @@ async def worker(scene: ConsoleScene) -> AsyncIterator[None]:
 async def discard_after_an_edit(page: BrowserPage, letter: str) -> None:
     """Give a letter another body, see that it would die again, and give it up."""
     await page.open(letter)
+    await page.click("Try it")
+    await page.wait_until("document.title.startsWith('Trial of') && document.body.innerText.includes('invalid')")
     await page.click("Edit it")
     await page.wait_until("document.querySelector('#changes')")
     await page.fill("changes", "request_id=r1")

@@ -1,5 +1,6 @@
 """The console discards, restores and edits dead letters as the commands do: what was shown, or nothing."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -164,3 +165,29 @@ def test_long_bodies_are_compared_at_once() -> None:
     assert [line for line, _ in left if line] == one
     assert [line for line, _ in right if line] == other
     assert (len(left), left[0], left[-1]) == (len(right), ("old", True), ("end", False))
+
+
+async def test_a_letter_is_tried_and_nothing_of_it_is_kept(scene: ConsoleScene, ids: list[int]) -> None:
+    sound, wrong = f"/letters/{scene.letters['m0']}", f"/letters/{ids[0]}"
+    kept = (
+        "SELECT ((SELECT count(*) FROM outbox), (SELECT count(*) FROM inbox), (SELECT sum(on_hand) FROM stock))::text"
+    )
+    before = await scene.pool.fetchval(kept)
+    async with console(operate=True) as client:
+        assert "Try it" in (await client.get(sound))[1]
+        (status, works), (_, invalid) = await asyncio.gather(
+            client.post(f"{sound}/try"), client.post(f"{wrong}/try")
+        )  # one after the other, because each configures the process
+        assert (status, ">works</span>" in works, "<code>stock.received.v1</code>" in works) == (200, True, True), works
+        assert (">invalid</span>" in invalid, "<code>$.qty</code>" in invalid, "Wang Fang" in invalid) == (
+            True,
+            True,
+            False,
+        )
+        status, refused = await client.post(f"/letters/{scene.letters['bytes']}/try")
+        assert status == 200, refused
+        assert (await client.post("/letters/999999999/try"))[0] == 404
+    async with console() as reader:
+        assert "Try it" not in (await reader.get(sound))[1]
+        assert (await reader.post(f"{sound}/try"))[0] == 403
+    assert await scene.pool.fetchval(kept) == before
