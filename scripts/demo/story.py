@@ -100,7 +100,7 @@ class Story:
 
     async def _play(self, parts: "_Parts") -> bool:
         plot = Plot()
-        making = (plot.stocking, plot.ordering, plot.paying, plot.leaving, plot.arriving, plot.completing)
+        making = (plot.stocking, plot.ordering, plot.paying, plot.booking, plot.leaving, plot.arriving, plot.completing)
         for number, make in enumerate(making, start=1):
             chapter = make()
             self.pages.page(f"{number} of {len(making)}: {chapter.title}")
@@ -127,7 +127,7 @@ class Story:
                 await self.pages.line("in", f"{message.type} from {role}: {_short(message.body)}", 2)
                 await parts.links[role].connected()
                 await parts.links[role].send(message)
-                await self.pages.line("queue", _handler(message.key()), 1)
+                await self.pages.line("queue", _handler(message.key()), 2)
             if not await self._happens(partial(parts.is_announced, chapter.announces)):
                 return False
             if chapter.holds_worker:
@@ -138,8 +138,10 @@ class Story:
         if not await self._happens(partial(parts.is_seen, chapter.ends_with)):
             return False
         if not chapter.sends:
-            await self.pages.line("queue", _handler("timer.due"), 1)
-            await self.pages.line("tables", ", ".join(map(str, await parts.tables.changes())))
+            await self.pages.line("queue", _handler("timer.due"), 2)
+            await self._show_tables(parts)
+            for event in parts.subscriber.seen:
+                await self._show_announced(event.type, "events", event.type, event.headers)
         for event in parts.subscriber.seen:
             await self.pages.line("out", f"{event.type}: {_telling(event)}", 2)
         if chapter.then:
@@ -148,10 +150,18 @@ class Story:
 
     async def _show_changes(self, parts: "_Parts") -> None:
         """Write which tables have changed, and what waits in the outbox."""
-        await self.pages.line("tables", ", ".join(map(str, await parts.tables.changes())) or "none")
-        for type_, destination, key, headers in await parts.tables.unpublished():
-            seq = f", number {headers['seq']} of its order" if "seq" in headers else ""
-            await self.pages.line("outbox", f"{type_} to {destination} {key}{seq}", 1)
+        await self._show_tables(parts)
+        for announced in await parts.tables.unpublished():
+            await self._show_announced(*announced)
+
+    async def _show_tables(self, parts: "_Parts") -> None:
+        await self.pages.line("tables", ", ".join(map(str, await parts.tables.changes())) or "none", 6)
+
+    async def _show_announced(self, type_: str, destination: str, key: str, headers: Mapping[str, Any]) -> None:
+        """Write one message of the outbox. The key of an event is its type without the version."""
+        where = destination if destination == "events" else f"{destination} {key}"
+        seq = f", number {headers['seq']} of its order" if "seq" in headers else ""
+        await self.pages.line("outbox", f"{type_} to {where}{seq}", 2)
 
     async def _happens(self, seen: Callable[[], Awaitable[bool]]) -> bool:
         """Wait until something is seen; False if it is not in time, or the reader wants to end."""

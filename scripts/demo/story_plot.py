@@ -69,20 +69,20 @@ class Plot:
         """The command of Ada's checkout."""
         address = {"receiver": "Ada", "phone": "+44 20 7946 0000", "country": "GB", "detail": "12 St James's Square"}
         return {
-            "request_id": new_id(),
-            "actor": {"type": "user", "id": USER},
-            "user_id": USER,
-            "channel": "pc",
-            "currency": "USD",
             "items": [{"sku_id": SKU, "qty": UNITS}],
             "expected_pay_amount": UNITS * PRICE_CENTS,
+            "currency": "USD",
+            "user_id": USER,
+            "actor": {"type": "user", "id": USER},
+            "request_id": new_id(),
+            "channel": "pc",
             "address": address,
         }
 
     def paying(self) -> Chapter:
         """Ada pays at the shop's own payment service, which reports it."""
         amount = {"amount": self.order["amounts"]["payable"], "currency": "USD"}
-        fact = self._about() | {"provider": "own-pay", "trade_no": "payment-1", "kind": "captured"} | amount
+        fact = {"kind": "captured"} | amount | {"provider": "own-pay", "trade_no": "payment-1"} | self._about()
         return Chapter(
             "Ada pays",
             "The shop's payment service reports a fact: money came in. It has no outcome to wait for; the provider and "
@@ -92,18 +92,29 @@ class Plot:
             "A payment of another amount, a second one, or one that comes too late goes back by itself.",
         )
 
+    def booking(self) -> Chapter:
+        """A parcel is planned."""
+        parcel = {"tracking_no": TRACKING_NO, "carrier": CARRIER, "warehouse": WAREHOUSE}
+        return Chapter(
+            "the warehouse packs",
+            "The warehouse books a parcel for all lines of the order, under the tracking number that the carrier gave. "
+            "The goods are still there, so the order stays paid.",
+            "shipment.booked.v1",
+            (
+                (
+                    "warehouse",
+                    OutgoingMessage("shipment.book.v1", parcel | self._about() | {"order_ids": [], "lines": []}),
+                ),
+            ),
+        )
+
     def leaving(self) -> Chapter:
         """The parcel leaves."""
-        parcel = {"warehouse": WAREHOUSE, "carrier": CARRIER, "tracking_no": TRACKING_NO, "order_ids": [], "lines": []}
         return Chapter(
             "the parcel leaves",
-            "The warehouse books a parcel for all lines, and the carrier reports that it has it. The last unit that "
-            "leaves makes the order shipped.",
+            "The carrier reports that it has the parcel. The last unit that leaves makes the order shipped.",
             "order.shipped.v1",
-            (
-                ("warehouse", OutgoingMessage("shipment.book.v1", self._about() | parcel)),
-                ("carrier", self._report("outbound")),
-            ),
+            (("carrier", self._report("outbound")),),
         )
 
     def arriving(self) -> Chapter:
@@ -128,8 +139,8 @@ class Plot:
         )
 
     def _report(self, status: str) -> OutgoingMessage:
-        fact = self._about() | {"carrier": CARRIER, "tracking_no": TRACKING_NO, "event_id": new_id(), "status": status}
-        return OutgoingMessage("shipment.update.v1", fact | _now())
+        parcel = {"status": status, "tracking_no": TRACKING_NO, "carrier": CARRIER}
+        return OutgoingMessage("shipment.update.v1", parcel | self._about() | {"event_id": new_id()} | _now())
 
     def _about(self) -> dict[str, Any]:
         return {"order_id": self.order["order_id"]}

@@ -26,10 +26,15 @@ def test_the_story_shows_every_table_and_message_of_one_order(
         "in         order.create.v1 from storefront",
         "queue      oms.order-creation, handled by workers/handlers/order_creation.py",
         "orders (1 new)",
-        "outbox     order.created.v1 to events order.created, number 1 of its order",
+        "outbox     order.created.v1 to events, number 1 of its order",
         "out        order.paid.v1: {state: paid, because of: payment.result.v1}",
         "waits for  receipt, by order.confirm_receipt",
         "timers (1 gone)",
+        "outbox     order.completed.v1 to events, number 9 of its order",
         "receipt_expired: completed",
     ):
         assert part in " ".join(shown.split("\n" + " " * 11)), part
+    order = [shown.rindex(f"parcel T-0001: {what}") for what in ("booked", "outbound", "delivered")]
+    assert order == sorted(order), "the timeline is in the order of what happened"
+    paths = [line for line in shown.splitlines() if "handled by..." in line]
+    assert paths == [], "the file that handles a message is not cut off"
