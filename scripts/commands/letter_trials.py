@@ -1,39 +1,24 @@
 """`oms dead-letters diff` and `try`: why a letter would die again, or what it would do, before anything moves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 import typer
-from pydantic import SecretStr
 
-from messages.topology import messages_of
 from scripts.commands.body_paths import changed_paths
 from scripts.commands.connections import connected, run
 from scripts.commands.decisions import all_of
-from scripts.commands.letter_filters import UNROUTED
 from scripts.commands.letter_views import masked_body, parsed
 from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
-from workers import providers, shop
-from workers.app import all_routes
-from workers.routes import signing
-from workers.runtime.local_dispatch import local_routes
-from workers.runtime.route import Route
 from workers.services.letter_readings import read_letter
-from workers.services.letter_trials import Trial, TrialResult, try_letter
-from workers.settings import Settings
+from workers.services.letter_trials import Trial, TrialResult
 from workers.store import dead_letters
 
 WELL = (TrialResult.WORKS, TrialResult.HANDLED_BEFORE)
 """The results of a letter whose replay would do no harm."""
 Id = Annotated[int, typer.Argument(help="The id that `oms dead-letters list` shows.")]
-
-
-class TrialSettings(Settings):
-    """The settings of a worker, without the broker."""
-
-    amqp_url: SecretStr = SecretStr("")
 
 
 def diff(id: Id, *, output: Output = Format.TABLE) -> None:
@@ -109,6 +94,8 @@ def try_(
       oms dead-letters try 17
       oms dead-letters try 17 -o json | jq .sends
     """
+    from scripts.commands.trial_runs import run_trial  # noqa: PLC0415 (it loads every handler, as no other command here)
+
     trial = run(run_trial(id, to))
     sends = sent_by(trial)
     about = {"id": id, "result": trial.result, "reason": trial.reason or None, "why": trial.why or None}
@@ -144,42 +131,3 @@ def sent_by(trial: Trial) -> list[dict[str, Any]]:
         }
         for one in trial.announced
     ]
-
-
-async def run_trial(id: int, to: str | None) -> Trial:
-    """Handle a letter with the settings of a worker, and roll back. One at a time: it configures this process.
-
-    Raises CommandError if there is no such letter, or no handler of it that can be tried.
-    """
-    settings = TrialSettings()
-    shop.configure(settings.shop)
-    providers.configure(settings.providers, settings.payment_timeout_seconds)
-    try:
-        async with connected() as tx:
-            (row,) = all_of([id], await dead_letters.read(tx, [id]))
-            edit = (await dead_letters.newest_edits(tx, [id])).get(id)
-            routes = signing(all_routes((), settings))
-            route = _route(row, to, routes)
-            local = local_routes(routes, route.database) if settings.local_dispatch else {}
-            transaction = tx.transaction()
-            await transaction.start()
-            try:
-                trust, cell = settings.trust, settings.own_cell
-                return await try_letter(tx, row, edit, route=route, local=local, trust=trust, cell=cell)
-            finally:
-                await transaction.rollback()
-    finally:
-        await providers.close()
-
-
-def _route(row: Mapping[str, Any], to: str | None, routes: Sequence[Route]) -> Route:
-    """Return the route that would handle a letter. Raises CommandError if there is none that can be tried."""
-    queue = to if row["queue"] == UNROUTED and to is not None else row["queue"]
-    found = next((route for route in routes if route.queue == queue), None)
-    if found is None or row["type"] not in {model.TYPE for model in messages_of(queue)}:
-        hint = f"oms dead-letters try {row['id']} --to QUEUE" if row["queue"] == UNROUTED else ""
-        raise CommandError(Code.REFUSED, f"no handler here takes {row['type']} from {queue}", hint=hint)
-    if type(found) is not Route:
-        why = "its handler calls another system, which nobody can roll back"
-        raise CommandError(Code.REFUSED, f"letters of {queue} cannot be tried", why=why)
-    return found

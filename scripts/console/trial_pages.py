@@ -4,8 +4,9 @@ from typing import Any
 
 from aiohttp import web
 
-from scripts.commands.letter_trials import WELL, run_trial, sent_by
+from scripts.commands.letter_trials import WELL, sent_by
 from scripts.commands.letter_views import read_letter
+from scripts.commands.trial_runs import run_trial
 from scripts.console.rendering import page
 from scripts.console.state import STATE
 

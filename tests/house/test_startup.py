@@ -31,3 +31,9 @@ def test_the_help_of_oms_loads_no_server_client_and_no_model() -> None:
 )
 def test_only_migrate_loads_what_migrations_need(modules: list[str]) -> None:
     assert loaded_packages(*modules).isdisjoint(MIGRATION_PACKAGES)
+
+
+def test_the_commands_about_dead_letters_load_no_handler() -> None:
+    code = "import scripts.commands.dead_letters, sys; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not [name for name in ran.stdout.split() if name.startswith(("workers.handlers", "workers.app"))]
