@@ -11,9 +11,10 @@ import typer
 from db.pool import Transaction
 from scripts.commands.connections import connected, database_user, run
 from scripts.commands.letter_filters import SELECTED_MAX_LETTERS, LetterOptions, refuse_unknown, typed_ids
-from scripts.commands.output import Format, counted, say, write_json, write_table
+from scripts.commands.output import Format, counted, say, write_json
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.recorded_reasons import reason_to_record
+from scripts.screens.layout import Column, write_rows
 from workers.store import dead_letters
 
 DeadLetter = Mapping[str, Any]
@@ -22,6 +23,16 @@ TOGETHER = 500
 """Letters that are read, or changed, at once: bodies may be large."""
 SHOWN_ONE_BY_ONE = 20
 """Of more letters a plan shows a line for each group."""
+
+_PLANNED = (
+    Column("type", least=16),
+    Column("to", least=14),
+    Column("plan", least=30),
+    *(Column(name, extra=True) for name in ("reason", "error", "queue")),
+)
+ONE_BY_ONE = (Column("id"), *_PLANNED)
+GROUPED = (Column("group"), Column("letters"), Column("first"), *_PLANNED)
+"""The columns of a plan, the most important first: a narrow terminal leaves out the last."""
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or - to read them from standard input.")]
 All = Annotated[bool, typer.Option("--all", help="All letters, which are the open ones if no --state is given.")]
@@ -197,7 +208,10 @@ def plan_table(verb: str, plans: Sequence[LetterPlan]) -> list[dict[str, Any]]:
 
 
 def _show_plan(verb: str, plans: Sequence[LetterPlan], output: Format) -> None:
-    write_json(_plan_lines(verb, plans)) if output is Format.JSON else write_table(plan_table(verb, plans))
+    if output is Format.JSON:
+        write_json(_plan_lines(verb, plans))
+        return
+    write_rows(plan_table(verb, plans), ONE_BY_ONE if len(plans) <= SHOWN_ONE_BY_ONE else GROUPED)
 
 
 def _plan_lines(verb: str, plans: Sequence[LetterPlan]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from scripts.commands.listings import ListFormat, ListOutput, write_list
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.recorded_reasons import reason_to_record
+from scripts.screens.layout import Column
 from workers.store import dead_letter_lists, dead_letters
 from workers.store.dead_letter_lists import LetterFilter, LetterGroup
 
@@ -38,6 +39,16 @@ KEYS: Mapping[GroupBy, Callable[[LetterGroup], tuple[str | None, ...]]] = {
     GroupBy.REASON: lambda one: (one.reason,),
     GroupBy.VERSION: lambda one: (one.worker_version,),
 }
+
+GROUP_COLUMNS = (
+    Column("group"),
+    Column("letters"),
+    Column("type", least=16),
+    Column("reason", least=7),
+    Column("notes", least=14),
+    *(Column(name, extra=True) for name in ("error", "newest", "queue", "last_hour", "oldest", "versions")),
+)
+"""The columns of groups, the most important first: a narrow terminal leaves out the last."""
 
 
 def status(
@@ -125,7 +136,8 @@ def groups(
             return rows
 
     rows = run(work())
-    write_list(rows[:limit], output, _shown_group, key=next(iter(rows[0])) if rows else "group")
+    columns = GROUP_COLUMNS if by is GroupBy.FINGERPRINT else ()
+    write_list(rows[:limit], output, _shown_group, key=next(iter(rows[0])) if rows else "group", columns=columns)
     total = sum(row["letters"] for row in rows)
     hidden = f", of which the largest {limit} are shown; --limit shows more" if len(rows) > limit else ""
     say(f"{counted(total, 'dead letter')} in {counted(len(rows), 'group')}{hidden}")

