@@ -18,6 +18,7 @@ from outbox.version import version
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Span, SpanContext, Tracer
 
 TracingMode = Literal["off", "otlp"]
@@ -58,8 +59,31 @@ def use(processor: Any, service: str) -> None:
     own = Resource.create({"service.name": service, "service.version": version()})
     resource = own.merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False, span_limits=limits)
+    provider.sampler = _whoever_asks(provider.sampler)
     provider.add_span_processor(processor)
     _Process.provider, _Process.tracer = provider, provider.get_tracer("oms", version())
+
+
+def _whoever_asks(given: "Sampler") -> "Sampler":
+    """Return a sampler that decides about each trace as if it began here, by its id alone.
+
+    A flag that comes with a message is nobody's decision for us: it may be a client's, which a process of ours that
+    makes no spans has passed on as it came. All our processes decide alike, because they have the same sampler.
+    """
+    from opentelemetry.context import Context  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult  # noqa: PLC0415
+    from opentelemetry.trace import get_current_span  # noqa: PLC0415
+
+    class OwnSampler(Sampler):
+        def should_sample(self, parent_context: "Context | None", *about: Any, **more: Any) -> SamplingResult:
+            result = given.should_sample(Context(), *about, **more)
+            result.trace_state = get_current_span(parent_context).get_span_context().trace_state
+            return result
+
+        def get_description(self) -> str:
+            return given.get_description()
+
+    return OwnSampler()
 
 
 def close() -> None:
@@ -125,22 +149,6 @@ def fail(made: "Span", error_type: str) -> None:
 
     made.set_attribute("error.type", error_type)
     made.set_status(StatusCode.ERROR)
-
-
-def sampled_by_us(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a client's trace with the decision of our own sampler, as if the trace began here.
-
-    A sampler that follows the parent, as the default does, would else follow the client.
-    """
-    from opentelemetry.context import Context  # noqa: PLC0415
-    from opentelemetry.sdk.trace.sampling import Decision  # noqa: PLC0415
-
-    provider, known = _Process.provider, _span_context(headers)
-    if provider is None or not known.is_valid:
-        return dict(headers)
-    sampling = provider.sampler.should_sample(Context(), known.trace_id, "receive")
-    flags = "01" if sampling.decision is Decision.RECORD_AND_SAMPLE else "00"
-    return {**headers, TRACEPARENT: headers[TRACEPARENT][:-2] + flags}
 
 
 def headers_of(made: "Span") -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Spans of batches link to their messages, and reach a collector by OTLP over HTTP."""
 
+import itertools
 import socket
 import sys
 import time
@@ -52,25 +53,36 @@ def test_a_batch_links_to_each_message_and_leaves_each_in_its_trace(exporter: In
     assert (batch.attributes or {})["messaging.batch.message_count"] == 3
 
 
-@pytest.mark.parametrize(("sampler", "flags"), [("parentbased_always_off", "00"), ("parentbased_always_on", "01")])
-def test_our_sampler_decides_about_the_trace_of_a_client_and_a_relay_of_ours_is_followed(
-    monkeypatch: pytest.MonkeyPatch, sampler: str, flags: str
+TAKEN, LEFT = (f"{'f' * 16}{number:016x}" for number in (7, 2**64 - 7))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "trace", "flags"),
+    [
+        ("parentbased_always_off", TAKEN, "00"),
+        ("parentbased_always_on", LEFT, "01"),
+        ("parentbased_traceidratio", TAKEN, "01"),
+        ("parentbased_traceidratio", LEFT, "00"),
+    ],
+)
+def test_our_sampler_decides_by_the_id_of_a_trace_whatever_flag_comes_from_whomever(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, trace: str, flags: str
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
     made = InMemorySpanExporter()
     tracing.use(SimpleSpanProcessor(made), "test")
-    for claimed in ("00", "01"):
-        headers = {"traceparent": f"00-{TRACES[0]}-{7:016x}-{claimed}", "origin-user": "payments"}
-        for user, expected in (("payments", flags), ("relay", claimed)):
-            one = read("payment-results", delivery(PAYMENT, payment(), user_id=user, headers=headers))
-            made.clear()
-            with spans.processing("payment-results", [one]):
-                pass
-            assert len(made.get_finished_spans()) == int(expected), (user, claimed)
-            (item,) = one.envelopes
-            assert item.trace["traceparent"].endswith(expected), (user, claimed)
-            assert item.trace["traceparent"].split("-")[1] == TRACES[0]
-            assert one.delivery.trace["traceparent"].endswith(expected), "a retry of it is a message of ours"
+    for claimed, user in itertools.product(("00", "01"), ("payments", "relay")):
+        headers = {"traceparent": f"00-{trace}-{7:016x}-{claimed}", "tracestate": "shop=buy", "origin-user": "payments"}
+        one = read("payment-results", delivery(PAYMENT, payment(), user_id=user, headers=headers))
+        made.clear()
+        with spans.processing("payment-results", [one]):
+            pass
+        assert len(made.get_finished_spans()) == int(flags), (user, claimed)
+        (item,) = one.envelopes
+        for goes_on in (item.trace, one.delivery.trace):  # what it causes, and a retry of it
+            assert goes_on["traceparent"].startswith(f"00-{trace}-"), (user, claimed)
+            assert (goes_on["traceparent"][-2:], goes_on["tracestate"]) == (flags, "shop=buy"), (user, claimed)
     tracing.close()
 
 

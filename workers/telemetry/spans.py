@@ -29,8 +29,6 @@ def processing(queue: str, works: Sequence[Work]) -> Iterator[list[Outcome]]:
         yield outcomes
         return
     for work in works:
-        if not work.by_us:
-            _decide(work)
         work.envelopes = tuple(item if item.traceparent else _begun(queue, item) for item in work.envelopes)
     traces = [trace for work in works for trace in _traces(work)]
     alone = works[0] if len(traces) == 1 else None
@@ -84,18 +82,6 @@ def _about(item: Envelope[Any]) -> dict[str, Any]:
         "oms.message.type": item.body.TYPE,
         "oms.order.id": None if order_id is None else str(order_id),
     }
-
-
-def _decide(work: Work) -> None:
-    """Decide whether the trace of a client is sampled, in place of the client.
-
-    The delivery gets it, too: what is sent on of it, as to the delay exchange, comes back as a message of ours.
-    """
-    if not (trace := work.delivery.trace):
-        return
-    decided = tracing.sampled_by_us(trace)
-    work.delivery = replace(work.delivery, headers={**work.delivery.headers, **decided})
-    work.envelopes = tuple(_traced(item, decided) if item.traceparent else item for item in work.envelopes)
 
 
 def _follow(work: Work, headers: dict[str, str]) -> None:
