@@ -47,6 +47,7 @@ def configure(level: str = "INFO") -> None:
     for noisy in ("aiormq", "aio_pika", "asyncio"):  # on a verbose level they log whole frames, and so bodies
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     log_closed_channels_once()
+    leave_out_repetitions()
 
 
 def without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -96,6 +97,17 @@ def log_closed_channels_once() -> None:
     logger = logging.getLogger("aiormq.connection")
     if not any(isinstance(one, _OncePerChannel) for one in logger.filters):
         logger.addFilter(_OncePerChannel())
+
+
+def leave_out_repetitions() -> None:
+    """Leave out what aiormq logs of a lost connection beside our own line: each try, and a traceback through itself."""
+    logger = logging.getLogger("aiormq.connection")
+    if _is_new not in logger.filters:
+        logger.addFilter(_is_new)
+
+
+def _is_new(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(("error when creating transport", "Cancelling cause"))
 
 
 class _OncePerChannel(logging.Filter):

@@ -1,8 +1,10 @@
 """Servers that go away and come back. Workers and relays wait for them, and nothing is lost or doubled."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from scripts.servers.find import Servers
@@ -43,6 +45,11 @@ async def test_every_database_connection_is_cut(deployment: Deployment, servers:
 async def test_the_broker_is_restarted(deployment: Deployment, servers: Servers) -> None:
     _private(servers.broker.lifecycle)
     await survive(deployment, servers.broker.restart)
+    lines = [orjson.loads(line) for line in deployment.logs().splitlines() if line.startswith(b"{")]
+    events = Counter(line["event"] for line in lines if line["level"] in ("warning", "error"))
+    assert events["consumer connection lost"] == 1
+    assert events["consumer restarts"] == 0, "a line of each queue says no more than the one of their connection"
+    assert sum(events.values()) < 40, events
 
 
 async def test_the_broker_is_killed(deployment: Deployment, servers: Servers) -> None:

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from outbox.logging import MASK, log_closed_channels_once, masked, without_values
+from outbox.logging import MASK, leave_out_repetitions, log_closed_channels_once, masked, without_values
+from outbox.tracebacks import own_place
 
 TABLE = [
     ({"phone": "13812345678"}, {"phone": MASK}),
@@ -45,6 +46,15 @@ def test_frames_for_a_closed_channel_make_one_line(caplog: pytest.LogCaptureFixt
     ]
 
 
+def test_each_try_to_reach_a_broker_is_our_line_and_not_the_librarys_too(caplog: pytest.LogCaptureFixture) -> None:
+    leave_out_repetitions()
+    logger = logging.getLogger("aiormq.connection")
+    logger.error("error when creating transport: %r", ConnectionRefusedError(111))
+    logger.warning("Cancelling cause reader exited abnormally", exc_info=ConnectionError())
+    logger.error("Unexpected connection close from remote %r", "amqp://oms-worker")
+    assert [record.msg for record in caplog.records] == ["Unexpected connection close from remote %r"]
+
+
 def test_an_exception_is_named_by_its_type_and_the_steps_to_it_and_not_by_its_text() -> None:
     try:
         int("Ada Lovelace")
@@ -55,6 +65,8 @@ def test_an_exception_is_named_by_its_type_and_the_steps_to_it_and_not_by_its_te
             assert line["at"].startswith("tests/outbox/test_logging.py:")
             assert "Ada" not in str(line)
     assert without_values(None, "", {"event": "x"}) == {"event": "x"}
+    steps = ["workers/store/stock.py:7 in lock", "db/watching.py:19 in run", "asyncpg/protocol.pyx:165 in query"]
+    assert own_place(steps) == "workers/store/stock.py:7", "every statement passes through db/watching.py"
 
 
 @pytest.mark.parametrize(

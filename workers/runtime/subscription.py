@@ -3,11 +3,15 @@ because a message that kills its process must not count against others."""
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
+from random import uniform
 from uuid import uuid4
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError
 
 from outbox import amqp, metrics, wire
 from workers.runtime.delivery import Delivery
@@ -16,6 +20,9 @@ from workers.runtime.pace import Pace
 log = structlog.get_logger(__name__)
 
 RPC_TIMEOUT_SECONDS = 8
+RECONNECT_WAIT_MIN_SECONDS = 0.1
+RECONNECT_WAIT_MAX_SECONDS = 5.0
+UNREACHABLE = (AMQPError, OSError, TimeoutError, RuntimeError)
 
 
 @dataclass(eq=False)
@@ -27,24 +34,59 @@ class Link:
     pace: Pace = field(default_factory=Pace)
     _connection: AbstractConnection | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _closing: bool = False
 
-    async def channel(self) -> AbstractChannel:
-        """Open a channel. Raises OSError, TimeoutError or aio-pika's AMQPError while the broker cannot be reached.
+    @property
+    def up(self) -> bool:
+        """Whether the connection is there."""
+        return self._connection is not None and self._connection.connected.is_set()
+
+    async def channel(self, stop: asyncio.Event) -> AbstractChannel:
+        """Open a channel, once the broker can be reached: of all consumers that wait for that, one tries.
+
+        Raises ConnectionError once `stop` is set, and OSError, TimeoutError or aio-pika's AMQPError if the broker opens
+        no channel.
 
         aio-pika keeps 4 KB of each closed channel until its connection ends. A consumer that is refused again and again
         needs a new one every few seconds; its queue fails the liveness check long before that adds up.
         """
         async with self._opening:
-            if self._connection is None or not self._connection.connected.is_set():
-                self._connection = await wire.connect(self.url, name=self.name, pace=self.pace)
-                metrics.connected("consumer", up=True)
-                self._connection.close_callbacks.add(lambda *_: metrics.connected("consumer", up=False))
-                log.info("consumer connected", name=self.name)
+            connection = self._connection
+            if connection is None or not self.up:
+                connection = self._connection = await self._connect(stop)
         async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
-            return await self._connection.channel(publisher_confirms=False)
+            return await connection.channel(publisher_confirms=False)
+
+    async def _connect(self, stop: asyncio.Event) -> AbstractConnection:
+        wait_seconds = RECONNECT_WAIT_MIN_SECONDS
+        for attempt in count(1):
+            if stop.is_set():
+                break
+            try:
+                connection = await wire.connect(self.url, name=self.name, pace=self.pace)
+            except UNREACHABLE as error:
+                why = str(error)[:200]
+                log.warning(
+                    "broker unreachable, retrying", name=self.name, error=type(error).__name__, why=why, attempt=attempt
+                )
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), wait_seconds * uniform(0.5, 1.0))  # noqa: S311 (see Consumer)
+                wait_seconds = min(2 * wait_seconds, RECONNECT_WAIT_MAX_SECONDS)
+                continue
+            metrics.connected("consumer", up=True)
+            connection.close_callbacks.add(self._lost)
+            log.info("consumer connected", name=self.name)
+            return connection
+        raise ConnectionError("the process stops")
+
+    def _lost(self, *_: object) -> None:
+        metrics.connected("consumer", up=False)
+        if not self._closing:
+            log.warning("consumer connection lost", name=self.name)
 
     async def close(self) -> None:
         """End the connection and every channel on it. The broker delivers again what was not settled."""
+        self._closing = True
         if self._connection is not None and not self._connection.is_closed:
             await wire.close(self._connection)
 
