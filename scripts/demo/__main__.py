@@ -29,6 +29,7 @@ from scripts.demo.summary import as_json, print_summary
 from scripts.demo.verdict import RunResult, checks
 from scripts.servers.find import Servers, Use, find_servers
 from scripts.servers.lifecycle import ServersUnavailableError, say
+from scripts.servers.roles import SUBSCRIBER
 
 ROTATE_AFTER_LEAST, ROTATE_AFTER_PART = 2, 16
 """A gateway signs with its second key after so many notifications: a sixteenth of the orders, and at least two."""
@@ -159,7 +160,8 @@ def _write_second_terminal(servers: Servers, environment: DemoEnvironment) -> No
     """Write a file to source in another terminal: the URLs of the shop's systems, and `oms` on the PATH."""
     given = {name: value for name, value in environment.variables("storefront").items() if name.startswith("OMS_")}
     given["OMS_CARRIERS"] = ";".join(CARRIERS)  # else their queues are unknown there
-    given |= {publisher_variable(role): environment.urls[role] for role in Role if role in environment.urls}
+    users = [user for role in Role for user in (role, f"{role}{SUBSCRIBER}") if user in environment.urls]
+    given |= {publisher_variable(user.replace("-", "_")): environment.urls[user] for user in users}
     if servers.broker.management_url:
         given["OMS_MANAGEMENT_URL"] = servers.broker.management_url
     write_second_terminal(environment.second_terminal, given)

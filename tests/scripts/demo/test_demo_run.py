@@ -92,6 +92,7 @@ def test_the_demo_passes_on_given_servers(servers: Servers, tmp_path: Path) -> N
     with Demo(command, environment, tmp_path / "stderr") as demo:
         person = Person(demo.second_terminal())
         assert person.variables["OMS_CARRIERS"] == "air;rail"
+        assert "OMS_STOREFRONT_EVENTS_AMQP_URL" in person.variables
         person.stock("her-tea", "east")
         unpaid, paid = person.order("her-tea", "east"), person.order("her-tea", "east")
         person.pay(paid)
