@@ -232,11 +232,15 @@ COMMANDS: dict[str, Answers] = {
         ),
     ),
     "sku.upsert.v1": Answers(("sku.changed.v1", "sku.unchanged.v1"), ("CATALOGUE_REVISION_STEP",)),
-    "stock.adjust.v1": Answers(("stock.adjusted.v1",)),
-    "stock.end_quarantine.v1": Answers(("stock.quarantine_ended.v1",), ("INVENTORY_INVARIANT",)),
-    "stock.receive.v1": Answers(("stock.received.v1",)),
+    "stock.adjust.v1": Answers(("stock.adjusted.v1",), ("INVENTORY_INVARIANT", "INVENTORY_SKU_UNKNOWN")),
+    "stock.end_quarantine.v1": Answers(
+        ("stock.quarantine_ended.v1",), ("INVENTORY_INVARIANT", "INVENTORY_SKU_UNKNOWN")
+    ),
+    "stock.receive.v1": Answers(("stock.received.v1",), ("INVENTORY_INVARIANT",)),
     "stock.threshold.set.v1": Answers(("stock.threshold_changed.v1",)),
-    "stock.transfer.v1": Answers(("stock.transferred.v1",), ("INVENTORY_INSUFFICIENT", "ORDER_PARAM_INVALID")),
+    "stock.transfer.v1": Answers(
+        ("stock.transferred.v1",), ("INVENTORY_INSUFFICIENT", "INVENTORY_INVARIANT", "ORDER_PARAM_INVALID")
+    ),
     "subject.erase.v1": Answers(("subject.erased.v1",), ("SUBJECT_HAS_LIVE_ORDERS",)),
     "warehouse_hours.set.v1": Answers(
         ("warehouse_hours.changed.v1", "warehouse_hours.unchanged.v1"), ("CATALOGUE_REVISION_STEP",)

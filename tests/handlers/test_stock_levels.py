@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from messages.stock import StockAdjust, StockThresholdSet
+from messages.stock import StockAdjust, StockEndQuarantine, StockThresholdSet
 from tests.handlers.builders import cancel, create, receive, transfer
 from tests.handlers.harness import HandlerHarness
 from workers import shop
+from workers.domain.stock_counters import ON_HAND_MAX
 
 
 def threshold(units: int | None, request_id: str) -> StockThresholdSet:
@@ -46,3 +47,25 @@ async def test_the_last_unit_that_is_locked_is_announced_with_its_cause(harness:
     await harness.handle(*taken)
     assert [event["sku_id"] for event in harness.events_of("stock.sold_out")] == ["s1", "s2"]
     assert harness.events_of("stock.low") == []
+
+
+def adjust(sku_id: str, delta: int) -> StockAdjust:
+    return StockAdjust(request_id=f"a-{sku_id}", sku_id=sku_id, warehouse="main", delta=delta, reason="counted")
+
+
+def sellable_again(sku_id: str) -> StockEndQuarantine:
+    about = {"sku_id": sku_id, "warehouse": "main", "qty": 1, "outcome": "sellable", "reason_code": "CHECKED"}
+    return StockEndQuarantine.model_validate({"request_id": f"q-{sku_id}"} | about)
+
+
+async def test_what_a_counter_does_not_take_is_refused_with_a_code_of_the_contract(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=3)
+    await harness.create_order(create(("s1", 3)))
+    await harness.handle(receive("s2", 1, ref="first", warehouse="east"))
+    await harness.pool.execute("UPDATE stock SET on_hand = $1 WHERE sku_id = 's2'", ON_HAND_MAX)
+    await harness.handle(receive("s2", 1, ref="more"), transfer(("s2", 1)))
+    await harness.handle(adjust("s1", -1), adjust("nobody-has-it", 1), sellable_again("s1"), sellable_again("nothing"))
+    assert [code for code, _ in harness.rejections()] == [
+        *("INVENTORY_INVARIANT", "INVENTORY_INVARIANT"),
+        *("INVENTORY_INVARIANT", "INVENTORY_SKU_UNKNOWN", "INVENTORY_INVARIANT", "INVENTORY_SKU_UNKNOWN"),
+    ]
