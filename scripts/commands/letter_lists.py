@@ -46,7 +46,7 @@ GROUP_COLUMNS = (
     Column("type", least=16),
     Column("reason", least=7),
     Column("notes", least=14),
-    *(Column(name, extra=True) for name in ("error", "newest", "queue", "last_hour", "oldest", "versions")),
+    *(Column(name, extra=True) for name in ("queue", "error", "newest", "last_hour", "oldest", "versions")),
 )
 """The columns of groups, the most important first: a narrow terminal leaves out the last."""
 

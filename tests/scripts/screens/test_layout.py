@@ -113,7 +113,7 @@ def test_rows_leave_out_what_matters_least_on_a_narrow_terminal(
     run = {"id": 1, "state": "finished", "at": "2026-11-30 10:07:11Z", "actor": "oms", "note": "ana"}
     run |= {"reason": "mended", "selection": "--all", "why": None, **dict.fromkeys(COUNTS), "worked": 4920}
     for columns, row, least in (
-        (GROUP_COLUMNS, group | ages, "group letters type reason error newest"),
+        (GROUP_COLUMNS, group | ages, "group letters type reason queue error"),
         (GROUPED, group | {"to": "order-creation", "plan": "replay", "first": 17}, "group letters first type to plan"),
         (OUTCOME_COLUMNS, outcome | {"letters": 80, "first_ids": "1 2 3"}, "outcome letters code type first_ids queue"),
         (COLUMNS, run, "id state worked reason at selection note actor"),
