@@ -20,6 +20,7 @@ PATH_CHARS_MAX = 200
 MESSAGE_CHARS_MAX = 300  # all faults together fit into the headers of a dead letter
 REPEATED_NAME = "repeated_name"
 _JSON_INVALID = "json_invalid"
+_WRONG_TYPE = "_type"
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ def read(model: type[M], body: bytes, faults_max: int = FAULTS_MAX) -> Reading[M
         message = model.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
+        nulls = _nulls(body, [fault["loc"] for fault in found[:faults_max] if fault["type"].endswith(_WRONG_TYPE)])
         faults = [
-            Fault(_path(fault["loc"]), fault["type"], fault["msg"][:MESSAGE_CHARS_MAX]) for fault in found[:faults_max]
+            Fault(_path(fault["loc"]), fault["type"], (fault["msg"] + nulls.get(fault["loc"], ""))[:MESSAGE_CHARS_MAX])
+            for fault in found[:faults_max]
         ]
         twice = [] if found[0]["type"] == _JSON_INVALID else repeated_names(body)
         return Reading(None, faults=(*twice, *faults)[:faults_max])
@@ -59,6 +62,29 @@ def read(model: type[M], body: bytes, faults_max: int = FAULTS_MAX) -> Reading[M
     return Reading(message, form or body)
 
 
+def _nulls(body: bytes, locations: Sequence[tuple[int | str, ...]]) -> dict[tuple[int | str, ...], str]:
+    """What to say of the null at each of these places that has one.
+
+    Serializers of typed languages write it for what was never set.
+    """
+    try:
+        whole = orjson.loads(body) if locations else {}
+    except ValueError:  # such as a number that the other parser takes
+        return {}
+    return {location: NO_NULL for location in locations if location and _at(whole, location) is None}
+
+
+def _at(value: Any, location: tuple[int | str, ...]) -> Any:
+    """The value at a place of a body, or an empty text."""
+    for part in location:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            return ""
+    return value
+
+
+NO_NULL = ", not null: leave out a field that is not set"
 NO_ACTOR = "it does not say on whose behalf it comes: send an actor with type and id"
 
 

@@ -32,8 +32,12 @@ EXCHANGES = {MessageKind.COMMAND: "commands", MessageKind.QUERY: "queries", Mess
 ABOUT = (
     "Orders of an online shop in messages. What an operation with the action `receive` receives, you send; `x-senders`"
     " of its message names the roles that may. Exchanges and queues have the prefix `oms`, unless the shop sets another"
-    " one. messages/README.md explains the outcomes, and codes.json has the codes."
+    " one. A message that you send has the AMQP properties `message_id` (yours), `type`, `user_id` (your broker user);"
+    " a query also `reply_to`, a command for its outcome. Leave out a field that you do not set: null is"
+    " taken only where the schema says so. Integers need 64 bits. What you read comes at least once, in order for each"
+    " order, and gains fields. index.html is the same for people, and codes.json has the codes."
 )
+USERS = "`oms-<role>` publishes for your role, `oms-<role>-events` subscribes with queues `client.<role>.*`."
 _REQUIREMENT_IDS = re.compile(r" ?\((?:(?:S[0-4]|C|INV|R)-\d\d|to|,| )+\)")
 _PERSISTENT = 2
 
@@ -115,6 +119,7 @@ def _asyncapi() -> dict[str, Any]:
                 "protocol": "amqp",
                 "protocolVersion": "0-9-1",
                 "description": "The shop's RabbitMQ.",
+                "security": [{"type": "userPassword", "description": USERS}],
                 "variables": {"host": {"default": "localhost"}},
             }
         },

@@ -1,12 +1,14 @@
 """`oms stub` answers in place of oms on a RabbitMQ of its own, for the tests of other teams."""
 
 import asyncio
+import logging
 import os
 import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from scripts.commands import command_app
@@ -117,6 +119,7 @@ def _counted(text: str) -> tuple[str, int]:
 
 
 async def _serve(settings: BrokerSettings, url: str, scenario: Scenario) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # each message has a line
     broker = StubBroker(url, settings.names, examples(FOLDER), scenario, on_message=_report)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

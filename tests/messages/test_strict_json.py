@@ -61,6 +61,16 @@ def test_every_fault_is_named_at_once() -> None:
     }
 
 
+def test_who_writes_null_for_what_was_never_set_reads_what_to_do() -> None:
+    faults = read(Order, b'{"note":null,"lines":[{"sku":"s","qty":null}]}').faults
+    assert {fault.path: fault.message.rpartition(", ")[2] for fault in faults} == {
+        "$.note": "not null: leave out a field that is not set",
+        "$.lines[0].qty": "not null: leave out a field that is not set",
+    }
+    (wrong,) = read(Order, b'{"note":7}').faults
+    assert "null" not in wrong.message
+
+
 def test_the_faults_are_bounded_in_number_and_length() -> None:
     names = {"x" * 100_000: 1} | {f"x{number}": 1 for number in range(1000)}
     faults = read(Order, orjson.dumps(names)).faults
