@@ -117,8 +117,8 @@ def fire(kind: TimerKind, keys: Sequence[int]) -> None:
 def cancel(kind: TimerKind, keys: Sequence[int]) -> None:
     """End timers that nobody needs, such as one that keeps waking a handler that fails.
 
-    The plan says what does not happen then. `oms repair` starts a timer again while its order still waits, and the
-    audit names orders that lack one. Kinds of which `oms repair` knows nothing are refused.
+    The plan says what does not happen then. `oms repair` starts a timer again while its order still waits; until then
+    `oms stuck` and the audit name orders that lack one. Kinds of which `oms repair` knows nothing are refused.
 
     \b
     Examples:
