@@ -2,8 +2,11 @@
 
 import asyncio
 import errno
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from operator import itemgetter
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
@@ -16,6 +19,7 @@ LOOP_LAG = Histogram(
     "How late the event loop woke a task, tried four times a second",
     buckets=(0.002, 0.01, 0.05, 0.25, 1),
 )
+one_a_line = partial(json.dumps, indent=1)
 Checks = Callable[[], Mapping[str, bool]]
 """Maps the name of each check to its result. It is called at every request, so it must be quick and never wait."""
 
@@ -69,8 +73,8 @@ async def _watch_loop() -> None:
 
 def _answers(checks: Checks) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
-        found = dict(checks())
-        return web.json_response(found, status=200 if all(found.values()) else 503)
+        found = dict(sorted(checks().items(), key=itemgetter(1)))  # what fails comes first
+        return web.json_response(found, status=200 if all(found.values()) else 503, dumps=one_a_line)
 
     return answer
 

@@ -16,13 +16,15 @@ from scripts.servers.ports import free_ports
 @pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
 async def test_a_probe_names_its_failed_checks(well: bool, status: int) -> None:
     (port,) = free_ports(1)
-    checks = {"broker": well, "database": True}
+    checks = {"database": True, "broker": well}
     async with (
         ops_server(port, live=lambda: {"loop": True}, ready=lambda: checks, host="127.0.0.1"),
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         async with client.get("/ready") as answer:
             assert (answer.status, await answer.json()) == (status, checks)
+            first, *_ = (await answer.text()).splitlines()[1:]
+            assert well or first == ' "broker": false,', "what fails comes first, each check on a line"
         async with client.get("/live") as answer:
             assert answer.status == 200
 

@@ -33,6 +33,24 @@ def test_a_minute_counts_from_the_loss_not_from_the_last_try() -> None:
     assert not all(health.live().values())
 
 
+def test_no_new_process_is_wanted_while_the_broker_is_away_and_tries_go_on() -> None:
+    clock = Clock()
+    health = Health(["stock"], clock)
+    health.consuming("stock", True)
+    health.consuming("stock", False)
+    for clock.now in range(0, 1_000, 5):
+        health.broker(False)
+        assert (all(health.live().values()), all(health.ready().values())) == (True, False)
+    health.broker(True)
+    clock.now += 59
+    assert all(health.live().values()), "the minute counts from the broker's return"
+    clock.now += 2
+    assert not all(health.live().values()), "the broker is there, and the queue has no consumer"
+    health.broker(False)
+    clock.now += 61
+    assert not all(health.live().values()), "nobody tries any more"
+
+
 def test_a_pause_on_purpose_is_alive_but_not_ready() -> None:
     clock = Clock()
     health = Health(["stock"], clock)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from workers.telemetry import metrics
 
-LIVE_WITHOUT_CONSUMER_SECONDS = 60.0  # time for several reconnections; after that a new process is the better try
+LIVE_WITHOUT_CONSUMER_SECONDS = 60.0  # time for several tries; after that a new process is the better one
 
 
 class Health:
@@ -20,6 +20,7 @@ class Health:
         self._paused: set[str] = set()
         self._by_hand: set[str] = set()
         self._databases: dict[str, bool] = {}
+        self._broker_away_at: float | None = None
         for queue in self._lost_at:
             metrics.prepare(queue)
 
@@ -40,15 +41,26 @@ class Health:
         self._by_hand = self._by_hand | {queue} if yes else self._by_hand - {queue}
         self._lost_at[queue] = self._clock()
 
+    def broker(self, answers: bool) -> None:
+        """Record whether a try to connect to the broker worked. A new process would find it away, too."""
+        now = self._clock()
+        if answers and self._broker_away_at is not None:
+            self._lost_at = {queue: None if at is None else now for queue, at in self._lost_at.items()}
+        self._broker_away_at = None if answers else now
+
     def database(self, name: str, *, answers: bool) -> None:
         """Record whether a database answers a probe."""
         self._databases[name] = answers
 
     def live(self) -> Mapping[str, bool]:
-        """False for a queue that has had no consumer for a minute and is not paused: the process must be restarted."""
+        """False for a queue that has had no consumer for a minute and is not paused: the process must be restarted.
+
+        Not while the broker is away: then the process tries again and again, and each new one would begin with a wait.
+        """
         oldest, waiting = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._paused | self._by_hand
+        away = self._broker_away_at is not None and self._broker_away_at > oldest
         lost = self._lost_at.items()
-        return {f"consumer {queue}": queue in waiting or at is None or at > oldest for queue, at in lost}
+        return {f"consumer {queue}": away or queue in waiting or at is None or at > oldest for queue, at in lost}
 
     def ready(self) -> Mapping[str, bool]:
         """False for a queue that has no consumer, or waits for a server, and for a database that does not answer."""

@@ -61,7 +61,7 @@ async def run_routes(
     url = settings.amqp_url.get_secret_value()
     urls = {"default": settings.database_url.get_secret_value(), **(databases or {})}
     health = Health(route.queue for route in routes)
-    timeout_seconds, link = settings.publish_timeout_seconds, Link(url, "oms worker")
+    timeout_seconds, link = settings.publish_timeout_seconds, Link(url, "oms worker", health.broker)
     publisher = Publisher(url, name="oms worker publisher", role="worker", timeout_seconds=timeout_seconds)
     ready = lambda: {**health.ready(), "publisher": publisher.healthy}  # noqa: E731
     with suppress(StoppedError):

@@ -20,17 +20,20 @@ from workers.runtime.pace import Pace
 log = structlog.get_logger(__name__)
 
 RPC_TIMEOUT_SECONDS = 8
-RECONNECT_WAIT_MIN_SECONDS = 0.1
-RECONNECT_WAIT_MAX_SECONDS = 5.0
+RECONNECT_WAIT_MAX_SECONDS = 5.0  # after five tries, each with double the wait of the one before
 UNREACHABLE = (AMQPError, OSError, TimeoutError, RuntimeError)
 
 
 @dataclass(eq=False)
 class Link:
-    """The connection that all consumers of a process share. It is opened again when a consumer needs a channel."""
+    """The connection that all consumers of a process share. It is opened again when a consumer needs a channel.
+
+    `tried` is called after every try, with whether it worked.
+    """
 
     url: str
     name: str
+    tried: Callable[[bool], None] = lambda _: None
     pace: Pace = field(default_factory=Pace)
     _connection: AbstractConnection | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -58,25 +61,24 @@ class Link:
             return await connection.channel(publisher_confirms=False)
 
     async def _connect(self, stop: asyncio.Event) -> AbstractConnection:
-        wait_seconds = RECONNECT_WAIT_MIN_SECONDS
         for attempt in count(1):
             if stop.is_set():
                 break
             try:
                 connection = await wire.connect(self.url, name=self.name, pace=self.pace)
             except UNREACHABLE as error:
-                why = str(error)[:200]
-                log.warning(
-                    "broker unreachable, retrying", name=self.name, error=type(error).__name__, why=why, attempt=attempt
-                )
+                self.tried(False)
+                known = {"error": type(error).__name__, "why": str(error)[:200], "attempt": attempt}
+                log.warning("broker unreachable, retrying", name=self.name, **known)
+                wait_seconds = RECONNECT_WAIT_MAX_SECONDS / 2 ** max(0, 6 - attempt)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), wait_seconds * uniform(0.5, 1.0))  # noqa: S311 (see Consumer)
-                wait_seconds = min(2 * wait_seconds, RECONNECT_WAIT_MAX_SECONDS)
-                continue
-            metrics.connected("consumer", up=True)
-            connection.close_callbacks.add(self._lost)
-            log.info("consumer connected", name=self.name)
-            return connection
+            else:
+                self.tried(True)
+                metrics.connected("consumer", up=True)
+                connection.close_callbacks.add(self._lost)
+                log.info("consumer connected", name=self.name)
+                return connection
         raise ConnectionError("the process stops")
 
     def _lost(self, *_: object) -> None:
