@@ -17,6 +17,7 @@ from workers.providers.configuration import make
 
 README = Path(__file__).parents[2] / "messages" / "README.md"
 JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FACT = re.compile(r"^([a-z_]+\.result) +(\{[^}]*\})", re.MULTILINE)
 COMMAND = re.compile(r"^([a-z_]+(?:\.[a-z_]+)+) +(\{.*?\})$", re.MULTILINE | re.DOTALL)
 
 
@@ -62,6 +63,8 @@ async def test_the_payment_of_the_readme_starts_and_its_notification_is_refused_
     harness: HandlerHarness, tmp_path: Path
 ) -> None:
     text = README.read_text("utf-8").partition("<!-- payments -->")[2].partition("<!-- /payments -->")[0]
+    facts = {name: MODELS[f"{name}.v1"].model_validate_json(body) for name, body in FACT.findall(text)}
+    assert list(facts) == ["payment.result", "refund.result"]
     merchant, start, callback = JSON.findall(text)
     (tmp_path / "alipay.json").write_text(merchant)
     (tmp_path / "app.pem").write_text(private_pem("app"))
