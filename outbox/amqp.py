@@ -21,7 +21,7 @@ from aiormq.channel import EXCEPTION_MAPPING as CHANNEL_EXCEPTIONS
 from aiormq.channel import Channel
 from aiormq.connection import EXCEPTION_MAPPING as CONNECTION_EXCEPTIONS
 from aiormq.connection import Connection, TCPTransportFactory, TLSTransportFactory, TransportFactory
-from aiormq.exceptions import ChannelAccessRefused, ChannelClosed, ConnectionClosed
+from aiormq.exceptions import ChannelAccessRefused, ChannelClosed, ChannelLockedResource, ConnectionClosed
 from pamqp import decode
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
@@ -33,6 +33,7 @@ from db.pool import end_when_silent
 __all__ = [
     "BrokerRefusal",
     "ChannelAccessRefused",
+    "ChannelLockedResource",
     "ConfirmChannel",
     "DeliveredMessage",
     "Properties",
@@ -48,7 +49,7 @@ __all__ = [
     "silence_ends_connections",
     "watched_transport",
 ]
-"""`ChannelAccessRefused` is an exception that `aio_pika.exceptions` leaves out."""
+"""`ChannelAccessRefused` and `ChannelLockedResource` are exceptions that `aio_pika.exceptions` leaves out."""
 
 Decoder = Callable[[bytes], tuple[int, Any]]
 """Reads one value at the start of some bytes. Returns how many bytes it took, and the value."""

@@ -33,6 +33,7 @@ from workers.runtime.delivery import Delivery
 
 CONSUME_TIMEOUT_SECONDS = 10.0
 ELSEWHERE = "oms stub --vhost stub, which makes a virtual host for it (OMS_MANAGEMENT_URL: of an administrator)"
+ANOTHER = "end the other one, such as an `oms stub` beside tests, or choose a virtual host of your own"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class StubBroker:
         self._connection: AbstractConnection | None = None
 
     async def start(self) -> None:
-        """Connect, declare, subscribe. Raises CommandError beside a real oms, or for want of a right."""
+        """Connect, declare, subscribe. Raises CommandError beside oms or another stub, or for want of a right."""
         self._connection = await wire.connect(self.url, name="oms stub")
         try:
             await self._open(self._connection)
@@ -98,6 +99,9 @@ class StubBroker:
         except amqp.ChannelAccessRefused as error:
             what = f"the broker user {self._user} may not declare what a stub needs"
             raise CommandError(Code.REFUSED, what, why=str(error), hint=ELSEWHERE) from error
+        except amqp.ChannelLockedResource as error:
+            why = "each message would be answered twice"
+            raise CommandError(Code.REFUSED, "another stub answers here", why=why, hint=ANOTHER) from error
 
     async def _declare(self, connection: AbstractConnection) -> None:
         self._channel = await connection.channel()

@@ -1,6 +1,6 @@
 """A plugin of pytest for other teams: the fixture `oms_stub` stands in for oms while a test runs.
 
-    pytest -p scripts.stub.pytest_plugin          with OMS_STUB_AMQP_URL, a RabbitMQ without oms
+    pytest -p scripts.stub.pytest_plugin          with OMS_STUB_AMQP_URL, a RabbitMQ without oms and another stub
 
     def test_a_refused_order_is_shown_to_the_buyer(oms_stub: OmsStub) -> None:
         oms_stub.refuse("order.create", "ORDER_PRICE_MISMATCH")
@@ -20,9 +20,12 @@ from typing import Any, TypeVar
 import orjson
 import pytest
 
+from messages.registry import MODELS
 from messages.topology import Names
+from scripts.commands.body_faults import faults
 from scripts.commands.contract_files import examples
 from scripts.commands.contracts import FOLDER
+from scripts.commands.problems import CommandError
 from scripts.stub.broker import StubBroker, StubMessage
 from scripts.stub.scenario import ANNOUNCED, Scenario, typed
 
@@ -39,17 +42,25 @@ class OmsStub:
         self.url, self.names = url, Names(prefix)
         self.messages: list[StubMessage] = []
         self._scenario: dict[str, Any] = {}
+        self._examples = examples(FOLDER)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="oms stub", daemon=True)
 
     def start(self) -> None:
-        """Connect and begin to answer."""
+        """Connect and begin to answer. Raises CommandError beside a real oms or another stub."""
         self._thread.start()
-        self._broker = self._run(self._opened())
+        try:
+            self._broker = self._run(self._opened())
+        except BaseException:
+            self._end()
+            raise
 
     def stop(self) -> None:
         """Disconnect."""
         self._run(self._closed())
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(START_TIMEOUT_SECONDS)
         self._loop.close()
@@ -90,9 +101,14 @@ class OmsStub:
 
     def emit(self, type_: str, **fields: Any) -> dict[str, Any]:
         """Announce an event, or instruct a warehouse; return the body. Of an order that the stub created, its
-        `order_id` is enough.
+        `order_id` is enough. Raises ValueError for a field that the message does not have, or that does not fit there.
         """
-        made = self._run(self._broker.emit(typed(type_, ANNOUNCED), fields))
+        type_ = typed(type_, ANNOUNCED)
+        wrong = faults(MODELS[type_], orjson.dumps(self._examples[type_] | fields))
+        if wrong:
+            why = "; ".join(f"{fault['path']}: {fault['message']}, allowed: {fault['allowed']}" for fault in wrong)
+            raise ValueError(f"{type_} cannot be emitted: {why}")
+        made = self._run(self._broker.emit(type_, fields))
         body: dict[str, Any] = orjson.loads(made.json_bytes)
         return body
 
@@ -102,7 +118,7 @@ class OmsStub:
         self._broker.behave(Scenario.model_validate(self._scenario))
 
     async def _opened(self) -> StubBroker:
-        broker = StubBroker(self.url, self.names, examples(FOLDER), on_message=self.messages.append)
+        broker = StubBroker(self.url, self.names, self._examples, on_message=self.messages.append)
         await broker.start()
         return broker
 
@@ -144,6 +160,9 @@ def oms_stub_prefix() -> str:
 def oms_stub(oms_stub_url: str, oms_stub_prefix: str) -> Iterator[OmsStub]:
     """oms, as far as the code under test can see."""
     stub = OmsStub(oms_stub_url, oms_stub_prefix)
-    stub.start()
+    try:
+        stub.start()
+    except CommandError as error:
+        pytest.fail(error.text, pytrace=False)
     yield stub
     stub.stop()
