@@ -25,7 +25,7 @@ from messages.topology import Names
 from scripts.commands.body_faults import faults
 from scripts.commands.contract_files import examples
 from scripts.commands.contracts import FOLDER
-from scripts.commands.problems import CommandError
+from scripts.commands.explanations import explain
 from scripts.stub.broker import StubBroker, StubMessage
 from scripts.stub.scenario import ANNOUNCED, Scenario, typed
 
@@ -146,7 +146,9 @@ def oms_stub_url() -> str:
     """The AMQP URL of a RabbitMQ without oms, of a user who may declare there: OMS_STUB_AMQP_URL."""
     url = os.environ.get("OMS_STUB_AMQP_URL", "")
     if not url:
-        pytest.fail("export OMS_STUB_AMQP_URL=amqp://guest:guest@localhost:5672/%2F, a RabbitMQ without oms")
+        pytest.fail(
+            "export OMS_STUB_AMQP_URL=amqp://guest:guest@localhost:5672/%2F, a RabbitMQ without oms", pytrace=False
+        )
     return url
 
 
@@ -162,7 +164,9 @@ def oms_stub(oms_stub_url: str, oms_stub_prefix: str) -> Iterator[OmsStub]:
     stub = OmsStub(oms_stub_url, oms_stub_prefix)
     try:
         stub.start()
-    except CommandError as error:
-        pytest.fail(error.text, pytrace=False)
+    except Exception as error:
+        if (problem := explain(error)) is None:
+            raise
+        pytest.fail(problem.text.replace("OMS_AMQP_URL", "OMS_STUB_AMQP_URL"), pytrace=False)
     yield stub
     stub.stop()
