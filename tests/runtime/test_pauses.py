@@ -1,14 +1,16 @@
 """A person pauses a queue: no worker takes its messages until it is resumed, also not one that starts meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import pytest
+from aio_pika.abc import AbstractConnection
 from structlog.testing import capture_logs
 
 from db.pool import Transaction
 from messages.stock import StockReserved
-from outbox import paused_queues
+from outbox import paused_queues, wire
 from tests.metric_values import metric_value
 from tests.runtime.builders import DELETE, delete
 from tests.runtime.harness import WorkerHarness, wait_until, write_effects
@@ -50,6 +52,35 @@ async def test_a_paused_queue_keeps_its_messages_until_it_is_resumed(harness: Wo
         assert await unconsumed()
         await harness.pool.execute("DELETE FROM consumer_pauses")
         assert await harness.wait_for_effects(2) == [first, second]
+
+
+async def test_a_pause_that_comes_before_the_connection_lets_no_message_through(
+    harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, connect = [True], wire.connect
+
+    async def reach(url: str, *, name: str, **more: Any) -> AbstractConnection:
+        if away and name == "oms worker":
+            raise ConnectionError("away")
+        return await connect(url, name=name, **more)
+
+    monkeypatch.setattr(wire, "connect", reach)
+    await harness.client.publish(DELETE, delete())
+    with capture_logs() as logs:
+        async with harness.running(Route("stock", write_effects), Route(QUEUE, write_effects)):
+            await wait_until(lambda: written(logs, "broker unreachable, retrying"))  # by the first; the other waits
+            await harness.pool.execute(PAUSE, QUEUE)
+            await wait_until(paused)
+            away.clear()
+            await wait_until(lambda: written(logs, "a person has paused the queue"))
+        async with harness.running(Route(QUEUE, write_effects)):  # a new process connects first
+            logs.clear()
+            await wait_until(lambda: written(logs, "a person has paused the queue"))
+    assert await harness.effects() == []
+
+
+async def written(logs: Sequence[Mapping[str, Any]], event: str) -> bool:
+    return any(line["event"] == event for line in logs)
 
 
 async def is_depth(harness: WorkerHarness, count: int) -> bool:

@@ -81,6 +81,8 @@ class Consumer:
         )
         watching = asyncio.create_task(self._watch(subscription, collector))
         try:
+            if self.stop.is_set():  # while it waited for the broker: a paused queue would give a message all the same
+                return
             await subscription.start()
             self.health.consuming(self.queue, True)
             log.info("consuming", queue=self.queue)

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, takewhile
 from random import uniform
 from uuid import uuid4
 
@@ -61,9 +61,7 @@ class Link:
             return await connection.channel(publisher_confirms=False)
 
     async def _connect(self, stop: asyncio.Event) -> AbstractConnection:
-        for attempt in count(1):
-            if stop.is_set():
-                break
+        for attempt in takewhile(lambda _: not stop.is_set(), count(1)):
             try:
                 connection = await wire.connect(self.url, name=self.name, pace=self.pace)
             except UNREACHABLE as error:
