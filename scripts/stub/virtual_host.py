@@ -14,6 +14,8 @@ from scripts.servers.roles import permissions, user_name
 
 ENDING = "AMQP_URL"
 """Ends the names of the variables with an AMQP URL: OMS_AMQP_URL, OMS_STOREFRONT_AMQP_URL."""
+OF_OMS = ".order-creation"
+"""Ends the name of a queue that an oms has and a stub has not."""
 MANAGEMENT = "OMS_MANAGEMENT_URL"
 EXAMPLE = f"export {MANAGEMENT}=http://administrator:password@host:15672"
 
@@ -22,7 +24,8 @@ def make_virtual_host(management_url: str, amqp_url: str, vhost: str, prefix: st
     """Make a virtual host, if there is none of this name; return the administrator's AMQP URL of it.
 
     `amqp_url` says where the broker takes AMQP. Those broker users of this prefix that exist may do in the new virtual
-    host what they may do in their own. Raises CommandError.
+    host what they may do in their own. Raises CommandError, also where a real oms has its queues: the rights there are
+    not ours to set.
     """
     if not management_url:
         why = "only an administrator can make a virtual host"
@@ -30,12 +33,26 @@ def make_virtual_host(management_url: str, amqp_url: str, vhost: str, prefix: st
     with _explained():
         management, administrator = Management(management_url), urlsplit(management_url)
         name, password = (unquote(part or "guest") for part in (administrator.username, administrator.password))
+        _refuse_beside_oms(management, vhost)
         management.put_vhost(vhost)
         management.grant(vhost, name, ".*", ".*", ".*")
         there = {user["name"] for user in management.call("GET", "/users?columns=name")}
         allowed = {user: one for user, one in permissions(prefix).items() if user_name(prefix, user) in there}
         management.allow(vhost, prefix, allowed)
     return in_virtual_host(str(URL(amqp_url).with_user(name).with_password(password)), vhost)
+
+
+def _refuse_beside_oms(management: Management, vhost: str) -> None:
+    """Raise CommandError if an oms has its queues there, under whatever prefix."""
+    try:
+        queues = management.call("GET", f"/queues/{quote(vhost, safe='')}?columns=name")
+    except HTTPError as error:
+        if error.code != 404:
+            raise
+        return
+    if found := next((one["name"] for one in queues if one["name"].endswith(OF_OMS)), None):
+        why = f"the virtual host {vhost} has the queue {found}; nothing was changed there"
+        raise CommandError(Code.REFUSED, "a stub does not run beside oms", why=why, hint="oms stub --vhost stub")
 
 
 def urls_in(environment: Mapping[str, str], vhost: str) -> dict[str, str]:

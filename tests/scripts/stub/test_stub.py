@@ -23,6 +23,7 @@ from messages.registry import MODELS
 from scripts.commands.answers import ANSWERS
 from scripts.commands.problems import CommandError
 from scripts.servers.find import Servers
+from scripts.servers.management import Management
 from scripts.stub.answers import StubOrders
 from scripts.stub.prices import TERMS, priced
 from scripts.stub.scenario import Dice, Scenario, scenario_of
@@ -288,6 +289,16 @@ def test_beside_oms_a_stub_makes_a_virtual_host_where_each_role_may_do_what_it_m
     refused = oms("stub", amqp_url=storefront, prefix="elsewhere")
     assert (refused.code, "oms stub --vhost stub" in refused.err) == (6, True)
     assert oms("stub", "--vhost", vhost, prefix=prefix).code == 1, "no administrator"
+    management, at = Management(str(servers.broker.management_url)), broker.vhost
+    management.grant(at, f"{prefix}-carrier", "^$", "^$", "^$")  # a right that somebody has changed
+    before = management.call("GET", f"/vhosts/{at}/permissions")
+    own = {"amqp_url": storefront, "management_url": servers.broker.management_url, "prefix": prefix}
+    with pika.BlockingConnection(pika.URLParameters(broker["admin"])) as connection:
+        connection.channel().queue_declare(f"{prefix}.order-creation")
+        beside = oms("stub", "--vhost", at, **own)
+        connection.channel().queue_delete(f"{prefix}.order-creation")
+    assert (beside.code, "nothing was changed there" in beside.err) == (6, True)
+    assert management.call("GET", f"/vhosts/{at}/permissions") == before, "the rights of a running oms stay"
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     answered, ended = list[str](), threading.Event()
 
