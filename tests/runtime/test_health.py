@@ -1,6 +1,13 @@
 """The answers of the liveness and readiness probes."""
 
+import asyncio
+
+import pytest
+from aio_pika.exceptions import ProbableAuthenticationError
+
+from outbox import wire
 from workers.runtime.health import Health
+from workers.runtime.subscription import Link
 
 
 class Clock:
@@ -49,6 +56,21 @@ def test_no_new_process_is_wanted_while_the_broker_is_away_and_tries_go_on() -> 
     health.broker(False)
     clock.now += 61
     assert not all(health.live().values()), "nobody tries any more"
+
+
+async def test_a_broker_that_refuses_the_login_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, answers = asyncio.Event(), list[bool]()
+
+    async def connect(*_: object, **__: object) -> None:
+        if not answers:
+            raise ConnectionRefusedError
+        stop.set()
+        raise ProbableAuthenticationError("ACCESS_REFUSED")
+
+    monkeypatch.setattr(wire, "connect", connect)
+    with pytest.raises(ConnectionError, match="stops"):
+        await Link("amqp://", "test", answers.append).channel(stop)
+    assert answers == [False, True], "a new process reads the password that was changed meanwhile"
 
 
 def test_a_pause_on_purpose_is_alive_but_not_ready() -> None:

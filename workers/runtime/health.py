@@ -42,7 +42,7 @@ class Health:
         self._lost_at[queue] = self._clock()
 
     def broker(self, answers: bool) -> None:
-        """Record whether a try to connect to the broker worked. A new process would find it away, too."""
+        """Record whether the broker answered a try to connect. If it did not, a new process would find it away, too."""
         now = self._clock()
         if answers and self._broker_away_at is not None:
             self._lost_at = {queue: None if at is None else now for queue, at in self._lost_at.items()}
@@ -56,6 +56,7 @@ class Health:
         """False for a queue that has had no consumer for a minute and is not paused: the process must be restarted.
 
         Not while the broker is away: then the process tries again and again, and each new one would begin with a wait.
+        But a broker that refuses the login is there, and a new process reads the password that was changed meanwhile.
         """
         oldest, waiting = self._clock() - LIVE_WITHOUT_CONSUMER_SECONDS, self._paused | self._by_hand
         away = self._broker_away_at is not None and self._broker_away_at > oldest

@@ -28,7 +28,7 @@ UNREACHABLE = (AMQPError, OSError, TimeoutError, RuntimeError)
 class Link:
     """The connection that all consumers of a process share. It is opened again when a consumer needs a channel.
 
-    `tried` is called after every try, with whether it worked.
+    `tried` is called after every try, with whether the broker answered, be it that it refuses our password.
     """
 
     url: str
@@ -65,7 +65,7 @@ class Link:
             try:
                 connection = await wire.connect(self.url, name=self.name, pace=self.pace)
             except UNREACHABLE as error:
-                self.tried(False)
+                self.tried(isinstance(error, wire.LOGIN_REFUSED))
                 known = {"error": type(error).__name__, "why": str(error)[:200], "attempt": attempt}
                 log.warning("broker unreachable, retrying", name=self.name, **known)
                 wait_seconds = RECONNECT_WAIT_MAX_SECONDS / 2 ** max(0, 6 - attempt)
