@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from messages.base import MessageKind
 from messages.registry import MODELS
 from scripts.commands.answers import ANSWERS, ANY_COMMAND, ANY_QUERY
+from scripts.commands.message_types import WHERE_TYPES, nearest_codes, nearest_types
 from scripts.commands.problems import Code, CommandError
 
+PAGE_OF_CODES = "messages/contracts/index.html"
 ANNOUNCED = (MessageKind.EVENT, MessageKind.INSTRUCTION)
 Share = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$")]
 """A part of all, written as a text in TOML and on the command line, such as "0.25"."""
@@ -38,9 +40,8 @@ class StubRefusal(_Table):
     def _can_refuse(self) -> "StubRefusal":
         codes = {*ANSWERS[self.type].codes, *(ANY_COMMAND if is_command(self.type) else ANY_QUERY)}
         if self.code not in codes:
-            raise ValueError(
-                f"oms never refuses {self.type} with {self.code}; the codes are {', '.join(sorted(codes))}"
-            )
+            near = nearest_codes(self.code, codes) or f"it has {len(codes)} codes"
+            raise ValueError(f"oms never refuses {self.type} with {self.code}; {near} ({PAGE_OF_CODES} has all)")
         return self
 
 
@@ -106,7 +107,8 @@ def typed(name: str, kinds: tuple[MessageKind, ...]) -> str:
     """Return the type, also of a name without its version. Raises ValueError for a type of another kind."""
     found = [type_ for type_, model in MODELS.items() if name in (type_, model.routing_key())]
     if not found:
-        raise ValueError(f"there is no message {name}")
+        near = nearest_types(name, (model.TYPE for model in MODELS.values() if model.KIND in kinds)) or WHERE_TYPES
+        raise ValueError(f"there is no message {name}; {near}")
     if MODELS[found[-1]].KIND not in kinds:
         raise ValueError(f"{found[-1]} is of the kind {MODELS[found[-1]].KIND}; here it must be {' or '.join(kinds)}")
     return found[-1]

@@ -339,6 +339,8 @@ def test_a_scenario_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         "silent = ['order.paid']": "order.paid.v1 is of the kind event",
         "[[refuse]]\ntype = 'order.create'\ncode = 'ORDER_HELD'": "oms never refuses order.create.v1 with ORDER_HELD",
         "[[emit]]\nafter = 'order.created'\ntype = 'order.gone'": "there is no message order.gone",
+        "silent = ['order.craete']": "no message order.craete; near it are order.create, order.get, order.change_note",
+        "[[refuse]]\ntype = 'order.create'\ncode = 'ORDER_PRICE_MISMATC'": "near it are ORDER_PRICE_MISMATCH,",
         "colour = 'red'": "colour",
         "[stock]\ntea = -1": "stock.tea",
         "latency_ms = ": "cannot be read as TOML",
