@@ -181,6 +181,7 @@ def publishing(message: Rendered) -> Iterator[list[Answer]]:
         "messaging.message.body.size": len(message.body),
         "oms.message.type": about.message_type,
         "oms.stream": str(headers["stream"]) if "stream" in headers else None,
+        "oms.reason": str(headers["reason"]) if "reason" in headers else None,  # of a dead letter
     }
     parent = {name: str(headers[name]) for name in (TRACEPARENT, TRACESTATE) if name in headers}
     # the default exchange's keys are queues, among them one for each client that asks: too many for names

@@ -14,6 +14,9 @@ from opentelemetry.trace import StatusCode
 
 from db.errors import ConfigurationError
 from outbox import tracing
+from outbox.amqp import Properties
+from outbox.outcome import Answer, PublishOutcome
+from outbox.rendering import Rendered
 from tests.runtime.builders import PAYMENT, delivery, payment, read
 from tests.runtime.harness import write_effects
 from tests.telemetry.collector import collecting
@@ -50,6 +53,9 @@ def test_a_batch_links_to_each_message_and_leaves_each_in_its_trace(exporter: In
     assert (received.name, batch.name, batch.parent) == ("receive payment-results", "process payment-results", None)
     assert traces(batch.links) == [*TRACES, *traces([received])]
     assert [one.envelopes[0].trace["traceparent"].split("-")[1] for one in works] == traces(batch.links)
+    assert [one.delivery.trace for one in works] == [one.envelopes[0].trace for one in works], (
+        "a retry stays there, too"
+    )
     assert (batch.attributes or {})["messaging.batch.message_count"] == 3
 
 
@@ -106,6 +112,17 @@ def test_what_fails_makes_the_span_an_error_and_is_sent_on_as_its_child(exporter
             assert (f"{batch.parent.span_id:016x}", about["messaging.message.id"]) == (f"{7:016x}", unread.message_id)
             sent_on = unread.delivery.trace["traceparent"].split("-")
             assert sent_on[1:3] == [TRACES[0], f"{batch.context.span_id:016x}"]
+
+
+def test_the_publish_of_a_dead_letter_names_its_place_and_its_reason(exporter: InMemorySpanExporter) -> None:
+    about = Properties(message_id="m1", message_type="order.create.v1", headers={"reason": "invalid"})
+    for exchange, named in (("oms.dlx", "publish oms.dlx:oms.order-creation"), ("", "publish amq.default")):
+        exporter.clear()
+        with tracing.publishing(Rendered(exchange, "oms.order-creation", about, b"{}", True)) as answers:
+            answers.append(Answer(PublishOutcome.NACKED))
+        (sent,) = exporter.get_finished_spans()
+        assert (sent.name, (sent.attributes or {})["oms.reason"]) == (named, "invalid")
+        assert sent.status.status_code is StatusCode.ERROR, "the broker did not take it"
 
 
 def test_a_full_batch_links_to_all_its_messages(exporter: InMemorySpanExporter) -> None:

@@ -30,6 +30,8 @@ def processing(queue: str, works: Sequence[Work]) -> Iterator[list[Outcome]]:
         return
     for work in works:
         work.envelopes = tuple(item if item.traceparent else _begun(queue, item) for item in work.envelopes)
+        if len(work.envelopes) == 1:
+            _follow(work, work.envelopes[0].trace)
     traces = [trace for work in works for trace in _traces(work)]
     alone = works[0] if len(traces) == 1 else None
     attributes = {
