@@ -6,10 +6,13 @@ Readers of JSON differ in which of two equal names counts, so such a body says t
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from difflib import get_close_matches
+from numbers import Real
+from typing import Any, Generic, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from messages.base import MessageCode
 
@@ -46,10 +49,9 @@ def read(model: type[M], body: bytes, faults_max: int = FAULTS_MAX) -> Reading[M
     try:
         message = model.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        nulls = _nulls(body, [fault["loc"] for fault in found[:faults_max] if fault["type"].endswith(_WRONG_TYPE)])
+        found = error.errors(include_url=False, include_context=False)
         faults = [
-            Fault(_path(fault["loc"]), fault["type"], (fault["msg"] + nulls.get(fault["loc"], ""))[:MESSAGE_CHARS_MAX])
+            Fault(_path(fault["loc"]), fault["type"], _words(model, fault)[:MESSAGE_CHARS_MAX])
             for fault in found[:faults_max]
         ]
         twice = [] if found[0]["type"] == _JSON_INVALID else repeated_names(body)
@@ -62,29 +64,9 @@ def read(model: type[M], body: bytes, faults_max: int = FAULTS_MAX) -> Reading[M
     return Reading(message, form or body)
 
 
-def _nulls(body: bytes, locations: Sequence[tuple[int | str, ...]]) -> dict[tuple[int | str, ...], str]:
-    """What to say of the null at each of these places that has one.
-
-    Serializers of typed languages write it for what was never set.
-    """
-    try:
-        whole = orjson.loads(body) if locations else {}
-    except ValueError:  # such as a number that the other parser takes
-        return {}
-    return {location: NO_NULL for location in locations if location and _at(whole, location) is None}
-
-
-def _at(value: Any, location: tuple[int | str, ...]) -> Any:
-    """The value at a place of a body, or an empty text."""
-    for part in location:
-        try:
-            value = value[part]
-        except (LookupError, TypeError):
-            return ""
-    return value
-
-
-NO_NULL = ", not null: leave out a field that is not set"
+NO_NULL = ", not null: leave out a field that is not set"  # typed languages write it for what was never set
+NO_TEXT = ", not a text"
+NO_POINT = ", without a point: amounts are in minor units, such as cents"
 NO_ACTOR = "it does not say on whose behalf it comes: send an actor with type and id"
 
 
@@ -109,6 +91,40 @@ def repeated_names(body: bytes) -> list[Fault]:
         return [Fault(_path(path), REPEATED_NAME, "the name occurs twice in its object") for path in _twice(value, ())]
     except (ValueError, RecursionError):  # such as numbers of thousands of digits, which the other parser may take
         return [Fault("$", REPEATED_NAME, "readers of JSON would not agree on this body")]
+
+
+def _words(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """What is wrong, in words that say what to write instead. The value itself is not among them."""
+    words = str(fault["msg"])
+    match fault["type"], fault["input"]:
+        case "extra_forbidden", _:
+            near = get_close_matches(str(fault["loc"][-1]), _names_beside(model, fault["loc"]), n=1)
+            return words + (f"; near it is {near[0]}" if near else "")
+        case kind, None if kind.endswith(_WRONG_TYPE):
+            return words + NO_NULL
+        case "int_type", str():
+            return words + NO_TEXT
+        case "int_type", Real() as value if not isinstance(value, bool):
+            return words + NO_POINT
+    return words
+
+
+def _names_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> Sequence[str]:
+    """The names that fields have at this place; none where objects of several models may stand."""
+    for part in location[:-1]:
+        if isinstance(part, str):
+            inner = list(_models(model.model_fields[part].annotation)) if part in model.model_fields else []
+            if len(inner) != 1:
+                return ()
+            model = inner[0]
+    return tuple(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def _canonical(body: bytes) -> bytes | None:

@@ -86,3 +86,15 @@ def test_the_same_message_has_one_form_however_it_is_written() -> None:
     forms = {read(Order, body).canonical_body for body in ways}
     assert len(forms) == 1
     assert read(Order, b'{"note":"b","lines":[{"sku":"s","qty":1}]}').canonical_body not in forms
+
+
+def test_common_mistakes_are_answered_with_what_to_write_and_without_the_value() -> None:
+    lines = [{"sku": "s", "qty": 14.99}, {"sku": "s", "qty": "77"}, {"sku": "s", "qty": 1, "qyt": 5}]
+    body = orjson.dumps({"note": "a", "notes": "secret", "colour": 1, "lines": lines})
+    assert {fault.path: fault.message for fault in read(Order, body).faults} == {
+        "$.notes": "Extra inputs are not permitted; near it is note",
+        "$.colour": "Extra inputs are not permitted",
+        "$.lines[0].qty": "Input should be a valid integer, without a point: amounts are in minor units, such as cents",
+        "$.lines[1].qty": "Input should be a valid integer, not a text",
+        "$.lines[2].qyt": "Extra inputs are not permitted; near it is qty",
+    }
