@@ -50,6 +50,16 @@ GROUP_COLUMNS = (
 )
 """The columns of groups, the most important first: a narrow terminal leaves out the last."""
 
+STATUS_COLUMNS = (
+    Column("queue", least=16),
+    Column("open"),
+    Column("oldest"),
+    Column("groups"),
+    Column("largest"),
+    *(Column(name, extra=True) for name in ("largest_reason", "newest", "last_hour")),
+)
+"""The columns of the status, in the same way: a person copies the largest group."""
+
 
 def status(
     *,
@@ -74,7 +84,7 @@ def status(
         by_queue[one.queue].append(one)
     rows = [_queue_row(queue, found) for queue, found in by_queue.items()]
     rows.sort(key=lambda row: -int(row["open"]))
-    write_list(rows, output, _with_ages, key="queue")
+    write_list(rows, output, _with_ages, key="queue", columns=STATUS_COLUMNS)
     total = sum(row["open"] for row in rows)
     say(counted(total, "open dead letter"))
     limit = timedelta(minutes=max_age_minutes or 0)

@@ -1,5 +1,6 @@
 """Commands write data to stdout and messages to stderr: tables for people, JSON of a stable shape for programs."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 WIDE_COLUMNS = 400  # the width if stdout is not a terminal: grep and awk get whole lines
+FOLDED_COLUMNS = 6  # the narrowest that a column may become beside one from which a person copies
 JAVASCRIPT_INTEGER_MAX = 2**53
+COPIED = re.compile(r"\d{1,20}|[0-9a-f]{16}|-")
+"""What a person copies from a column into the next command: the digits of an id or a number, a group's fingerprint."""
 
 
 class Format(StrEnum):
@@ -57,15 +61,28 @@ def plain(value: Any) -> Any:
 
 def write_table(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> None:
     """Write one table to stdout with a column for each key of the first row; write nothing if there are no rows."""
-    if not rows:
-        return
+    if rows:
+        screen = console()
+        screen.print(table_of(rows, screen.width, title=title))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], width: int, *, title: str | None = None) -> Table:
+    """Return one table of rows, of which there is at least one.
+
+    On a narrow screen all other columns are folded before those from which a person copies.
+    """
+    columns = {name: [cell(row[name]) for row in rows] for name in rows[0]}
+    copied = {name for name, cells in columns.items() if all(map(COPIED.fullmatch, cells))}
+    least = sum(max(map(len, (name, *columns[name]))) if name in copied else FOLDED_COLUMNS for name in columns)
+    fits = least + 2 * len(columns) <= width
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
+    for name in columns:
         numbers = all(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
+        whole = fits and name in copied
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))
-    console().print(table)
+    return table
 
 
 def console() -> Console:

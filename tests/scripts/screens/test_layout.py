@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
 from scripts.commands.decisions import GROUPED
-from scripts.commands.letter_lists import GROUP_COLUMNS
+from scripts.commands.letter_lists import GROUP_COLUMNS, STATUS_COLUMNS
+from scripts.commands.output import table_of
 from scripts.commands.replay_runner import OUTCOME_COLUMNS
 from scripts.commands.replays import COLUMNS, COUNTS
 from scripts.screens.layout import Column, fields, folded, grid, section, write_rows
@@ -109,6 +111,8 @@ def test_rows_leave_out_what_matters_least_on_a_narrow_terminal(
     }
     group = {"group": "0123456789abcdef", **about, "letters": 4920}
     ages = {"last_hour": 4920, "oldest": "10m", "newest": "9m", "versions": "1.4", "notes": None}
+    status = {"queue": "shipping-updates", "open": 29, "groups": 10, "largest": "0123456789abcdef"}
+    status |= {"largest_reason": "unroutable"}
     outcome = {"outcome": "refused", "code": "PRODUCT_NOT_FOUND", "queue": "order-creation", "type": "order.create.v1"}
     run = {"id": 1, "state": "finished", "at": "2026-11-30 10:07:11Z", "actor": "oms", "note": "ana"}
     run |= {"reason": "mended", "selection": "--all", "why": None, **dict.fromkeys(COUNTS), "worked": 4920}
@@ -116,6 +120,7 @@ def test_rows_leave_out_what_matters_least_on_a_narrow_terminal(
         (GROUP_COLUMNS, group | ages, "group letters type reason queue error"),
         (GROUPED, group | {"to": "order-creation", "plan": "replay", "first": 17}, "group letters first type to plan"),
         (OUTCOME_COLUMNS, outcome | {"letters": 80, "first_ids": "1 2 3"}, "outcome letters code type first_ids queue"),
+        (STATUS_COLUMNS, status | ages, "queue open oldest groups largest largest_reason newest"),
         (COLUMNS, run, "id state worked reason at selection note actor"),
     ):
         monkeypatch.setenv("COLUMNS", "80")
@@ -125,3 +130,14 @@ def test_rows_leave_out_what_matters_least_on_a_narrow_terminal(
         monkeypatch.setenv("COLUMNS", "200")
         write_rows([row], columns)
         assert set(capsys.readouterr().out.split()) >= {name for name, value in row.items() if value is not None}
+
+
+@pytest.mark.parametrize(("width", "whole"), [(100, True), (80, True), (40, False)])
+def test_what_a_person_copies_stays_whole_on_a_narrow_terminal(width: int, whole: bool) -> None:
+    due, woken, group = "2026-11-30 10:34:36Z", "2026-11-30 10:34:41Z", "0123456789abcdef"
+    late = {"kind": "payment", "key": 385740081018701723, "group": group, "due_at": due, "wakes": 0, "next_wake": woken}
+    screen = Console(width=width)
+    with screen.capture() as shown:
+        screen.print(table_of([late], width))
+    assert [text in shown.get() for text in ("385740081018701723", group)] == [whole, whole]
+    assert max(map(cell_len, shown.get().splitlines())) <= width
