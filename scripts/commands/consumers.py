@@ -114,8 +114,8 @@ def _change(
     pausing = what is Intervention.PAUSE_CONSUMER
     verb = "pause" if pausing else "resume"
     if unknown := sorted(set(wanted) - set(known_queues(settings))):
-        why = f"the queues are: {', '.join(known_queues(settings))}"
-        close = get_close_matches(unknown[0].removeprefix(f"{settings.prefix}."), known_queues(settings), n=1)
+        close = get_close_matches(unknown[0].removeprefix(f"{settings.prefix}."), known_queues(settings))
+        why = (f"near it are {', '.join(close)}; " if close else "") + "oms consumers list has all queues"
         hint = f"oms consumers {verb} {close[0]} --reason '...'" if close else "oms consumers list"
         raise CommandError(Code.FAILED, f"no worker serves {unknown[0]}", why=why, hint=hint)
     given = reason if dry_run else reason_to_record(reason, f"oms consumers {verb} {wanted[0]} --reason '...'")
@@ -147,6 +147,24 @@ async def _write(what: Intervention, queue: str, reason: str, url: str | None) -
         else:
             await tx.execute(SQL["consumer_pauses.resume"], [queue])
         await interventions.record(tx, what, [queue], person(), reason)
+
+
+def say_pauses() -> None:
+    """Name each queue that a person has paused, with who did it and why: what waits may wait for one of them."""
+    settings = ConsumerSettings()
+    try:
+        pauses = [row for url in _databases(settings) for row in run(_read_pauses(url))]
+    except Exception as error:
+        problem = explain(error)
+        if problem is None:
+            raise
+        say(problem.text)
+        return
+    for one in pauses:
+        lasted = f"{lasting(one['lasted_seconds'])} by {_by(one)}: {one['reason']}"
+        say(f"a person has paused the queue {one['queue']}, for {lasted}")
+        say(f"  why:  {FOLLOWS.get(one['queue'], 'its messages wait')}")
+        say(f"  next: oms consumers resume {one['queue']} --reason '...', once its reason is gone")
 
 
 async def _read_pauses(url: str | None) -> list[dict[str, Any]]:
@@ -192,6 +210,10 @@ def _row(queue: str, pause: Mapping[str, Any] | None, count: QueueReading | None
         "consumers": None if count is None else count.consumers,
         "state": state,
         "for": lasting(pause["lasted_seconds"]) if pause else None,
-        "by": (f"{pause['actor']} ({pause['note']})" if pause["note"] else pause["actor"]) if pause else None,
+        "by": _by(pause) if pause else None,
         "reason": pause["reason"] if pause else None,
     }
+
+
+def _by(pause: Mapping[str, Any]) -> str:
+    return f"{pause['actor']} ({pause['note']})" if pause["note"] else str(pause["actor"])

@@ -168,9 +168,8 @@ def _outbox_age(read: DatabaseReadings) -> Observation:
 
 def _holds(read: DatabaseReadings) -> Observation:
     held = read.outbox["held_streams"]
-    return (
-        wrong(f"{counted(held, 'stream')} held: the broker does not take the first message") if held else well("none")
-    )
+    text = f"{counted(held, 'stream')} held: the broker does not take the first message, or a person holds it"
+    return wrong(text) if held else well("none")
 
 
 def _timers(read: DatabaseReadings) -> Observation:

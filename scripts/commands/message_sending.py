@@ -218,7 +218,7 @@ async def _answer(
                 if reply.correlation_id == message.correlation_id:
                     return Answer(reply.type or "", orjson.loads(reply.body))
     except TimeoutError as error:
-        why = "the broker has the message; perhaps no worker serves its queue, or a person paused it"
+        why = "the broker has the message; perhaps no worker serves its queue, or a person paused it: oms doctor"
         hint = f"the same command with --message-id {message.message_id}: the message is handled once"
         what = f"no answer came within {wait_seconds:g} s"
         raise CommandError(Code.UNREACHABLE, what, why=why, hint=hint) from error

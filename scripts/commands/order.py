@@ -3,6 +3,7 @@
 With --view an order is shown in a source document's tables, with --rows as the database has it.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from db.statements import SQL
 from scripts.commands import command_app, order_importing
 from scripts.commands.connections import connected, person, run
+from scripts.commands.consumers import say_pauses
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from scripts.commands.recorded_reasons import reason_to_record
@@ -81,7 +83,17 @@ def show(
         hint = f"oms order show {order} --reveal --reason '...'"
         raise CommandError(Code.FAILED, "a reason is for --reveal only", hint=hint)
     page = run(revealed_page(order, reason, person()) if reveal else order_page(order))
-    write_json(page.document()) if as_json else layout.write(order_screen(page, layout.screen_columns()))
+    if as_json:
+        write_json(page.document())
+    else:
+        _write(page, order_screen)
+
+
+def _write(page: OrderPage, screen: Callable[[OrderPage, int], layout.Lines]) -> None:
+    """Write the screen of an order. If it waits, the queues that a person has paused are named below it."""
+    layout.write(screen(page, layout.screen_columns()))
+    if page.explained.awaits:
+        say_pauses()
 
 
 def _show_stored(order: str, view: Source | None, *, as_json: bool) -> None:
@@ -145,7 +157,7 @@ def explain(order: Order, output: Output = Format.TABLE) -> None:
     if output is Format.JSON:
         write_json(page.explained.model_dump(mode="json"))
     else:
-        layout.write(explanation_screen(page, layout.screen_columns()))
+        _write(page, explanation_screen)
 
 
 @app.command("find")

@@ -116,6 +116,9 @@ def list_(
         return
     hidden = f", of which the oldest {len(rows)} are shown; --limit shows more" if total > len(rows) else ""
     say(counted(total, "held message") + hidden)
+    if rows and output is Format.TABLE:
+        by_hand = "; oms interventions says who holds it, and why" if rows[0]["reason"].startswith("by_hand") else ""
+        say(f"  next: oms outbox retry {rows[0]['id']}, once the reason is gone{by_hand}")
 
 
 @app.command("retry")

@@ -8,6 +8,7 @@ import typer
 from messages.stuck_waits import PAGE_MAX_WAITS, OrderStuck, OrderStuckListed
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
+from scripts.commands.consumers import say_pauses
 from scripts.commands.durations import seconds_in
 from scripts.commands.output import Format, Output, counted, say, write_json
 from scripts.commands.pages import rest
@@ -56,6 +57,7 @@ def stuck(
     layout.write(stuck_screen(found, now, layout.screen_columns()))
     total = sum(one.count for one in found.counts)
     say((f"{counted(total, 'wait')} too long" if total else "nothing waits too long") + rest(found.next_cursor))
+    say_pauses()
 
 
 async def ask_stuck(

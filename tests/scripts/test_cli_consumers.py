@@ -5,7 +5,9 @@ import asyncio
 from outbox import declare
 from scripts.servers.find import Servers
 from tests.broker import Broker
+from tests.handlers.harness import HandlerHarness
 from tests.scripts.oms_command import Oms
+from tests.scripts.placed import with_handlers
 
 WHY = ("--reason", "OPS-7", "--yes")
 
@@ -15,7 +17,8 @@ def test_a_pause_is_recorded_and_shown_until_it_is_resumed(oms: Oms, database_ur
     assert planned.json[0]["plan"].startswith("new orders stay placing")
     assert oms("consumers", "list", "--paused", "-o", "json").json == []
     assert oms("consumers", "pause", "stock", "--yes").code == 1  # without a reason
-    assert oms("consumers", "pause", "stok", *WHY).code == 1
+    unknown = oms("consumers", "pause", "stok", *WHY)
+    assert (unknown.code, "near it are stock" in unknown.err, "refunds.dlq" in unknown.err) == (1, True, False)
     assert oms("consumers", "pause", "stock", "refunds.dlq", *WHY, actor="Ana").code == 0
     again = oms("consumers", "pause", "stock", *WHY)
     assert (again.code, "nothing to pause" in again.err) == (0, True)
@@ -25,7 +28,12 @@ def test_a_pause_is_recorded_and_shown_until_it_is_resumed(oms: Oms, database_ur
         ("refunds.dlq", "paused", "OPS-7"),
     ]
     assert shown[0]["by"].endswith(" (Ana)")
+    unpaid = str(with_handlers(database_url, HandlerHarness.place_order))
+    for looked in (oms("stuck"), oms("order", "show", unpaid), oms("order", "explain", unpaid)):
+        assert "a person has paused the queue stock" in looked.err
+        assert "next: oms consumers resume stock" in looked.err
     assert oms("consumers", "resume", "stock", "refunds.dlq", *WHY).code == 0
+    assert "paused" not in oms("order", "explain", unpaid).err
     actions = [row["action"] for row in oms("interventions", "-o", "json").json]
     assert actions == ["consumer.resume", "consumer.resume", "consumer.pause", "consumer.pause"]
 

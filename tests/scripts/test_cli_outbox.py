@@ -50,7 +50,9 @@ def test_filters_choose_among_them(oms: Oms, held: None, filters: tuple[str, str
 
 
 def test_a_limit_hides_rows_but_not_their_number(oms: Oms, held: None) -> None:
-    assert oms("outbox", "list", "--limit", "1").err.startswith("2 held messages, of which the oldest 1 are shown")
+    shown = oms("outbox", "list", "--limit", "1").err
+    assert shown.startswith("2 held messages, of which the oldest 1 are shown")
+    assert "next: oms outbox retry " in shown
 
 
 @pytest.mark.parametrize("filters", [("--reason", "refusd"), ("--destination", "event")])
