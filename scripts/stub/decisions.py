@@ -22,6 +22,7 @@ from workers.runtime.decode import Decoder, Work
 from workers.runtime.delivery import Delivery
 from workers.runtime.errors import Failure
 from workers.services import authorization
+from workers.services.commands import CONFLICT
 
 QUEUE_OF = {model.TYPE: queue for queue, models in TAKEN.items() for model in models}
 KEYS = {model.routing_key() for models in TAKEN.values() for model in models if model.KIND is not MessageKind.INTERNAL}
@@ -93,8 +94,7 @@ class StubDecisions:
         if key in self._outcomes:
             known, outcome = self._outcomes[key]
             if known != payload:
-                why = "this request id was used before with another payload"
-                return _outcome(_rejected(item, Code.IDEMPOTENCY_CONFLICT, why))
+                return _outcome(_rejected(item, CONFLICT.code, CONFLICT.message))
             return StubDecision(outcome, body=orjson.dumps(orjson.loads(outcome.json_bytes) | {"duplicate": True}))
         made = self._made(item, body)
         self._outcomes[key] = payload, made

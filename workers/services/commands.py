@@ -21,7 +21,10 @@ from workers.store.commands import CommandKey, StoredCommand, key_of, refusal_ke
 
 Outcomes: TypeAlias = dict[CommandKey, tuple[Event, Envelope[Any]]]
 """Command -> its one outcome, and the message that decided it."""
-CONFLICT = Refusal(Code.IDEMPOTENCY_CONFLICT, "this request id was used before with another payload")
+CONFLICT = Refusal(
+    Code.IDEMPOTENCY_CONFLICT,
+    "this request id was used before with another payload: use a new one, also to correct what was refused",
+)
 
 
 @dataclass(frozen=True)
