@@ -128,7 +128,8 @@ class PaymentObserved(Internal):
 class PaymentResult(Fact):
     """A payment result from the shop's payment adapter. (provider, trade_no, kind) identifies it for ever (C-22).
 
-    A payment of merged orders names the `intent_id` that it pays, and any of the orders.
+    A payment of merged orders names the `intent_id` that it pays, and any of the orders. What follows is
+    payment.captured, whose `verdict` says what becomes of the money, and order.paid if it is kept; or payment.failed.
     """
 
     TYPE: ClassVar[str] = "payment.result.v1"

@@ -34,7 +34,7 @@ class RefundResult(Fact):
     """The result of a refund. A success is final, also one that comes after a failure.
 
     A refund that we did not request (made on the provider's own page, or a charge-back) has the provider's number;
-    `provider` and `trade_no` then name the capture that it draws on.
+    `provider` and `trade_no` then name the capture that it draws on. What follows is refund.succeeded or refund.failed.
     """
 
     TYPE: ClassVar[str] = "refund.result.v1"

@@ -68,6 +68,7 @@ class ShipmentBook(ParcelPlan, Fact):
     """A parcel is planned, identified by (carrier, tracking_no) until it has ended. Then its number is free again.
 
     Several orders may book the same parcel, each with a message of its own. A message books all its orders or none.
+    What follows is shipment.booked, or shipment.booking_failed with a code.
     """
 
     TYPE: ClassVar[str] = "shipment.book.v1"
@@ -96,7 +97,8 @@ class ShipmentUpdate(Fact):
 
     It moves the goods of all orders in the parcel. `order_id` may name any of them; without it, the fact is about the
     newest parcel with this number. `occurred_at` says when it happened: of two facts the later one counts, whichever
-    comes first.
+    comes first. What follows is shipment.updated; order.shipped when the last unit has left, and order.delivered when
+    all parcels have arrived.
     """
 
     TYPE: ClassVar[str] = "shipment.update.v1"
