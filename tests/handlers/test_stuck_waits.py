@@ -52,6 +52,15 @@ async def _a_person_ends_every_timer(harness: HandlerHarness) -> None:
     )
 
 
+async def _every_timer_is_started_again(harness: HandlerHarness) -> None:
+    """As `oms repair` does, of those that a person has ended."""
+    await harness.pool.execute(
+        """INSERT INTO timers (kind, key, due_at, wake_at)
+        SELECT split_part(subject, ' ', 1), split_part(subject, ' ', 2)::bigint, later, later
+        FROM interventions, (SELECT now() + interval '3 d' AS later) AS n"""
+    )
+
+
 def counts(reply: OrderStuckListed) -> dict[str, int]:
     return {one.what: one.count for one in reply.counts}
 
@@ -95,6 +104,10 @@ async def test_what_is_stuck_is_what_explanations_say(harness: HandlerHarness) -
     assert {key(one) for one in found.stuck} == set(expected), "what lacks its timer stays in the list"
     assert {one.what for one in found.stuck if one.missing_timer is not None} == WITHOUT_TIMER
     assert {one.missing_timer.cancelled_by for one in found.stuck if one.missing_timer is not None} == {"ana"}
+    await _every_timer_is_started_again(harness)
+    expected, found = await explained(harness), await listed(harness)
+    assert [one.what for one in expected.values() if one.missing_timer is not None] == [], "it runs"
+    assert not {"receipt", "payment_result"} & counts(found).keys()
 
     one, several = list[str](), list[str]()
     await ask(harness, query(), statements=one)

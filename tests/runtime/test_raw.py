@@ -53,6 +53,9 @@ async def test_a_raw_route_takes_dead_letters_as_they_are(harness: WorkerHarness
         (letter,) = await wait_until(some)
     assert (letter.queue, letter.message_id, letter.type, letter.body) == (f"{QUEUE}.dlq", sent, DELETE, b"{")
     assert letter.headers["reason"] == "invalid"
+    samples = [one for family in REGISTRY.collect() for one in family.samples]
+    own = {one.name for one in samples if one.labels.get("queue", "").endswith(".dlq")}
+    assert own <= {"oms_consumers", "oms_consumer_paused", "oms_consumer_paused_by_hand"}, "all else is measured as one"
 
 
 async def test_a_raw_route_that_fails_gives_the_message_back_and_tries_again(

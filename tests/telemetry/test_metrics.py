@@ -27,6 +27,9 @@ def test_items_of_a_pack_count_as_messages() -> None:
     assert value("oms_messages_received_total", queue="m1") == 3
     assert value("oms_messages_processed_total", queue="m1", message_type=TIMER, outcome="acked") == 3
     assert value("oms_messages_in_flight", queue="m1") == 0
+    metrics.received("m1", timers("q", 1))
+    metrics.lost("m1")
+    assert value("oms_messages_in_flight", queue="m1") == 0, "the broker delivers it again"
 
 
 def happened(seconds_ago: int, **given: object) -> Work:

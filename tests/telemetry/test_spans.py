@@ -112,6 +112,20 @@ def test_what_fails_makes_the_span_an_error_and_is_sent_on_as_its_child(exporter
             assert (f"{batch.parent.span_id:016x}", about["messaging.message.id"]) == (f"{7:016x}", unread.message_id)
             sent_on = unread.delivery.trace["traceparent"].split("-")
             assert sent_on[1:3] == [TRACES[0], f"{batch.context.span_id:016x}"]
+    exporter.clear()
+    for kind in Kind:
+        with spans.processing("payment-results", [work(TRACES[1])]) as outcomes:
+            outcomes.append(Outcome(unread, kind, unread.failure))
+    errors = {kind for kind, one in zip(Kind, exporter.get_finished_spans(), strict=True) if not one.status.is_ok}
+    assert errors == {Kind.RETRIED, Kind.DEAD_LETTERED, Kind.INVALID, Kind.REFUSED}
+
+
+def test_a_publish_that_the_broker_does_not_confirm_is_an_error(exporter: InMemorySpanExporter) -> None:
+    for outcome in PublishOutcome:
+        with tracing.publishing(Rendered("oms.events", "order.paid", Properties(headers={}), b"{}", False)) as answers:
+            answers.append(Answer(outcome))
+    published = zip(PublishOutcome, exporter.get_finished_spans(), strict=True)
+    assert [outcome for outcome, one in published if one.status.is_ok] == [PublishOutcome.CONFIRMED]
 
 
 def test_the_publish_of_a_dead_letter_names_its_place_and_its_reason(exporter: InMemorySpanExporter) -> None:

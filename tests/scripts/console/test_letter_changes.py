@@ -126,8 +126,11 @@ async def test_an_edit_is_checked_masked_and_kept_beside_what_came(scene: Consol
         status, text = await client.post(f"/letters/{scene.letters['bytes']}/edit/reveal", WHY)
         assert (status, "--file FILE" in text) == (403, True)
         async with scene.pool.acquire() as tx:
+            await dead_letters.keep(tx, [letter("nul", body=b"a\0b", queue="stock", fingerprint="g2")])
+            nul_id = await tx.fetchval("SELECT max(id) FROM dead_letters")
             await dead_letters.keep(tx, [letter("lines", body=b"one\ntwo", queue="stock", fingerprint="g2")])
             text_id = await tx.fetchval("SELECT max(id) FROM dead_letters")
+        assert (await client.post(f"/letters/{nul_id}/edit/reveal", WHY))[0] == 403, "browsers send no NUL back"
         status, text = await client.post(f"/letters/{text_id}/edit/check", {"body": "one\r\ntwo"})
         assert (status, "nothing was changed" in text) == (404, True), "browsers end lines with CRLF"
     async with scene.pool.acquire() as tx:
