@@ -22,6 +22,7 @@ from tests.scripts.promql import RULES, recorded
 
 WITHOUT_DATA = {
     "rabbitmq_": "the broker of the tests has no plugin for Prometheus",
+    "oms:queue_backlog": "the same",
     "oms_provider_call_seconds": "no provider is configured, so none is called",
     "oms_payment_callbacks_": "the same, so none notifies",
     "oms_reconciliation_differences": "no provider sends a statement",

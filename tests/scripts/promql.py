@@ -14,6 +14,7 @@ OF_TARGETS = frozenset({"instance", "job"})
 """Labels that Prometheus itself gives to every series."""
 OF_THE_BROKER: Mapping[str, frozenset[str]] = {
     "rabbitmq_disk_space_available_bytes": frozenset(),
+    "rabbitmq_detailed_queue_messages": frozenset({"queue", "vhost"}),
     "rabbitmq_detailed_queue_messages_ready": frozenset({"queue", "vhost"}),
 }
 """What RabbitMQ's plugin rabbitmq_prometheus measures, with its labels."""

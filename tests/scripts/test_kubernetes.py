@@ -34,7 +34,6 @@ KEDA: dict[str, dict[str, Any]] = {
         "advanced": {"restoreToOriginalReplicaCount": bool, "horizontalPodAutoscalerConfig": {"behavior": dict}},
         "triggers": [{"type": str, "name": str, "metadata": dict, "authenticationRef": {"name": str, "kind": str}}],
     },
-    "TriggerAuthentication": {"secretTargetRef": [{"parameter": str, "name": str, "key": str}]},
 }
 """The fields of keda.sh/v1alpha1 that the manifests may use, with their types."""
 MONITORING: dict[str, dict[str, Any]] = {
@@ -46,8 +45,7 @@ MONITORING: dict[str, dict[str, Any]] = {
 }
 """The same of monitoring.coreos.com/v1."""
 SCALERS = {
-    "rabbitmq": {"protocol", "mode", "value", "useRegex", "operation", "queueName"},
-    "prometheus": {"serverAddress", "query", "threshold"},
+    "prometheus": {"serverAddress", "query", "threshold", "ignoreNullValues"},
 }
 """The metadata of a trigger, by its type."""
 PARSED_ALONE = {"migrate", "relay", "worker"}
@@ -182,10 +180,12 @@ def test_each_group_of_workers_is_scaled_by_its_own_queues() -> None:
         least, most = scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]
         assert 2 <= least < most
         (trigger,) = scaled["spec"]["triggers"]
-        if trigger["type"] == "rabbitmq":
+        assert trigger["metadata"]["ignoreNullValues"] == "false", "what is not known is no backlog of 0"
+        query = "max(oms_outbox_oldest_age_seconds)"
+        if name.startswith("worker-"):
             queues = container(deployed[name]["spec"]["template"]["spec"])["args"][2].split(",")
-            assert trigger["metadata"]["queueName"] == f"^oms[.]({'|'.join(queues)})$"
-            assert all(re.match(trigger["metadata"]["queueName"], f"oms.{queue}") for queue in queues)
+            query = f'max(oms:queue_backlog_seconds{{queue=~"{"|".join(queues)}"}})'
+        assert trigger["metadata"]["query"] == query
 
 
 def test_every_variable_is_a_setting_and_every_secret_is_only_named() -> None:
