@@ -19,6 +19,7 @@ from messages.base import MessageCode
 M = TypeVar("M", bound=BaseModel)
 
 FAULTS_MAX = 20  # enough to correct a message at once; a body of a megabyte can have a hundred thousand
+FAULTS_READ_MAX = 10_000  # to read hundreds of thousands takes the process a second, and nobody wants to know them
 PATH_CHARS_MAX = 200
 MESSAGE_CHARS_MAX = 300  # all faults together fit into the headers of a dead letter
 REPEATED_NAME = "repeated_name"
@@ -49,6 +50,8 @@ def read(model: type[M], body: bytes, faults_max: int = FAULTS_MAX) -> Reading[M
     try:
         message = model.model_validate_json(body)
     except ValidationError as error:
+        if error.error_count() > FAULTS_READ_MAX:
+            return Reading(None, faults=(Fault("$", "too_many_faults", f"it has {error.error_count():,} faults"),))
         found = error.errors(include_url=False, include_context=False)
         faults = [
             Fault(_path(fault["loc"]), fault["type"], _words(model, fault)[:MESSAGE_CHARS_MAX])

@@ -78,6 +78,12 @@ def test_the_faults_are_bounded_in_number_and_length() -> None:
     assert max(len(fault.path) for fault in faults) <= 200
 
 
+def test_a_body_that_is_nothing_but_faults_is_refused_without_reading_them() -> None:
+    [fault] = read(Order, orjson.dumps({f"name{number}": 1 for number in range(10_001)})).faults
+    assert (fault.path, fault.error) == ("$", "too_many_faults")
+    assert "10,0" in fault.message
+
+
 def test_the_same_message_has_one_form_however_it_is_written() -> None:
     ways = (
         b'{"note":"a","lines":[{"sku":"s","qty":1}]}',
