@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # a reader such as `head` has closed the pipe: do not complain about the rest
         return Code.OK
     except typer.TyperException as error:
-        print(_usage_problem(error, sys.argv[1:] if arguments is None else arguments), file=sys.stderr)
+        _say(_usage_problem(error, sys.argv[1:] if arguments is None else arguments))
         return Code.FAILED
     except Exception as error:
         from scripts.commands.explanations import explain  # noqa: PLC0415 (it loads the clients of both servers)
@@ -122,8 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = explain(error)
         if problem is None:
             raise
-        print(problem.text, file=sys.stderr)
+        _say(problem.text)
         return problem.code
+
+
+def _say(text: str) -> None:
+    from scripts.commands.output import say  # noqa: PLC0415 (it loads what draws tables)
+
+    say(text)
 
 
 def _usage_problem(error: typer.TyperException, arguments: Sequence[str]) -> str:

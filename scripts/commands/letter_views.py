@@ -11,8 +11,9 @@ from messages.base import as_reason_code, free_text_fields
 from messages.registry import MODELS
 from scripts.commands.connections import connected, person, run
 from scripts.commands.decisions import all_of
-from scripts.commands.output import Format, Output, write_json, write_table
+from scripts.commands.output import Format, Output, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
+from scripts.commands.reason_meanings import REASONS
 from scripts.commands.recorded_reasons import reason_to_record
 from workers.domain.masking import masked, masked_text
 from workers.services import dead_letters as decisions
@@ -52,9 +53,22 @@ def show(
         return
     write_table([{"field": name, "value": value} for name, value in letter.items() if name not in NESTED])
     for name in NESTED:
-        if letter[name] or name in ("headers", "body", "actions", "accesses"):
+        if letter[name] or name in ("headers", "body"):
             typer.echo(f"\n{name}")
             _write_part(name, letter[name])
+    _say_next(letter)
+
+
+def _say_next(letter: Mapping[str, Any]) -> None:
+    """Say what the reason of a letter means, and what to type: at the end, where a person looks first."""
+    id, state = letter["id"], letter["state"]
+    say(f"letter {id} is {state}: {letter['reason']}")
+    say(f"  why:  {REASONS.get(letter['reason'], 'a reason of another version')}")
+    if state == dead_letters.OPEN:
+        say(f"  next: oms dead-letters try {id}, which changes nothing")
+        say(f"  then: oms dead-letters replay, edit or discard {id} --reason '...'")
+    elif state == dead_letters.DISCARDED:
+        say(f"  next: oms dead-letters restore {id} --reason '...', if it is needed after all")
 
 
 def _write_part(name: str, part: Any) -> None:

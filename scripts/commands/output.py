@@ -1,10 +1,12 @@
 """Commands write data to stdout and messages to stderr: tables for people, JSON of a stable shape for programs."""
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from textwrap import TextWrapper
 from typing import Annotated, Any
 
 import orjson
@@ -30,8 +32,19 @@ Output = Annotated[Format, typer.Option("--output", "-o", envvar="OMS_OUTPUT", h
 
 
 def say(text: str) -> None:
-    """Write a message to the person at the terminal, on stderr."""
+    """Write a message to the person at the terminal, on stderr.
+
+    A terminal gets the cause broken between words. What is to be typed stays one line, to be copied.
+    """
+    if sys.stderr.isatty():
+        text = readable(text, shutil.get_terminal_size().columns)
     print(text, file=sys.stderr, flush=True)
+
+
+def readable(text: str, width: int) -> str:
+    """Return a message with the lines that begin with `why:` broken between words, under themselves."""
+    why = TextWrapper(width, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(why.fill(line) if line.startswith("  why:") else line for line in text.split("\n"))
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

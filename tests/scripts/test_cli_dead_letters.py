@@ -127,7 +127,9 @@ def test_a_letter_is_shown_masked_without_reveal(oms: Oms, ids: dict[str, str]) 
     shown = oms("dead-letters", "show", ids["plain"], "-o", "json")
     assert shown.json["body"] == {"address": {"phone": "138****5678", "receiver": "W****"}, "qty": 1}
     assert shown.json["headers"]["headers"]["note"] == "call 138****5678"
-    assert "13812345678" not in shown.out + oms("dead-letters", "show", ids["plain"]).out
+    for_people = oms("dead-letters", "show", ids["plain"])
+    assert "13812345678" not in shown.out + for_people.out
+    assert f"next: oms dead-letters try {ids['plain']}" in for_people.err
     revealed = oms("dead-letters", "show", ids["plain"], "--reveal", *REASON, "-o", "json").json
     assert revealed["body"] == orjson.loads(ADDRESS)
 

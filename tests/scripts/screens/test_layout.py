@@ -10,7 +10,7 @@ from rich.console import Console
 
 from scripts.commands.decisions import GROUPED
 from scripts.commands.letter_lists import GROUP_COLUMNS, STATUS_COLUMNS
-from scripts.commands.output import table_of
+from scripts.commands.output import readable, table_of
 from scripts.commands.replay_runner import OUTCOME_COLUMNS
 from scripts.commands.replays import COLUMNS, COUNTS
 from scripts.screens.layout import Column, fields, folded, grid, section, write_rows
@@ -141,3 +141,14 @@ def test_what_a_person_copies_stays_whole_on_a_narrow_terminal(width: int, whole
         screen.print(table_of([late], width))
     assert [text in shown.get() for text in ("385740081018701723", group)] == [whole, whole]
     assert max(map(cell_len, shown.get().splitlines())) <= width
+
+
+def test_a_cause_is_broken_between_words_and_what_to_type_stays_one_line() -> None:
+    text = "oms: no answer came\n  why:  perhaps no worker serves order-creation\n  next: oms order show 1 --reveal"
+    shown = readable(text, 30).split("\n")
+    assert shown == [
+        "oms: no answer came",
+        "  why:  perhaps no worker",
+        "        serves order-creation",
+        "  next: oms order show 1 --reveal",
+    ]
