@@ -1,8 +1,9 @@
 """`oms publish` checks one command or fact against its schema and sends it as an upstream system would."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
+import orjson
 import typer
 
 from messages.base import Message, MessageKind
@@ -24,6 +25,7 @@ CorrelationId = Annotated[
 CellName = Annotated[
     str | None, typer.Option(help="The cell of a shop with cells, for what names no user and no order.")
 ]
+LOOKED_INTO = ("amounts", "details")
 FROM_UPSTREAM = (MessageKind.COMMAND, MessageKind.FACT)
 
 
@@ -98,14 +100,22 @@ def _show_answer(sent: Mapping[str, str | None], answer: Answer, output: Format)
     if output is Format.JSON:
         write_json({**sent, **about, "body": answer.body})
     else:
-        named = {
-            name: value for name, value in answer.body.items() if isinstance(value, str | int) and name not in about
-        }
-        write_table([{"field": name, "value": value} for name, value in (about | named).items()])
+        fields = about | {name: value for name, value in _fields(answer.body) if name not in about}
+        write_table([{"field": name, "value": value} for name, value in fields.items()])
     if code:
         why = f"{CODES.get(code, 'a code of a newer version')} ({answer.body.get('message', '')})"
         raise CommandError(Code.REFUSED, f"{sent['type']} was refused with {code}", why=why, hint=f"oms codes {code}")
     say(f"{sent['type']} ended with {answer.type}")
+
+
+def _fields(body: Mapping[str, Any]) -> Iterator[tuple[str, str | int]]:
+    """Yield what a person looks for in an answer: its plain fields, its amounts, and the details of a refusal."""
+    for name, value in body.items():
+        if isinstance(value, str | int):
+            yield name, value
+        elif name in LOOKED_INTO and isinstance(value, Mapping):
+            for inner, part in value.items():
+                yield f"{name}.{inner}", part if isinstance(part, str | int) else orjson.dumps(part).decode()
 
 
 def _model(name: str, *, wait: bool, dry_run: bool) -> type[Message]:
