@@ -52,6 +52,8 @@ def list_(
     rows = run(work())
     write_list(rows, output, _with_counts_that_say_something, columns=COLUMNS)
     say(counted(len(rows), "replay"))
+    for one in rows:
+        _say_unsent(one["id"], one["state"], one["unsent"])
 
 
 async def line_of(tx: Any, one: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,6 +90,13 @@ def show(run_id: RunId, *, output: Output = Format.TABLE) -> None:
     typer.echo()
     write_outcomes(found, outcomes, output)
     say(progress(found.counts))
+    _say_unsent(run_id, found.state, found.counts.unsent)
+
+
+def _say_unsent(run_id: int, state: str, unsent: int) -> None:
+    """Say what to type about a replay that is not over: its state does not say whether its process lives."""
+    if state == runs.RUNNING and unsent:
+        say(f"  next: oms replays watch {run_id}; if nothing moves, its process has ended: oms replays resume {run_id}")
 
 
 @app.command("watch")

@@ -33,12 +33,14 @@ class Terminal:
     """Runs `oms` beside the system: in a thread of this process, so that a trial sees its defect, or as a process."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], variables: dict[str, str]) -> None:
-        self.capsys, self.variables = capsys, variables
+        self.capsys, self.variables, self.err = capsys, variables, ""
 
     async def __call__(self, *words: str) -> tuple[int, Any]:
         self.capsys.readouterr()
         code = await asyncio.to_thread(main, [*words, "-o", "json"])
-        return code, orjson.loads(self.capsys.readouterr().out or b"null")
+        shown = self.capsys.readouterr()
+        self.err = shown.err
+        return code, orjson.loads(shown.out or b"null")
 
     def process(self, *words: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "scripts.cli", *words]
@@ -134,6 +136,7 @@ async def test_500_letters_of_a_defect_are_replayed_and_every_order_ends_right(
     await killed_on_the_way(system, oms)
     (run, *_) = (await oms("replays", "list"))[1]
     assert (run["state"], run["unsent"] > 0) == ("running", True)
+    assert f"oms replays resume {run['id']}" in oms.err
     code, ended = await oms("replays", "resume", str(run["id"]))
     assert (code, ended["state"], ended["counts"]["worked"]) == (0, "finished", LETTERS), ended["outcomes"]
     await system.wait_until_idle()
