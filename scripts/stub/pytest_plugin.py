@@ -162,11 +162,13 @@ def oms_stub_prefix() -> str:
 def oms_stub(oms_stub_url: str, oms_stub_prefix: str) -> Iterator[OmsStub]:
     """oms, as far as the code under test can see."""
     stub = OmsStub(oms_stub_url, oms_stub_prefix)
+    problem = None
     try:
         stub.start()
     except Exception as error:
         if (problem := explain(error)) is None:
             raise
+    if problem is not None:  # not within `except`, where pytest shows the causes, too
         pytest.fail(problem.text.replace("OMS_AMQP_URL", "OMS_STUB_AMQP_URL"), pytrace=False)
     yield stub
     stub.stop()
