@@ -32,7 +32,7 @@ COMMANDS = {"worker": ["worker", "--queues", "timeouts,stock,dead-letters"], "re
 PSQL = re.compile(r"psql \"\$OMS_DATABASE_URL\" -c (['\"])(.+)\1")
 CURL = re.compile(r"curl -s localhost:9100(/\w+)(?: \| grep (?:-E )?'(.+)')?")
 DOCKER = re.compile(r"docker compose (?:logs --since \S+|ps|up -d) (\w+)(?: \| grep (.+))?")
-OF_RELAYS = ("outbox-old", "relays-gone")
+OF_RELAYS = ("outbox-old", "relays-gone", "broker-away")
 NOT_RUN = ("df ", "curl -sv")
 """They look at a machine or a provider that a test does not have."""
 WITHOUT_SAMPLES = ("provider_call",)
@@ -59,9 +59,7 @@ class Shell:
         if found := PSQL.fullmatch(line):
             return self._at_the_database(found[2])
         if found := CURL.fullmatch(line):
-            return self._at_a_process(
-                "relay" if page in ("outbox-old", "relays-gone") else "worker", found[1], found[2]
-            )
+            return self._at_a_process("relay" if page in OF_RELAYS else "worker", found[1], found[2])
         if found := DOCKER.fullmatch(line):
             return _in_compose(found[1], found[2])
         return False, "nobody knows how to run it"

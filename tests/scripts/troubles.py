@@ -35,7 +35,7 @@ from tests.outbox.harness import hold as hold_stream
 from tests.providers import alipay_builders, keys
 from tests.scripts.letters import letter
 from tests.scripts.placed import with_handlers
-from tests.scripts.runbook_shell import Shell
+from tests.scripts.runbook_shell import NOWHERE, Shell
 from workers.store import dead_letters
 
 SHOWN_WITHIN_SECONDS = 30.0
@@ -222,6 +222,15 @@ def database_away(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def broker_away(scene: Scene) -> Iterator[None]:
+    """Nothing answers at the address of the broker."""
+    there = scene.variables
+    scene.variables = there | {"amqp_url": NOWHERE, "management_url": ""}
+    yield
+    scene.variables = there
+
+
+@contextmanager
 def alarms(scene: Scene) -> Iterator[None]:
     """The broker lacks memory and disk, from the first such trouble to the end: each change takes seconds."""
     if not scene.alarmed:
@@ -329,6 +338,7 @@ TROUBLES = (
     ),
     Trouble("provider-away", provider_away, {"oms stuck": "refund", "oms timers list": "refund"}),
     Trouble("timers-late", late_timers, {"oms timers list": "payment", "oms consumers list": "timeouts"}),
+    Trouble("broker-away", broker_away, {"oms doctor": "broker cannot be used"}, {"oms doctor": (2, "")}),
     Trouble("connection-blocked", alarms, {"rabbitmq-diagnostics alarms": "emory"}, {"oms doctor": (1, "memory on")}),
     Trouble("disk-full", alarms, {}, {"oms doctor": (1, "disk on")}),
     Trouble(
