@@ -87,7 +87,8 @@ def try_(
 
     It prints the messages that the handler would send, without personal data. It takes the code of this checkout, the
     OMS_ settings of a worker, and a database user who may do what workers do. Nothing is sent or stored; rows are
-    locked for a moment. Handlers that call other systems are not tried. It exits with 3 if the letter would not work.
+    locked for a moment, and 15 seconds at most. Handlers that call other systems are not tried. It exits with 3 if the
+    letter would not work.
 
     \b
     Examples:

@@ -1,5 +1,6 @@
 """Handles a dead letter as its worker would, with every handler of this checkout."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from workers.services.letter_trials import Trial, try_letter
 from workers.settings import Settings
 from workers.store import dead_letters
 
+TRIAL_MAX_SECONDS = 15.0
+"""A trial locks what its handler locks, such as the stock of a SKU that is in great demand, until it is rolled back."""
+
 
 class TrialSettings(Settings):
     """The settings of a worker, without the broker."""
@@ -29,7 +33,7 @@ class TrialSettings(Settings):
 async def run_trial(id: int, to: str | None) -> Trial:
     """Handle a letter with the settings of a worker, and roll back. One at a time: it configures this process.
 
-    Raises CommandError if there is no such letter, or no handler of it that can be tried.
+    Raises CommandError if there is no such letter, no handler of it that can be tried, or it takes TRIAL_MAX_SECONDS.
     """
     settings = TrialSettings()
     shop.configure(settings.shop)
@@ -45,7 +49,12 @@ async def run_trial(id: int, to: str | None) -> Trial:
             await transaction.start()
             try:
                 trust, cell = settings.trust, settings.own_cell
-                return await try_letter(tx, row, edit, route=route, local=local, trust=trust, cell=cell)
+                async with asyncio.timeout(TRIAL_MAX_SECONDS):
+                    return await try_letter(tx, row, edit, route=route, local=local, trust=trust, cell=cell)
+            except TimeoutError:
+                why = "workers wait for what it locks; everything was rolled back"
+                what = f"the trial was ended after {TRIAL_MAX_SECONDS:g} s"
+                raise CommandError(Code.UNREACHABLE, what, why=why, hint="the same from nearer the database") from None
             finally:
                 await transaction.rollback()
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from scripts.commands import trial_runs
 from scripts.console.edit_pages import lines_ended_as_in, side_by_side
 from scripts.console.letter_pages import decisions_of
 from tests.scripts.console.console_scene import ConsoleClient, ConsoleScene, console
@@ -170,7 +171,9 @@ def test_long_bodies_are_compared_at_once() -> None:
     assert (len(left), left[0], left[-1]) == (len(right), ("old", True), ("end", False))
 
 
-async def test_a_letter_is_tried_and_nothing_of_it_is_kept(scene: ConsoleScene, ids: list[int]) -> None:
+async def test_a_letter_is_tried_and_nothing_of_it_is_kept(
+    scene: ConsoleScene, ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sound, wrong = f"/letters/{scene.letters['m0']}", f"/letters/{ids[0]}"
     kept = (
         "SELECT ((SELECT count(*) FROM outbox), (SELECT count(*) FROM inbox), (SELECT sum(on_hand) FROM stock))::text"
@@ -190,6 +193,9 @@ async def test_a_letter_is_tried_and_nothing_of_it_is_kept(scene: ConsoleScene, 
         status, refused = await client.post(f"/letters/{scene.letters['bytes']}/try")
         assert status == 200, refused
         assert (await client.post("/letters/999999999/try"))[0] == 404
+        monkeypatch.setattr(trial_runs, "TRIAL_MAX_SECONDS", 0.0)
+        status, late = await client.post(f"{sound}/try")
+        assert (status, "the trial was ended after 0 s" in late) == (503, True), "it locks rows that workers wait for"
     async with console() as reader:
         assert "Try it" not in (await reader.get(sound))[1]
         assert (await reader.post(f"{sound}/try"))[0] == 403
