@@ -227,8 +227,9 @@ async def refuse_unknown(tx: Transaction, typed: LetterOptions) -> None:
         possible = sorted(known.get(name, set()) | stored[name])
         for value in values or ():
             if value not in possible:
-                close = get_close_matches(value, possible, n=1) or ["..."]
-                hint = f"oms dead-letters list --{name} {close[0]}"
+                begun = [one for one in possible if one.startswith(value)]  # a fingerprint is often copied in part
+                close = begun or get_close_matches(value, possible, n=1)
+                hint = f"oms dead-letters list --{name} {close[0]}" if close else "oms dead-letters groups"
                 why = f"the {name}s are: {', '.join(possible)}"
                 raise CommandError(Code.FAILED, f"there is no {name} {value}", why=why, hint=hint)
 

@@ -129,7 +129,7 @@ def groups(
     Examples:
       oms dead-letters groups
       oms dead-letters groups --since 2h --by exception
-      oms dead-letters replay --group 3f2a... --reason "..." --dry-run
+      oms dead-letters replay --group 3f2a9c01d4e5b677 --reason "..." --dry-run
     """
 
     query = options.build(datetime.now(UTC))

@@ -128,6 +128,8 @@ def test_groups_status_and_lists_are_written_for_people_and_for_programs(
         ("g1", "order-creation", 1),
         ("delivery_limit", "order-creation", 1),
     }
+    for typed, next_command in (("deliv", "list --group delivery_limit"), ("0123", "groups")):
+        assert oms("dead-letters", "list", "--group", typed).err.endswith(f"next: oms dead-letters {next_command}\n")
     by_queue = oms("dead-letters", "groups", "--by", "queue", "-o", "csv").out.splitlines()
     assert by_queue[0].startswith("queue,letters,")
     assert by_queue[1].startswith("order-creation,3,")
