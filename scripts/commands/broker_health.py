@@ -125,14 +125,15 @@ def _bindings(read: BrokerReadings) -> Observation:
 
 
 def _consumers(read: BrokerReadings) -> Observation:
-    lonely = [
-        f"{name} ({count.messages} waiting)"
+    counts = [
+        (name, count.messages)
         for queue in read.wanted.queues
         if (count := read.queues.get(name := queue.name))
         and not count.consumers
         and _wants_consumer(name, read, waiting=count.messages > 0)
         and name.removeprefix(f"{read.names.prefix}.") not in read.paused
     ]
+    lonely = [f"{name} ({waiting} waiting)" for name, waiting in sorted(counts, key=lambda one: -one[1])]
     if not lonely and (out_of_sight := [one.name for one in read.wanted.queues if one.name in read.hidden]):
         return _out_of_sight(out_of_sight)
     served = "each queue that a worker serves has one"

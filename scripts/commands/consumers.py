@@ -57,6 +57,8 @@ def list_(
 ) -> None:
     """List the queues with their messages and consumers, and who has paused which, since when and why.
 
+    Those that nobody consumes come first, then those in which the most messages wait.
+
     The numbers come from the broker: from OMS_MANAGEMENT_URL, else from OMS_AMQP_URL. Without both they are left out.
 
     \b
@@ -70,8 +72,13 @@ def list_(
     names = {queue: settings.names.queue(queue) for queue in known_queues(settings) if not paused or queue in pauses}
     counts = _counts(settings, list(names.values()))
     rows = [_row(queue, pauses.get(queue), counts.get(name)) for queue, name in names.items()]
-    write_list(rows, output, key="queue")
+    write_list(urgent_first(rows), output, key="queue")
     say(f"{counted(len(rows), 'queue')}, {len(pauses)} paused")
+
+
+def urgent_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows of queues that nobody consumes, then those of the others: where most messages wait first."""
+    return sorted(rows, key=lambda row: (row["state"] == "consumed", -(row["messages"] or 0)))
 
 
 @app.command("pause")

@@ -1,6 +1,7 @@
 """What `oms doctor` says of exchanges and queues that RabbitMQ 4.3 does not show to a user who has no right to them."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from messages.topology import Names, topology
 from scripts.commands.broker_health import BROKER_CHECKS
@@ -51,3 +52,9 @@ def test_what_a_broker_hides_is_not_looked_at_and_what_is_missing_beside_it_is_w
         assert (result.next == SET_URL) == (diagnosis == "not looked at"), check
     everything = CHECKS["queues"].result("broker", readings((), QUEUES, ()))
     assert (everything.diagnosis, everything.found.endswith(f"and {len(QUEUES) - 5} more")) == ("not looked at", True)
+
+
+def test_a_queue_in_which_messages_wait_is_named_before_those_that_are_empty() -> None:
+    read = readings((), (), QUEUES)
+    read = replace(read, queues={**read.queues, STOCK: QueueCount(7, 0)})
+    assert CHECKS["consumers"].result("broker", read).found.startswith(f"without a consumer: {STOCK} (7 waiting), ")

@@ -3,6 +3,7 @@
 import asyncio
 
 from outbox import declare
+from scripts.commands.consumers import urgent_first
 from scripts.servers.find import Servers
 from tests.broker import Broker
 from tests.handlers.harness import HandlerHarness
@@ -49,3 +50,17 @@ def test_the_list_shows_what_the_broker_says_of_each_queue(
         assert by_queue["stock"]["messages"] == 0
     away = oms("consumers", "list", "--paused", management_url="http://127.0.0.1:1")
     assert (away.code, "does not answer" in away.err) == (0, True)
+
+
+def test_the_list_begins_with_what_nobody_consumes() -> None:
+    rows = [
+        {"queue": name, "state": state, "messages": waiting}
+        for name, state, waiting in (
+            ("stock", "consumed", 0),
+            ("refunds", "consumed", 9),
+            ("carts", "no consumer", 0),
+            ("queries", "paused", 3),
+            ("disputes", "-", None),
+        )
+    ]
+    assert [row["queue"] for row in urgent_first(rows)] == ["queries", "carts", "disputes", "refunds", "stock"]
