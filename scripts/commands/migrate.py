@@ -16,6 +16,7 @@ from scripts.commands import command_app
 from scripts.commands.connections import database_url
 from scripts.commands.explanations import database_unusable
 from scripts.commands.output import Format, Output, say, write_json, write_table
+from scripts.commands.problems import Code
 
 app = command_app()
 
@@ -28,7 +29,7 @@ def migrate(
     ] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Bring the database to the newest schema.
+    """Bring the database to the newest schema. With --status exit with 3 if migrations are missing.
 
     Each migration is a transaction of its own. One that fails changes nothing, those before it stay, and the next run
     goes on from there. Several processes may migrate at once: one waits for the other.
@@ -62,12 +63,15 @@ def migrate(
 
 def _show(found: SchemaStatus, output: Output) -> None:
     pending = [{"migration": number, "what it does": what} for number, what in found.pending]
+    partitions = [row | {"orders": row["orders"] if row["orders"] >= 0 else None} for row in found.partitions]
     if output is Format.JSON:
-        write_json({**asdict(found), "pending": pending})
-        return
-    say(f"the schema is at {found.revision or 'nothing'} of {found.newest}; missing migrations: {len(pending)}")
+        write_json({**asdict(found), "pending": pending, "partitions": partitions})
+    else:
+        say(f"the schema is at {found.revision or 'nothing'} of {found.newest}; missing migrations: {len(pending)}")
+        if pending:
+            write_table(pending)
+            say("next: oms migrate")
+        if partitions:
+            write_table(partitions, title="partitions of orders and of what belongs to them")
     if pending:
-        write_table(pending)
-        say("next: oms migrate")
-    if found.partitions:
-        write_table(found.partitions, title="partitions of orders and of what belongs to them")
+        raise typer.Exit(Code.DIFFERENT)

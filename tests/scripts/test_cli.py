@@ -185,7 +185,10 @@ def test_the_error_about_a_database_without_the_schema_names_oms_migrate(oms: Om
     result = oms("dead-letters", "list", database_url=empty_database_url)
     assert result.code == 1
     assert "oms migrate" in result.err
+    assert oms("migrate", "--status").code == 3
     assert oms("migrate").code == 0
+    status = oms("migrate", "--status", "-o", "json")
+    assert (status.code, {month["orders"] for month in status.json["partitions"]}) == (0, {None})
     assert oms("dead-letters", "list", "-o", "json").json == []
     assert oms("audit", "--quiescent").code == 0
 

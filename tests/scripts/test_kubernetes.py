@@ -12,10 +12,11 @@ import orjson
 import pytest
 import yaml
 
+from messages.roles import Role
 from messages.topology import PROVIDERS
 from scripts.cli import load
 from scripts.commands.worker import chosen
-from scripts.servers.roles import USERS
+from scripts.servers.roles import USERS, user_name
 from tests.scripts.alerts import alerts
 from tests.scripts.kubernetes import DEPLOY, FOLDERS, Manifest, manifests, of_kind, pods, put_together, settings
 from tests.scripts.promql import recorded
@@ -211,6 +212,10 @@ def test_the_shared_settings_are_accepted(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("OMS_AMQP_URL", "amqp://")
     found = Settings()
     assert found.ops_port == 9100
+    assert found.default_warehouse in found.fulfilment_warehouses
+    assert {user_name(found.prefix, role) for role in Role} - found.trust.roles.keys() == set(), (
+        "they could send nothing"
+    )
     grace = found.shutdown_grace_seconds
     for name, deployment in of_kind("Deployment", manifests(*FOLDERS)).items():
         assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= grace + 15, name
