@@ -23,6 +23,7 @@ BY_TYPE = ("queue", "message_type")
 
 RECEIVED = Counter("oms_messages_received_total", "Messages delivered; items of packs count", ["queue"])
 PROCESSED = Counter("oms_messages_processed_total", "Messages settled; items of packs count", (*BY_TYPE, "outcome"))
+DELIVERIES = Counter("oms_deliveries_settled_total", "Deliveries settled; a pack is one, as in its queue", ["queue"])
 LOCAL = Counter("oms_messages_local_total", "Messages handled in the transaction of their sender", BY_TYPE)
 BATCH_SECONDS = Histogram(
     "oms_message_processing_seconds", "Duration of the transaction of one batch", ["queue"], buckets=SECONDS
@@ -97,6 +98,7 @@ def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
     if label(queue) == queue:
         IN_FLIGHT.labels(queue).dec(len(outcomes))
     queue = label(queue)
+    DELIVERIES.labels(queue).inc(len(outcomes))
     BATCH_ITEMS.labels(queue).observe(sum(outcome.work.items for outcome in outcomes))
     tally: Tally[tuple[str, Kind]] = Tally()
     for outcome in outcomes:
