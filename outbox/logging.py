@@ -48,6 +48,7 @@ def configure(level: str = "INFO") -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     log_closed_channels_once()
     leave_out_repetitions()
+    log_alike_once_in_a_while()
 
 
 def without_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -106,6 +107,14 @@ def leave_out_repetitions() -> None:
         logger.addFilter(_is_new)
 
 
+def log_alike_once_in_a_while() -> None:
+    """Let what tries again all the time, while the database is away, write each line once in ten seconds."""
+    for name in ("outbox.relay", "outbox.doorbell", "workers.runtime.run", "asyncpg.pool"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, _AlikeOnce) for one in logger.filters):
+            logger.addFilter(_AlikeOnce())
+
+
 def _is_new(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(("error when creating transport", "Cancelling cause"))
 
@@ -127,3 +136,22 @@ class _OncePerChannel(logging.Filter):
         quiet = record.created - known.get(channel, 0.0) > self.QUIET_SECONDS
         known[channel] = record.created
         return quiet
+
+
+class _AlikeOnce(logging.Filter):
+    """Lets one of the lines pass that differ only in their time, and the next one only after QUIET_SECONDS."""
+
+    QUIET_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()}
+        known, alike = self._logged_at, repr([(key, value) for key, value in line.items() if key != "timestamp"])
+        if record.created - known.get(alike, 0.0) <= self.QUIET_SECONDS:
+            return False
+        recent = {key: at for key, at in known.items() if record.created - at <= self.QUIET_SECONDS}
+        self._logged_at = recent | {alike: record.created}
+        return True

@@ -4,7 +4,14 @@ import logging
 
 import pytest
 
-from outbox.logging import MASK, leave_out_repetitions, log_closed_channels_once, masked, without_values
+from outbox.logging import (
+    MASK,
+    leave_out_repetitions,
+    log_alike_once_in_a_while,
+    log_closed_channels_once,
+    masked,
+    without_values,
+)
 from outbox.tracebacks import own_place
 
 TABLE = [
@@ -83,3 +90,18 @@ def test_an_exception_is_named_by_its_type_and_the_steps_to_it_and_not_by_its_te
 def test_what_asyncio_says_of_a_task_quotes_no_value(text: str, shown: str) -> None:
     assert without_values(None, "", {"event": text, "logger": "asyncio"})["event"] == shown
     assert without_values(None, "", {"event": text, "logger": "workers"})["event"] == text
+
+
+def test_what_tries_again_writes_lines_that_differ_only_in_their_time_once_in_ten_seconds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log_alike_once_in_a_while()
+    logger = logging.getLogger("outbox.relay")
+    for second in (0.0, 0.6, 9.0, 11.0):
+        for chore in ("leases", "counts"):
+            line = {"event": "trying again", "chore": chore, "timestamp": str(second)}
+            record = logger.makeRecord(logger.name, logging.WARNING, __file__, 1, line, (), None)
+            record.created = 1_000.0 + second
+            logger.handle(record)
+    written = [(record.created - 1_000.0, record.msg["chore"]) for record in caplog.records]  # type: ignore[index]
+    assert written == [(second, chore) for second in (0.0, 11.0) for chore in ("leases", "counts")]
