@@ -121,7 +121,7 @@ async def test_notifications_above_the_limit_are_dropped_and_counted(monkeypatch
 
 
 async def test_a_gateway_can_be_closed_while_it_notifies_and_answers() -> None:
-    async with open_merchant("wechat", timeout_seconds=0.05, slow_seconds=60, time_factor=1.0) as merchant:
+    async with open_merchant("wechat", timeout_seconds=1, slow_seconds=60, time_factor=1.0) as merchant:
         attempt, _ = await merchant.paid("qr")
         merchant.answers = [(500, None)] * 3
         merchant.set_habits(slow=1.0, slow_seconds=60)
