@@ -5,6 +5,7 @@ import asyncio
 import signal
 import sys
 
+import structlog
 import uvloop
 from pydantic import ValidationError
 
@@ -16,6 +17,9 @@ from outbox.logging import configure as configure_logging
 from outbox.ops import PortTakenError, ops_server
 from outbox.relay import Relay
 from outbox.settings import RelaySettings
+from outbox.version import version
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> int:
@@ -67,8 +71,10 @@ async def serve(settings: RelaySettings) -> None:
         loop.add_signal_handler(number, stop.set)
     relay = Relay(settings)
     async with ops_server(settings.ops_port, host=settings.ops_host, live=relay.live, ready=relay.checks):
+        log.info("relay started", version=version(), prefix=settings.prefix)
         try:
             await relay.run(stop)
+            log.info("relay stopped, its shards are free for others")
         finally:
             await asyncio.to_thread(tracing.close)
 

@@ -100,8 +100,8 @@ async def test_a_relay_frozen_beyond_its_lease_deletes_nothing_it_no_longer_owns
     assert sequences_by_stream(await all_of(declared)) == {str(order): list(range(1, 13)) for order in range(1, 201)}
 
 
-async def test_a_terminated_relay_finishes_and_gives_up_its_leases(
-    pool: Pool, declared: Broker, settings: Settings
+async def test_a_terminated_relay_finishes_and_gives_up_its_leases_and_its_log_says_so(
+    pool: Pool, declared: Broker, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await subscribe(declared["admin"], declared.names.events, "listener")
     process = start_process(settings())
@@ -111,3 +111,5 @@ async def test_a_terminated_relay_finishes_and_gives_up_its_leases(
     assert await ended(process) == 0
     assert await pool.fetchval("SELECT count(*) FROM outbox_shards WHERE owner IS NOT NULL") == 0
     assert len(await all_of(declared)) == 50
+    written = capfd.readouterr().err
+    assert 0 <= written.find('"event": "relay started"') < written.find('"event": "relay stopped')
