@@ -53,6 +53,7 @@ from messages import (  # noqa: F401 (importing a topic's module defines its mod
     warehouse_hours,
 )
 from messages.base import Message, MessageKind
+from messages.topology import Names
 
 FROM_OUTSIDE = (MessageKind.COMMAND, MessageKind.FACT, MessageKind.QUERY)
 """The kinds of messages that others send to us. Each names its senders."""
@@ -83,3 +84,11 @@ def _registry() -> dict[str, type[Message]]:
 
 
 MODELS: dict[str, type[Message]] = _registry()
+
+
+def goes_to(type_: str, names: Names) -> str:
+    """Return where a client publishes a type, as the end of a sentence; nothing if no client sends it."""
+    model = MODELS.get(type_)
+    if model is None or model.KIND not in FROM_OUTSIDE:
+        return ""
+    return f": publish it to {names.exchange_of(model.KIND)}, with the routing key {model.routing_key()}"

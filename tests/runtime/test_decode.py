@@ -327,3 +327,22 @@ def test_an_event_of_ours_comes_to_a_queue_that_subscribes_and_comes_again_for_a
     work = read("buyer-notifications", delivery(PAID["type"], PAID["body"], exchange=exchange, user_id="relay"))
     assert work.failure is None
     assert (work.sender, work.user) == ("*", "relay")
+
+
+@pytest.mark.parametrize(
+    ("queue", "given", "words"),
+    [
+        ("order-changes", PAYMENT, ": publish it to oms.commands, with the routing key payment.result"),
+        ("order-changes", "order.get.v1", ": publish it to oms.queries, with the routing key order.get"),
+        ("queries", DELETE, ": publish it to oms.commands, with the routing key order.delete"),
+        ("order-changes", TIMER, ""),
+        ("order-changes", "order.eat.v1", ""),
+    ],
+)
+def test_a_type_that_came_to_a_wrong_queue_is_answered_with_where_to_publish_it(
+    queue: str, given: str, words: str
+) -> None:
+    failure = read(queue, delivery(given, {})).failure
+    assert failure is not None
+    (fault,) = failure.faults
+    assert fault.message == f"{queue} does not take this type{words}"

@@ -1,7 +1,6 @@
 """The consumer of one queue: it subscribes, takes batches, pauses while the database is away, resumes after a loss."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -63,7 +62,7 @@ class Consumer:
                 # aio-pika raises CancelledError also when a channel closes
                 if isinstance(error, asyncio.CancelledError) and _cancelled():
                     raise
-                self._log(logging.WARNING, "consumer restarts", error)
+                self._log(log.warning, "consumer restarts", error)
             lasted = time.monotonic() - started > 2 * RESUBSCRIBE_WAIT_MAX_SECONDS
             wait_seconds = RESUBSCRIBE_WAIT_MIN_SECONDS if lasted else wait_seconds
             await self._wait(wait_seconds * uniform(0.5, 1.0))  # noqa: S311 (workers lose a broker at the same moment)
@@ -155,13 +154,13 @@ class Consumer:
             await subscription.end()
             collector.end()
         except LOST as error:
-            self._log(logging.INFO, "subscription ended", error)
+            self._log(log.info, "subscription ended", error)
             collector.drop()
 
-    def _log(self, level: int, event: str, error: BaseException) -> None:
+    def _log(self, write: Callable[..., object], event: str, error: BaseException) -> None:
         """Write a line about this queue alone. If the connection of all is lost, the link has written one already."""
         if self.link.up:
-            log.log(level, event, queue=self.queue, error=type(error).__qualname__, why=str(error)[:200])
+            write(event, queue=self.queue, error=type(error).__qualname__, why=str(error)[:200])
 
     async def _wait(self, seconds: float) -> None:
         """Sleep, but end the sleep when the process stops."""

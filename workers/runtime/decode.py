@@ -15,6 +15,7 @@ from messages.base import Fact, Message, MessageKind, Moment, Part, moment_of
 from messages.cells import CELL_HEADER, Cell
 from messages.envelope import OURS_ALONE, Envelope
 from messages.reasons import Reason
+from messages.registry import goes_to
 from messages.reply_addresses import refusal
 from messages.roles import may_send
 from messages.strict_json import FAULTS_MAX, REPEATED_NAME, Fault, Reading, read
@@ -184,7 +185,8 @@ class Decoder:
         if not type_:
             return Fault("$", "missing_type", "the property type (or the header type) is missing")
         known = type_.rsplit(".", 1)[0] in {other.routing_key() for other in self.models.values()}
-        return Fault("$", "unknown_version" if known else "unknown_type", f"{self.queue} does not take this type")
+        words = f"{self.queue} does not take this type{goes_to(type_, self.names)}"
+        return Fault("$", "unknown_version" if known else "unknown_type", words)
 
     def _forbidden(self, work: Work, model: type[Message], own: bool) -> Fault | None:
         """Say why a message of this type may not come from this exchange."""
