@@ -9,15 +9,17 @@ from tests.scripts.promql import DEPLOY
 PAGES = sorted((DEPLOY / "runbooks").glob("*.md"))
 FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAMS = ("oms", "psql", "curl", "docker compose", "rabbitmqctl", "rabbitmq-diagnostics", "df")
-INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
+TYPED = re.compile(rf"{FENCED.pattern}|`((?:{'|'.join(PROGRAMS)}) [^`]+)`", FENCED.flags)
+"""A block of commands, or one command in a sentence."""
 OVER = "## When it is over"
 
 
 def typed(text: str) -> Iterator[str]:
-    """Every line of the blocks, but comments, then every command in the sentences; a comment behind one is left out."""
-    for block in FENCED.findall(text):
+    """Every command, in the order of the page; comments are left out."""
+    for block, one in TYPED.findall(text):
         yield from (re.sub(r"\s+# .*", "", line) for line in block.splitlines() if not line.startswith("#"))
-    yield from (" ".join(one.split()) for one in INLINE.findall(FENCED.sub("", text)))
+        if one:
+            yield " ".join(one.split())
 
 
 def commands(page: Path) -> Iterator[str]:

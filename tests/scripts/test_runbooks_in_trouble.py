@@ -17,7 +17,7 @@ RUNNING = ("oms worker", "oms relay")
 """Both run while the pages are followed, until they are stopped."""
 ONLY_NAMED = ("oms order show",)
 """Commands that a page names without arguments."""
-ADDED = {"replay": ["--yes", "--anyway", "--wait", "0"], "resume": ["--yes"], "fire": ["--yes"]}
+ADDED = {"replay": ["--yes", "--anyway", "--wait", "0"], **{name: ["--yes"] for name in ("edit", "resume", "fire")}}
 """What a person answers, or a worker would do meanwhile."""
 AS_TOPOLOGY = "oms topology declare"
 
