@@ -31,6 +31,7 @@ from scripts.servers.ports import free_ports
 
 READ_SECONDS = 1.0
 ALL_PLACED = "all orders are placed; Ctrl-C ends it with an audit"
+HARD_END = "a second Ctrl-C ended it at once: what was under way has no end, and is missing in the checks below"
 IDLE_READS = 3
 """A message in a worker's hands is in no count, but it does not stay there for three reads."""
 ENDING_SECONDS = 40
@@ -166,7 +167,7 @@ class DemoRun:
                 self.view_data.note = ALL_PLACED
             await asyncio.sleep(READ_SECONDS)
         if idle_reads < IDLE_READS:
-            why = "interrupted" if self.interrupted.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
+            why = HARD_END if self.interrupted.is_set() else f"nothing moved for {STANDSTILL_SECONDS:.0f} s"
             self.stuck = (why, *self._stuck())
 
     def _remaining(self) -> str:
@@ -240,7 +241,7 @@ def ending(window_seconds: int) -> str:
     return (
         f"Ctrl-C: no more orders. The end takes at most about {window_seconds + ENDING_SECONDS} s: an order may be "
         f"paid for {window_seconds} s, and parcels and refunds under way arrive. Then all is checked. Ctrl-C again "
-        "ends at once."
+        "ends at once, and what is under way fails the checks then."
     )
 
 
