@@ -95,19 +95,19 @@ def lost(queue: str) -> None:
 
 def settled(queue: str, outcomes: Sequence[Outcome]) -> None:
     """Count a batch after its messages were acknowledged or given back."""
-    if label(queue) == queue:
+    measured_as = label(queue)
+    if measured_as == queue:
         IN_FLIGHT.labels(queue).dec(len(outcomes))
-    queue = label(queue)
-    DELIVERIES.labels(queue).inc(len(outcomes))
-    BATCH_ITEMS.labels(queue).observe(sum(outcome.work.items for outcome in outcomes))
+    DELIVERIES.labels(measured_as).inc(len(outcomes))
+    BATCH_ITEMS.labels(measured_as).observe(sum(outcome.work.items for outcome in outcomes))
     tally: Tally[tuple[str, Kind]] = Tally()
     for outcome in outcomes:
         tally[outcome.work.type, outcome.kind] += outcome.work.items
         if outcome.work.replay_of:
             REPLAYS.labels(outcome.kind).inc()
     for (message_type, kind), items in tally.items():
-        PROCESSED.labels(queue, message_type, kind).inc(items)
-    _observe_critical_time(queue, outcomes)
+        PROCESSED.labels(measured_as, message_type, kind).inc(items)
+    _observe_critical_time(measured_as, outcomes)
 
 
 def _observe_critical_time(queue: str, outcomes: Sequence[Outcome]) -> None:
