@@ -93,7 +93,8 @@ def _tampered(gateways: Mapping[str, Mapping[str, Any]], refused: int) -> Check:
     sent = sum(ledger["habits"].get(habit, 0) for ledger in gateways.values() for habit in TAMPERED)
     lost = sum(ledger["notifications"].get("given up", 0) for ledger in gateways.values())
     name = "every notification that was tampered with is refused"
-    return Check(name, sent - lost <= refused <= sent, f"{refused:,} of {sent:,} refused")
+    unanswered = f", {lost:,} given up without an answer" if refused < sent else ""
+    return Check(name, sent - lost <= refused <= sent, f"{refused:,} of {sent:,} refused{unanswered}")
 
 
 def _amounts(result: RunResult) -> list[Check]:
