@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from messages.base import AnyInt, FreeText, Part, ReasonCode
+from messages.base import AnyInt, Currency, FreeText, Part, ReasonCode
 from messages.orders import LINES_MAX, Amounts, OrderCommand, OrderEvent
 from messages.roles import Role
 
@@ -21,8 +21,8 @@ class OrderAmountAdjust(OrderCommand):
 
     `discount` comes off the goods of the whole order, and is shared out to its lines by what they cost; or `lines` says
     what comes off each. `shipping` is what shipping costs from now on. Tax stays as it was. With `expected_version` the
-    command is rejected if the order has moved since. Attempts to pay the old amount are closed. An order that costs
-    nothing any more is paid at once.
+    command is rejected if the order has moved since, with `currency` if the order has another one. Attempts to pay the
+    old amount are closed. An order that costs nothing any more is paid at once.
     """
 
     TYPE: ClassVar[str] = "order.amount.adjust.v1"
@@ -30,6 +30,7 @@ class OrderAmountAdjust(OrderCommand):
     discount: AnyInt | None = None
     lines: Annotated[tuple[LineToAdjust, ...], Field(max_length=LINES_MAX)] = ()
     shipping: AnyInt | None = None
+    currency: Currency | None = None
     expected_version: AnyInt | None = None
     reason_code: ReasonCode
     reason: FreeText | None = None

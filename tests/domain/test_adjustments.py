@@ -27,7 +27,7 @@ def parts(lines: list[AdjustableLine], /, **wanted: Any) -> dict[int, tuple[int,
 
 
 TAKEN = [
-    ("one minor unit of two equal lines", {"discount": 1}, {1: (1, 0)}),
+    ("one minor unit of two equal lines", {"discount": 1, "currency": "CNY"}, {1: (1, 0)}),
     ("all of the goods", {"discount": 1000}, {1: (500, 0), 2: (500, 0)}),
     ("of one line", {"lines": ((2, 7),)}, {2: (7, 0)}),
     ("put on one line", {"lines": ((2, -7),)}, {2: (-7, 0)}),
@@ -48,6 +48,7 @@ REFUSED = [
     ("both", {"discount": 1, "lines": ((1, 1),)}, "ORDER_PARAM_INVALID", "discount"),
     ("no change", {"discount": 0}, "ORDER_PARAM_INVALID", "discount"),
     ("the same shipping", {"shipping": 20}, "ORDER_PARAM_INVALID", "discount"),
+    ("another currency", {"discount": 1, "currency": "USD"}, "ORDER_PARAM_INVALID", "currency"),
     ("an unknown line", {"lines": ((3, 1),)}, "ORDER_PARAM_INVALID", "lines"),
     ("a line twice", {"lines": ((1, 1), (1, 1))}, "ORDER_PARAM_INVALID", "lines"),
     ("a line below zero", {"lines": ((1, 501),)}, "ORDER_AMOUNT_OUT_OF_RANGE", None),

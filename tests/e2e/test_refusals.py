@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.e2e.system import SKU, RunningSystem, cancel, publish_command
-from tests.e2e.upstream import Upstream, order_body
+from tests.e2e.upstream import Upstream, order_body, wait_for_value
 
 
 @dataclass(frozen=True)
@@ -177,3 +177,64 @@ async def test_a_stock_correction_needs_a_user_of_the_warehouse(system: RunningS
         await warehouse.publish("stock.adjust", body)
     [adjusted] = await system.upstream.wait_for_events("stock.adjusted", request_id=body["request_id"])
     assert adjusted["delta"] == -1
+
+
+BUYER, OPERATOR = {"type": "user", "id": "u1"}, {"type": "operator", "id": "ops-7"}
+OF_NOBODY = {"provider": "paypal", "dispute_no": "PP-D-0"}
+MONEY: list[tuple[str, str, str, dict[str, Any], str]] = [
+    ("a price below zero", "order.amount.adjust", "unpaid", {"discount": 501}, "ORDER_AMOUNT_OUT_OF_RANGE"),
+    ("a discount in another currency", "order.amount.adjust", "unpaid", {"currency": "USD"}, "ORDER_PARAM_INVALID"),
+    ("a discount after the payment", "order.amount.adjust", "paid", {}, "ORDER_STATE_INVALID"),
+    ("a buyer's own discount", "order.amount.adjust", "unpaid", {"actor": BUYER}, "AUTH_FORBIDDEN"),
+    ("a capture of what nobody authorised", "payment.capture", "unpaid", {}, "PAY_NOT_AUTHORIZED"),
+    ("a second capture of a payment", "payment.capture", "paid", {}, "PAY_NOT_AUTHORIZED"),
+    ("a capture of another amount", "payment.capture", "paid", {"amount": 501}, "MESSAGE_INVALID"),
+    ("evidence of an unknown dispute", "dispute.submit_evidence", "", {"evidence": ["p/1"]}, "PAY_DISPUTE_NOT_FOUND"),
+    ("a whole file as evidence", "dispute.submit_evidence", "", {"evidence": ["x" * 9000]}, "MESSAGE_INVALID"),
+]
+"""What it is, the command, the order it is about, its changes and the code of its refusal."""
+
+
+async def test_money_that_cannot_move_is_refused_and_nothing_moves(system: RunningSystem) -> None:
+    orders = {name: await system.upstream.place_order((SKU, 1)) for name in ("unpaid", "paid")}
+    await system.payments.pay(orders["paid"])
+    await system.upstream.wait_for_events("order.paid", order_id=orders["paid"]["order_id"])
+    money = "SELECT array_agg((id, version, payable_amount, captured_amount) ORDER BY id)::text FROM orders"
+    before = await system.pool.fetchval(money)
+    async with Upstream.connect(system.broker, "operator") as operator:
+        for why, type_, order, changes, code in MONEY:
+            about: dict[str, Any] = {"order_id": orders[order]["order_id"]} if order else OF_NOBODY
+            body = {"request_id": uuid4().hex, "actor": OPERATOR} | about | changes
+            if type_ == "order.amount.adjust":
+                body = {"discount": 1, "reason_code": "AGREED"} | body
+            message_id = await operator.publish(type_, body)
+            [rejected] = await operator.wait_for_events("command.rejected", command_id=message_id)
+            assert rejected["code"] == code, why
+    assert await system.pool.fetchval(money) == before
+    assert await system.pool.fetchval("SELECT count(*) FROM dispute_evidence") == 0
+
+
+async def test_an_exchange_for_goods_that_are_gone_is_rejected_and_holds_nothing(system: RunningSystem) -> None:
+    up = system.upstream
+    await up.fill_stock("last", qty=1)
+    created = await up.place_order((SKU, 1))
+    case: dict[str, Any] = {"order_id": created["order_id"]}
+    await system.payments.pay(created)
+    await up.wait_for_events("order.paid", order_id=created["order_id"])
+    await up.ship(created["order_id"], "exchanged", "outbound", "delivered")
+    await up.wait_for_events("order.delivered", order_id=created["order_id"])
+    wanted = {
+        "type": "exchange",
+        "lines": [{"line_no": 1, "qty": 1, "wanted_sku_id": "last"}],
+        "reason_code": "quality",
+    }
+    await up.publish("after_sale.apply", {"request_id": uuid4().hex, "actor": BUYER} | case | wanted)
+    [requested] = await up.wait_for_events("after_sale.requested", order_id=created["order_id"])
+    case |= {"case_id": requested["case_id"], "request_id": uuid4().hex, "actor": OPERATOR}
+    await up.place_order(("last", 1))
+    await up.publish("after_sale.review", case | {"decision": "approve"})
+    [rejected] = await up.wait_for_events("after_sale.rejected", case_id=requested["case_id"])
+    assert rejected["reason_code"] == "INVENTORY_INSUFFICIENT"
+    await wait_for_value(system.pool, "SELECT string_agg(state, ',') FROM exchange_orders", "ended")
+    assert await system.pool.fetchval("SELECT locked FROM stock WHERE sku_id = 'last'") == 1
+    assert await system.pool.fetchval("SELECT count(*) FROM refunds") == 0

@@ -39,6 +39,7 @@ class Adjustment:
     discount: int | None = None
     lines: tuple[tuple[int, int], ...] = ()
     shipping: int | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def adjust(
     by what they cost before every reduction, and shipping by what the goods cost afterwards (R-03). An order costs at
     most `raise_max_percent` more than when it was created.
     """
+    if wanted.currency not in (None, order.currency):
+        return _invalid(f"the order is priced in {order.currency}", "currency")
     discounts = _discounts(lines, wanted)
     if isinstance(discounts, Refusal):
         return discounts

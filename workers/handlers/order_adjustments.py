@@ -11,7 +11,8 @@
     for an order in another state       ORDER_STATE_INVALID
     for another version of the order    ORDER_VERSION_CONFLICT
     below zero, or above the limit      ORDER_AMOUNT_OUT_OF_RANGE
-    empty, or of unknown lines          ORDER_PARAM_INVALID
+    empty, of unknown lines, or in      ORDER_PARAM_INVALID
+    another currency
     for a user                          AUTH_FORBIDDEN
 
 A capture of the old amount that still comes is refunded as one of a wrong amount (payment_results.py). A held order can
@@ -64,7 +65,8 @@ def decide(
     refusal = unadjustable(order, body.expected_version)
     if refusal is not None:
         return refusal
-    wanted = Adjustment(body.discount, tuple((line.line_no, line.discount) for line in body.lines), body.shipping)
+    off = tuple((line.line_no, line.discount) for line in body.lines)
+    wanted = Adjustment(body.discount, off, body.shipping, body.currency)
     return adjust(order, lines, wanted, raise_max_percent)
 
 

@@ -1985,6 +1985,7 @@ export interface OrderAmountAdjustLineToAdjust {
 /** Lower or raise what an unpaid order costs, in minor units of its currency. */
 export interface OrderAmountAdjust {
   actor: OrderAmountAdjustActor;
+  currency?: string | null;
   discount?: number | null;
   expected_version?: number | null;
   lines?: Array<OrderAmountAdjustLineToAdjust>;

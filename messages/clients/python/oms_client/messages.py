@@ -2197,6 +2197,7 @@ class OrderAmountAdjust(TypedDict):
     """Lower or raise what an unpaid order costs, in minor units of its currency."""
 
     actor: OrderAmountAdjustActor
+    currency: NotRequired[str | None]
     discount: NotRequired[int | None]
     expected_version: NotRequired[int | None]
     lines: NotRequired[list[OrderAmountAdjustLineToAdjust]]
