@@ -51,8 +51,8 @@ class ListFormat(StrEnum):
 def show(
     order: Order,
     *,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show the address in clear; it is recorded.")] = False,
-    reason: Annotated[str, typer.Option(help="With --reveal: why you must see the address.")] = "",
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show address and note in clear; it is recorded.")] = False,
+    reason: Annotated[str, typer.Option(help="With --reveal: why you must see them.")] = "",
     view: Annotated[
         Source | None, typer.Option("--view", help="Show the order in the tables of this source document.")
     ] = None,
@@ -63,7 +63,8 @@ def show(
     """Show one order: how it stands and what it waits for, what happened, and everything that belongs to it.
 
     That is its lines, payments, refunds, parcels, hand-overs and holds, the commands about it, its dead letters and its
-    unpublished events. The address is masked. JSON has the fields of order.described, and more.
+    unpublished events. The address is masked, and so are phone numbers in the operators' note. JSON has the fields of
+    order.described, and more.
 
     \b
     Examples:

@@ -18,6 +18,8 @@ CRAMPED_COLUMNS = 6
 NUMBER_COLUMNS = 20  # the digits of an order's number, which a person copies; its id has two less
 GAP = 2
 NOTHING = "-"
+MARKS = "_-.:/"
+"""After one of them a long word is broken rather than anywhere else."""
 Lines: TypeAlias = list[Text]
 
 
@@ -193,7 +195,9 @@ def _cut(text: str, width: int) -> str:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most `width` cells: between words, and within a word that is wider than a line."""
+    """Break a text into lines of at most `width` cells: between words, and within a word that is wider than a line,
+    there after a mark such as "_" if it has one.
+    """
     lines, line = list[str](), ""
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word
@@ -212,6 +216,7 @@ def _pieces(word: str, width: int) -> list[str]:
     pieces = [""]
     for char in word:
         if pieces[-1] and cell_len(pieces[-1] + char) > width:
-            pieces.append("")
+            marked = max(map(pieces[-1].rfind, MARKS)) + 1 or len(pieces[-1])
+            pieces[-1:] = [pieces[-1][:marked], pieces[-1][marked:]]
         pieces[-1] += char
     return pieces

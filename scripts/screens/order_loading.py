@@ -21,7 +21,7 @@ from scripts.commands.connections import other_cell_of, person
 from scripts.commands.problems import Code, CommandError
 from workers.services import archive_answers
 from workers.services.order_answers import answer_about_orders
-from workers.store import accesses, exports, orders
+from workers.store import accesses, exports, order_annotations, orders
 from workers.views import loading
 
 Record = dict[str, Any]
@@ -43,7 +43,8 @@ class OrderPage:
     records: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     outbox: Sequence[Record] = ()
     address: Mapping[str, str] | None = None
-    """The address in clear, if the person gave a reason to see it."""
+    note: str | None = None
+    """Address and operators' note in clear, if the person gave a reason to see them."""
 
     @property
     def names(self) -> dict[int, str]:
@@ -54,8 +55,10 @@ class OrderPage:
     def document(self) -> dict[str, Any]:
         """Return the page as JSON: the fields of order.described, the steps as in order.history, and the lists."""
         shown = self.order.model_dump(mode="json")
-        if self.address is not None:
-            shown["address"] = shown["address"] | self.address
+        if self.address:
+            shown["address"] |= self.address
+        if self.note is not None:
+            shown["note"] = self.note
         return shown | {
             "awaits": [one.model_dump(mode="json") for one in self.explained.awaits],
             "steps": [step.model_dump(mode="json") for step in self.steps[self.order.order_id]],
@@ -111,6 +114,7 @@ async def read_page(tx: Transaction, order: str, *, reveal: bool = False) -> Ord
         records={name: await _records(tx, name, family) for name in RECORDS},
         outbox=[dict(row) for row in await tx.fetch(SQL["order_view.outbox"], stream, shard_of(stream))],
         address=await _address(tx, key) if reveal else None,
+        note=(await order_annotations.notes(tx, [key])).get(key) if reveal else None,
     )
 
 

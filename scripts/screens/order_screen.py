@@ -55,6 +55,9 @@ def summary(page: OrderPage) -> Iterator[tuple[str, Any]]:
     units = counted(sum(line.qty for line in order.lines), "unit")
     yield "goods", f"{units}; shipping: {facets.fulfilment}; stock: {facets.stock}"
     yield "address", _address(page)
+    yield "note", page.note or order.note
+    if order.ship_by is not None and order.shipped_at is None and order.cancelled_at is None:
+        yield "promised", f"to leave until {until(order.ship_by, page.now)}"
     yield "created", ago(order.created_at, page.now)
     if page.parent is not None:
         yield "child of", f"{page.parent['id']} ({page.parent['order_no'] or '-'}), which is {page.parent['state']}"
@@ -101,7 +104,7 @@ def _address(page: OrderPage) -> str | None:
     shown = page.order.address
     if shown is None:
         return None
-    changes = f" (changed {shown.changes} times)" if shown.changes else ""
+    changes = f" (changed {counted(shown.changes, 'time')})" if shown.changes else ""
     if page.address is not None:
         return f"{', '.join(page.address.values())}{changes}; that you saw it is recorded"
     return f"{shown.country}, {shown.receiver}, {shown.phone}, {shown.detail}{changes}"

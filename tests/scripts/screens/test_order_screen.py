@@ -84,8 +84,16 @@ def test_everything_that_belongs_to_an_order_is_on_its_screen() -> None:
         "; its after_sale timer was cancelled by ana, until",
         "closed: oms repair --order 379226153377300480",
         "team-42: open, 1 of 3 paid, 2 seated, until 2026-11-23 10:00:00Z (in 10 h), then it is cancelled",
+        "note       The buyer wants one parcel only.",
     ):
         assert part in shown
+
+
+def test_goods_that_have_not_left_show_until_when_they_are_promised_to() -> None:
+    promised = "promised   to leave until 2026-11-24 10:00:00Z (in 1 d 10 h)"
+    assert promised in text_of(page_of(shipped_at=None, cancelled_at=None), "show")
+    for time in ("shipped_at", "cancelled_at"):
+        assert "promised" not in text_of(page_of(**{"shipped_at": None, "cancelled_at": None, time: NOW}), "show")
 
 
 def test_a_timeline_is_in_the_order_of_its_happening() -> None:
@@ -137,6 +145,15 @@ def test_much_that_is_awaited_is_shortened_on_the_first_screen_only() -> None:
 
 
 def test_an_address_in_clear_says_that_the_look_is_recorded() -> None:
-    page = replace(page_of(), address={"receiver": "Wang Fang", "detail": "Nanjing Road 1"})
-    assert "address    Wang Fang, Nanjing Road 1; that you saw it is recorded" in text_of(page, "show")
-    assert page.document()["address"]["detail"] == "Nanjing Road 1"
+    clear = {"receiver": "Wang Fang", "detail": "Nanjing Road 1"}
+    page = replace(page_of(), address=clear, note="call 13812345678")
+    shown = text_of(page, "show")
+    assert "address    Wang Fang, Nanjing Road 1; that you saw it is recorded" in shown
+    assert "note       call 13812345678" in shown
+    document = page.document()
+    assert (document["address"]["detail"], document["note"]) == ("Nanjing Road 1", "call 13812345678")
+    bare = replace(page_of(address=None, note=None), address={})
+    assert bare.document()["address"] is None, "it was deleted after its retention"
+    assert ORDER.address is not None
+    moved = page_of(address=ORDER.address.model_copy(update={"changes": 1}))
+    assert "(changed 1 time)" in text_of(moved, "show")
