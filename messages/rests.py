@@ -25,7 +25,9 @@ class ShortLine(Part):
 class ShortageReport(Command):
     """The warehouse does not have these units of a paid order; without lines, none of those that have not left (S3-44).
 
-    Reports add up. What parcels hold that have not left may be reported, too: it is taken out of them.
+    With `warehouse` only what comes from there is short; it must be named if units are left in several, but an operator
+    may mean all of them. Reports add up. What parcels hold that have not left may be reported, too: it is taken out of
+    them.
     """
 
     TYPE: ClassVar[str] = "order.shortage.report.v1"
@@ -33,6 +35,7 @@ class ShortageReport(Command):
     SCOPE: ClassVar[str] = "order.shortage.report:{order_id}"
     request_id: RequestId
     order_id: OrderId
+    warehouse: ExternalId | None = None
     lines: Annotated[tuple[ShortLine, ...], Field(max_length=LINES_MAX)] = ()
 
 

@@ -191,7 +191,8 @@ COMMANDS: dict[str, Answers] = {
         ("order.rest_cancelled.v1", "order.released.v1"), ("ORDER_NOT_FOUND", "ORDER_SHORTAGE_INVALID")
     ),
     "order.shortage.report.v1": Answers(
-        ("order.shortage_recorded.v1",), ("ORDER_NOT_FOUND", "ORDER_SHORTAGE_INVALID", "ORDER_STATE_INVALID")
+        ("order.shortage_recorded.v1",),
+        ("LOGISTICS_WAREHOUSE_AMBIGUOUS", "ORDER_NOT_FOUND", "ORDER_SHORTAGE_INVALID", "ORDER_STATE_INVALID"),
     ),
     "payment.capture.v1": Answers(("payment.capture_requested.v1",), ("ORDER_NOT_FOUND", "PAY_NOT_AUTHORIZED")),
     "payment.reconcile.v1": Answers(("payment.reconciled.v1",), ("PAY_METHOD_INVALID", "RECONCILE_FILE_INVALID")),

@@ -147,7 +147,7 @@ class Warehouse:
         if not self._by_chance("everything is short"):
             lines = [random.choice(lines)]
         short = [{"sku_id": line["sku_id"], "qty": line["qty"]} for line in lines]
-        body = {"request_id": new_id(), "order_id": job.order_id, "lines": short}
+        body = {"request_id": new_id(), "order_id": job.order_id, "warehouse": self.name, "lines": short}
         message = OutgoingMessage("order.shortage.report.v1", body)
         sent = self._outcomes.remember(message)
         await self._link.send(message)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from messages.base import Message
 from messages.fulfilments import (
     FulfilmentAccept,
     FulfilmentCancelAccepted,
     FulfilmentCancelRefused,
-    FulfilmentFact,
     FulfilmentGet,
     FulfilmentHandOver,
     FulfilmentPack,
@@ -56,16 +56,16 @@ async def cancelling(harness: HandlerHarness) -> int:
 async def in_two_warehouses(harness: HandlerHarness) -> int:
     """Place and pay an order with a line at each of two warehouses."""
     await harness.fill_stock()
-    await harness.handle(receive("s2", 10, ref="note-2", warehouse="east"))
+    await east(harness, receive("s2", 10, ref="note-2", warehouse="east"))
     lines = (CreateLine(sku_id="s1", qty=1), CreateLine(sku_id="s2", qty=1, warehouse="east"))
     order_id = await harness.create_order(create(items=lines, expected_pay_amount=1000))
     await harness.pay(order_id)
     return order_id
 
 
-async def east(harness: HandlerHarness, *facts: FulfilmentFact) -> None:
+async def east(harness: HandlerHarness, *messages: Message) -> None:
     """The warehouse east reports, as its own broker user."""
-    items = [harness.envelope(one) for one in facts]
+    items = [harness.envelope(one) for one in messages]
     for item in items:
         object.__setattr__(item, "user", "wms-east")
     batch = await harness.handle_batch(items)

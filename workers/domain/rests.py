@@ -36,6 +36,22 @@ def pick(lines: Sequence[BoughtLine], left: Mapping[int, int], wanted: Sequence[
     return units
 
 
+def several_warehouses(
+    lines: Sequence[BoughtLine], left: Mapping[int, int], wanted: Sequence[tuple[str, int]]
+) -> set[str]:
+    """The warehouses among which the wanted units (SKU, units), or all that are left, leave the choice; else none.
+
+    Who wants all that is left of a SKU leaves no choice, even if it is in several warehouses.
+    """
+    there = [line for line in lines if left.get(line.line_no)]
+    choices: list[Sequence[BoughtLine]] = [] if wanted else [there]
+    for sku_id, qty in wanted:
+        of_sku = [line for line in there if line.sku_id == sku_id]
+        choices += [of_sku] if qty < sum(left[line.line_no] for line in of_sku) else []
+    found = [{line.warehouse for line in choice} for choice in choices]
+    return set().union(*(warehouses for warehouses in found if len(warehouses) > 1))
+
+
 def drop(lines: Sequence[BoughtLine], units: Mapping[int, int]) -> list[BoughtLine]:
     """The lines when these units will not be shipped."""
     return [replace(line, dropped_qty=line.dropped_qty + units.get(line.line_no, 0)) for line in lines]

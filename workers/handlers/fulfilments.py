@@ -88,7 +88,7 @@ from workers.services import (
     refunds,
     send_backs,
 )
-from workers.services.hand_overs import HandOverContext, alert, ask, hold_instruction, may_report
+from workers.services.hand_overs import HandOverContext, alert, ask, hold_instruction
 from workers.store import fulfilments as hand_over_rows
 from workers.store import orders, shipments, timers, waybills
 from workers.store import send_backs as send_back_rows
@@ -148,7 +148,7 @@ async def follow_warehouses(tx: Transaction, batch: Batch[FulfilmentMessage]) ->
 def apply_fact(context: HandOverContext, batch: Batch[FulfilmentMessage], item: Item, body: FulfilmentFact) -> None:
     """Apply what a warehouse reports, or say why not."""
     hand_over = context.after.get((body.order_id, body.warehouse))
-    if not may_report(item, body.warehouse):
+    if not authorization.works_for(item, body.warehouse):
         batch.dead(item, Reason.UNTRUSTED_USER, "this broker user reports for another warehouse")
         return
     if hand_over is None:
@@ -229,9 +229,8 @@ def stopped_units(context: HandOverContext, parcels: Mapping[int, Sequence[Parce
 def get(context: HandOverContext, item: Item, body: FulfilmentGet) -> Event:
     """Send what is open again, the request and goods that are to go back, and return the outcome of the command."""
     order, hand_over = context.book.get(body.order_id), context.after.get((body.order_id, body.warehouse))
-    if not may_report(item, body.warehouse):
-        why = "this broker user works for another warehouse"
-        return commands.rejected(item, Refusal(Code.AUTH_FORBIDDEN, why, {"warehouse": body.warehouse}))
+    if (refusal := authorization.another_warehouse(item, body.warehouse)) is not None:
+        return commands.rejected(item, refusal)
     going_back = context.to_send_back(body.order_id, body.warehouse)
     if hand_over is None and going_back:
         hand_over = HandOver(body.order_id, body.warehouse, HandOverState.WITHDRAWN, 0, 0, 0)

@@ -10,6 +10,8 @@
     split                     ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID: its children have the goods
     otherwise                 ORDER_NOT_CANCELLABLE           ORDER_STATE_INVALID
 
+A report with `warehouse` is about the units from there; without it, LOGISTICS_WAREHOUSE_AMBIGUOUS if units are left in
+several, but an operator means all of them. Who works for another warehouse gets AUTH_FORBIDDEN.
 If the order's policy never lets buyers cancel what is paid (C-16), a buyer's order.cancel_rest is rejected, too.
 
 Where the order's rule is to ask (`on_shortage`), a shortage that leaves units to ship holds the order (order.held, kind
@@ -43,6 +45,7 @@ from messages.rests import (
     ShortageDue,
     ShortageReport,
 )
+from messages.roles import Role
 from messages.stock import StockCommit, StockRestock
 from workers.domain.book import SYSTEM, Book, Who
 from workers.domain.codes import Code
@@ -50,7 +53,7 @@ from workers.domain.order import IN_WAREHOUSE, CancelType, Order, Trigger
 from workers.domain.order_change_rules import refuse_paid
 from workers.domain.refund_amounts import BoughtLine, RefundLine, give_back, refund_units, remaining_units
 from workers.domain.refusal import Refusal
-from workers.domain.rests import drop, not_left, pick, take_out, to_ship
+from workers.domain.rests import drop, not_left, pick, several_warehouses, take_out, to_ship
 from workers.domain.shipping import Parcel
 from workers.domain.shop import DeductOn, OnShortage
 from workers.runtime.batch import Batch
@@ -168,15 +171,38 @@ def drop_rest(context: RestContext, item: Item, now: datetime) -> Event:
         return answer(context, item, item.body, now)
     order, lines = context.book.get(item.body.order_id), context.lines.get(item.body.order_id, [])
     parcels = context.of(item.body.order_id)
-    wanted = [(line.sku_id, line.qty) for line in item.body.lines] if isinstance(item.body, ShortageReport) else []
-    units = pick(lines, not_left(lines, parcels), wanted)
-    refusal = decide(item, order, units, parcels)
+    units = wanted_units(item.body, lines, not_left(lines, parcels))
+    refusal = decide(item, order, units, parcels) or misplaced(item, lines, not_left(lines, parcels), units)
     if refusal is not None or order is None:
         assert refusal is not None, "an unknown order is refused"
         return commands.rejected(item, refusal)
     event = take_step(context, item, order, units, now)
     finish(context, item, order, now)
     return event
+
+
+def wanted_units(body: RestMessage, lines: Sequence[BoughtLine], left: Mapping[int, int]) -> Mapping[int, int]:
+    """Return line number -> the units that a command names, of those that are left; none if they are not all left."""
+    if not isinstance(body, ShortageReport):
+        return left
+    here = [line for line in lines if body.warehouse in (None, line.warehouse)]
+    left_here = {line.line_no: left[line.line_no] for line in here if line.line_no in left}
+    return pick(here, left_here, [(line.sku_id, line.qty) for line in body.lines])
+
+
+def misplaced(
+    item: Item, lines: Sequence[BoughtLine], left: Mapping[int, int], units: Mapping[int, int]
+) -> Refusal | None:
+    """Return why a shortage is not recorded that may be another warehouse's, or None."""
+    body = item.body
+    if not isinstance(body, ShortageReport) or Role.OPERATOR in item.roles:
+        return None
+    wanted = [(line.sku_id, line.qty) for line in body.lines]
+    if body.warehouse is None and (possible := several_warehouses(lines, left, wanted)):
+        details = {"order_id": str(body.order_id), "field": "warehouse", "warehouses": sorted(possible)}
+        why = "its units are left in several warehouses: name one"
+        return Refusal(Code.LOGISTICS_WAREHOUSE_AMBIGUOUS, why, details)
+    return authorization.another_warehouse(item, *{line.warehouse for line in lines if line.line_no in units})
 
 
 def answer(context: RestContext, item: Item, body: ShortageDecide, now: datetime) -> Event:

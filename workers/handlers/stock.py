@@ -15,6 +15,7 @@
     stock.threshold.set  the counter has another threshold: stock.threshold_changed
     stock.end_quarantine  units in quarantine are sellable or written off: stock.quarantine_ended
 
+Who works for another warehouse changes none of its counters: AUTH_FORBIDDEN (a transfer is of both warehouses).
 A message that the holder's state contradicts changes nothing and is announced as stock.discrepancy
 (workers/domain/stock_reservations.py has the table). Orders in one batch are granted in order of arrival.
 Whatever lets the units that can be sold in a place fall to its threshold is also announced as stock.low, and to none as
@@ -61,7 +62,7 @@ from workers.domain.stock_counters import ON_HAND_MAX, Counter, Fall, Place, Sto
 from workers.domain.stock_reservations import Holder, Short, StockBatch, StockVerdict, Want
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import commands
+from workers.services import authorization, commands
 from workers.store import free_texts, stock
 
 HolderCommand: TypeAlias = StockReserve | StockCommit | StockRelease | StockRestock
@@ -193,6 +194,9 @@ def move(stock_batch: StockBatch, body: StockCommit | StockRelease | StockRestoc
 
 def change_counter(stock_batch: StockBatch, item: Envelope[Any], body: WarehouseCommand) -> Event:
     """Apply a warehouse's message. Returns the event, or command.rejected."""
+    here = {body.warehouse, body.to_warehouse} if isinstance(body, StockTransfer) else {body.warehouse}
+    if (refusal := authorization.another_warehouse(item, *here)) is not None:
+        return commands.rejected(item, refusal)
     match body:
         case StockReceive():
             return receive(stock_batch, item, body)

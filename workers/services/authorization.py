@@ -5,6 +5,7 @@ from typing import Any
 from messages.base import Actor
 from messages.envelope import Envelope
 from messages.roles import Role, may_send, speakers
+from workers import shop
 from workers.domain.book import Who
 from workers.domain.codes import Code
 from workers.domain.order import Order
@@ -52,6 +53,26 @@ def forbidden(senders: frozenset[Role], user: str | None, *, known: bool = True)
     why = f"{sender} has no role that may send it: publish as a broker user with the role {' or '.join(roles)}"
     code = Code.AUTH_FORBIDDEN if known else Code.AUTH_REQUIRED
     return Refusal(code, f"{why}, with user_id set to that user", {"roles": roles})
+
+
+def works_for(item: Envelope[Any], warehouse: str) -> bool:
+    """Tell whether the sender may move goods and stock of this warehouse: its users are named, or none of them is.
+
+    Whoever may send the message without the role warehouse, as operators may, works for every warehouse.
+    """
+    others = item.body.SENDERS - {Role.WAREHOUSE} | {Role.OPERATOR}
+    if not others.isdisjoint(item.roles):
+        return True
+    users = shop.current().fulfilment_warehouses.get(warehouse)
+    return not users or item.user in users
+
+
+def another_warehouse(item: Envelope[Any], *warehouses: str) -> Refusal | None:
+    """Refuse a sender who does not work for all of these warehouses."""
+    foreign = next((name for name in sorted(warehouses) if not works_for(item, name)), None)
+    if foreign is None:
+        return None
+    return Refusal(Code.AUTH_FORBIDDEN, "this sender works for another warehouse", {"warehouse": foreign})
 
 
 def not_found(order_id: int) -> Refusal:

@@ -11,7 +11,6 @@ from messages.base import AlertRaised
 from messages.carrier_modes import polled
 from messages.carriers import CarrierBook, WaybillAnswered
 from messages.envelope import Envelope
-from messages.roles import Role
 from messages.shipments import (
     PARCEL_LINES_MAX,
     ParcelPlan,
@@ -26,8 +25,7 @@ from workers import shop
 from workers.domain.codes import Code
 from workers.domain.order import Order
 from workers.domain.shipping import Parcel, ParcelState
-from workers.services import commands, parcels
-from workers.services.hand_overs import may_report
+from workers.services import authorization, commands, parcels
 from workers.services.parcel_plans import (
     Objection,
     only_warehouse,
@@ -65,13 +63,11 @@ async def read_addresses(tx: Transaction, context: ShipmentContext, plans: Seque
 def foreign_warehouse(context: ShipmentContext, item: Item, wanted: Sequence[Order]) -> str | None:
     """Return a warehouse whose goods the booking takes, though its sender does not report for it; or None."""
     plan: ParcelPlan = item.body
-    if Role.OPERATOR in item.roles or not any(shop.current().fulfilment_warehouses.values()):
-        return None
     if any(possible_warehouses(context, order, plan) for order in wanted):
         return None  # the booking fails, because it must name one
     named = plan.warehouse
     leaves = warehouses_of(context, picked_units(context, wanted, plan)) if named is None else {named}
-    return next((name for name in sorted(leaves) if not may_report(item, name)), None)
+    return next((name for name in sorted(leaves) if not authorization.works_for(item, name)), None)
 
 
 def book_parcel(context: ShipmentContext, box: Box | None, item: Item, parcel_id: int) -> bool:

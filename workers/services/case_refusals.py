@@ -21,7 +21,6 @@ from workers.domain.order import Order
 from workers.domain.refusal import Refusal
 from workers.services import authorization, exchange_cases
 from workers.services.after_sales import CaseContext
-from workers.services.hand_overs import may_report
 from workers.services.refund_refusals import wrong_application
 
 T = CaseTrigger
@@ -34,13 +33,13 @@ def forbidden(context: CaseContext, item: Envelope[Any], body: CaseCommand) -> R
         return authorization.FORBIDDEN
     if Role.OPERATOR in item.roles:
         return None
-    if isinstance(body, AfterSaleSendBack) and not may_report(item, body.warehouse):
-        return Refusal(Code.AUTH_FORBIDDEN, "this broker user works for another warehouse")
+    if isinstance(body, AfterSaleSendBack):
+        return authorization.another_warehouse(item, body.warehouse)
     if not isinstance(body, AfterSaleReceive | AfterSaleInspect):
         return None
     places = {line.line_no: line.warehouse for line in context.lines[body.order_id]}
     named = [line.line_no for line in body.lines] if isinstance(body, AfterSaleInspect) else list(places)
-    own = [line_no for line_no in named if line_no not in places or may_report(item, places[line_no])]
+    own = [line_no for line_no in named if line_no not in places or authorization.works_for(item, places[line_no])]
     enough = len(own) == len(named) if isinstance(body, AfterSaleInspect) else own
     return None if enough else Refusal(Code.AUTH_FORBIDDEN, "the goods belong to another warehouse")
 

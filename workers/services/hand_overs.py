@@ -164,12 +164,6 @@ def hold_instruction(order: Order, hand_over: HandOver, reason_code: str | None,
     return outbox.instruction(message, queue=warehouse_queue(hand_over.warehouse), stream=-order.id, because=item)
 
 
-def may_report(item: Item, warehouse: str) -> bool:
-    """True if the sender may report for the warehouse: its users are named in the settings, or none of them is."""
-    users = shop.current().fulfilment_warehouses.get(warehouse)
-    return not users or item.user in users
-
-
 def alert(hand_over: HandOver, what: str, code: Code) -> AlertRaised:
     """Build alert.raised: a person must look at a hand-over."""
     content = f"the warehouse {hand_over.warehouse} {what}"

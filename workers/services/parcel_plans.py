@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 from messages.shipments import ParcelPlan, ShipmentBookLine
 from workers.domain.codes import Code
 from workers.domain.order import IN_WAREHOUSE, Order, State
-from workers.domain.refund_amounts import BoughtLine
-from workers.domain.rests import pick
+from workers.domain.rests import pick, several_warehouses
 from workers.domain.shipping import ParcelState, unpacked
 from workers.services.parcels import Box, ShipmentContext, live
 
@@ -69,21 +68,11 @@ def picked_lines(context: ShipmentContext, picked: Mapping[int, UnitsByLine]) ->
 
 
 def possible_warehouses(context: ShipmentContext, order: Order, plan: ParcelPlan) -> set[str]:
-    """Return the warehouses among which a plan that names none leaves the choice to us; none if it leaves no choice.
-
-    Lines that name all that is left of a SKU leave none, even if it is in several warehouses.
-    """
+    """Return the warehouses among which a plan that names none leaves the choice to us; none if it leaves no choice."""
     if plan.warehouse is not None:
         return set()
     left = units_left(context, order)
-    there = [line for line in context.lines[order.id] if line.line_no in left]
-    named = named_lines(plan, order)
-    choices: list[Sequence[BoughtLine]] = [] if named else [there]
-    for sku_id, qty in named:
-        lines = [line for line in there if line.sku_id == sku_id]
-        choices += [lines] if qty < sum(left[line.line_no] for line in lines) else []
-    found = [{line.warehouse for line in lines} for lines in choices]
-    return set().union(*(warehouses for warehouses in found if len(warehouses) > 1))
+    return several_warehouses(context.lines[order.id], left, named_lines(plan, order))
 
 
 def unready(context: ShipmentContext, order: Order, picked: UnitsByLine, plan: ParcelPlan) -> Objection | None:

@@ -3902,6 +3902,7 @@ export interface OrderShortageReport {
   lines?: Array<OrderShortageReportShortLine>;
   order_id: string;
   request_id: string;
+  warehouse?: string | null;
 }
 
 /** On whose behalf a command comes. */

@@ -4304,6 +4304,7 @@ class OrderShortageReport(TypedDict):
     lines: NotRequired[list[OrderShortageReportShortLine]]
     order_id: str
     request_id: str
+    warehouse: NotRequired[str | None]
 
 
 class OrderShortageRecordedActor(TypedDict):

@@ -1,0 +1,107 @@
+"""A warehouse reports about its own goods and its own stock, and about those of no other warehouse."""
+
+from dataclasses import replace
+
+import pytest
+
+from messages.base import Message
+from messages.orders import CreateLine
+from messages.rests import ShortageReport, ShortLine
+from messages.roles import Role
+from messages.stock import StockAdjust, StockEndQuarantine, StockThresholdSet, StockTransfer, TransferLine
+from tests.handlers.builders import create, receive
+from tests.handlers.harness import HandlerHarness
+from workers import shop
+from workers.domain.shop import Policy, Shop
+
+EAST_WMS = Shop(policy=Policy(rate_limit_orders=0), fulfilment_warehouses={"east": frozenset({"wms-east"})})
+WAREHOUSE, CATALOGUE = frozenset({Role.WAREHOUSE}), frozenset({Role.CATALOGUE})
+FOREIGN = ("AUTH_FORBIDDEN", {"warehouse": "east"})
+
+
+@pytest.fixture
+async def harness(harness: HandlerHarness) -> HandlerHarness:
+    await harness.fill_stock()
+    await harness.handle(receive("s1", 10, "note-1", "east"), receive("s2", 10, "note-2", "east"))
+    return harness
+
+
+async def in_two_warehouses(harness: HandlerHarness) -> int:
+    """A paid order with s1 in both warehouses, and s2 in one."""
+    lines = (
+        CreateLine(sku_id="s1", qty=2),
+        CreateLine(sku_id="s1", qty=2, warehouse="east"),
+        CreateLine(sku_id="s2", qty=1, warehouse="east"),
+    )
+    order_id = await harness.create_order(create(items=lines, expected_pay_amount=2500))
+    await harness.pay(order_id)
+    harness.events.clear()
+    return order_id
+
+
+async def send(harness: HandlerHarness, body: Message, user: str, roles: frozenset[Role] = WAREHOUSE) -> None:
+    await harness.handle_batch([replace(harness.envelope(body, roles=roles), user=user)])
+    await harness.relay()
+
+
+def short(order_id: int, request_id: str, *lines: tuple[str, int], warehouse: str | None = None) -> ShortageReport:
+    wanted = tuple(ShortLine(sku_id=sku_id, qty=qty) for sku_id, qty in lines)
+    return ShortageReport(request_id=request_id, order_id=order_id, lines=wanted, warehouse=warehouse)
+
+
+async def test_a_warehouse_reports_what_it_lacks_itself_and_names_itself_where_others_have_goods_too(
+    harness: HandlerHarness,
+) -> None:
+    order_id = await in_two_warehouses(harness)
+    await send(harness, short(order_id, "a"), "wms-east")
+    await send(harness, short(order_id, "b", ("s1", 1)), "wms-east")
+    details = {"order_id": str(order_id), "field": "warehouse", "warehouses": ["east", "main"]}
+    assert harness.rejections() == [("LOGISTICS_WAREHOUSE_AMBIGUOUS", details)] * 2
+    await send(harness, short(order_id, "c", ("s1", 3), warehouse="east"), "wms-east")
+    assert harness.rejections()[2][0] == "ORDER_SHORTAGE_INVALID"
+    await send(harness, short(order_id, "d", ("s1", 1), warehouse="east"), "wms-east")
+    await send(harness, short(order_id, "e", warehouse="east"), "wms-east")
+    dropped = [
+        [(line["line_no"], line["qty"]) for line in e["lines"]] for e in harness.events_of("order.shortage_recorded")
+    ]
+    assert dropped == [[(2, 1)], [(2, 1), (3, 1)]]
+    assert await harness.state(order_id) == "paid", "the other warehouse ships its units"
+    await harness.handle(short(order_id, "f"), trusted=True)
+    assert await harness.state(order_id) == "cancelled"
+
+
+async def test_an_operator_reports_for_all_warehouses_together(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    await harness.handle(short(order_id, "a", ("s1", 1)), trusted=True)
+    await harness.handle(short(order_id, "b"), trusted=True)
+    assert (harness.rejections(), await harness.state(order_id)) == ([], "cancelled")
+
+
+async def test_nobody_reports_about_goods_or_stock_of_a_warehouse_whose_users_are_others(
+    harness: HandlerHarness,
+) -> None:
+    order_id = await in_two_warehouses(harness)
+    shop.configure(EAST_WMS)
+    place = {"request_id": "p", "sku_id": "s1", "warehouse": "east"}
+    line = (TransferLine(sku_id="s1", qty=1),)
+    stock: list[Message] = [
+        receive("s1", 1, "note-9", "east"),
+        receive("s9", 1, "note-9", "east"),
+        StockAdjust(**place, delta=-1, reason="lost"),
+        StockEndQuarantine(**place, qty=1, outcome="sellable", reason_code="ok"),
+        StockThresholdSet(**place, units=3),
+        StockTransfer(request_id="t1", warehouse="east", to_warehouse="main", lines=line),
+        StockTransfer(request_id="t2", warehouse="main", to_warehouse="east", lines=line),
+    ]
+    before = await harness.rows("SELECT * FROM stock ORDER BY sku_id, warehouse")
+    for body in [*stock, short(order_id, "a", warehouse="east"), short(order_id, "b", ("s2", 1))]:
+        await send(harness, body, "wms-main")
+    assert harness.rejections() == [FOREIGN] * 9
+    assert await harness.rows("SELECT * FROM stock ORDER BY sku_id, warehouse") == before
+    harness.events.clear()
+    await send(harness, StockThresholdSet(**place | {"request_id": "q"}, units=3), "shop-catalogue", CATALOGUE)
+    await send(harness, receive("s1", 1, "note-10", "east"), "wms-east")
+    await send(harness, receive("s1", 1, "note-11", "main"), "wms-main")
+    await send(harness, short(order_id, "c", warehouse="east"), "wms-east")
+    assert harness.rejections() == []
+    assert len(harness.events_of("order.shortage_recorded")) == 1
