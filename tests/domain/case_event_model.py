@@ -23,7 +23,7 @@ from messages.after_sales import (
     AppliedLine,
     InspectedLine,
 )
-from messages.base import Actor
+from messages.base import Actor, CommandRejected
 from messages.orders import OrderCancel
 from messages.refunds import RefundRequest, RefundResult
 from messages.replacements import AfterSaleExchangeMoved
@@ -40,6 +40,7 @@ from workers.domain.shipping import ParcelState
 from workers.handlers import after_sales, order_changes, partial_orders, refunds
 from workers.runtime.batch import Batch
 from workers.services import cancellations, parcels
+from workers.services.after_sales import CaseContext
 from workers.services.parcels import ShipmentContext
 from workers.services.refunds import case_moved, cases_of_replacements
 from workers.services.shortages import ShortageAnswers
@@ -84,19 +85,28 @@ def apply_event(model: CaseModel, event: Event) -> EventResult:
 
 
 def on_case(model: CaseModel, name: str, place: int) -> CaseModel:
-    """Give the handler a command about a case, or the end of a case's time."""
+    """Give the handler a command about a case, or the end of a case's time: one that is refused writes nothing."""
     context = model.context
-    if name in APPLICATIONS:
-        after_sales.change(context, applied(name), NOW)
-        return model.read(context)
-    case = model.cases[place]
     if name == "time":
+        case = model.cases[place]
         context.due[TimerKind.AFTER_SALE, case.id] = NOW - timedelta(seconds=1)
         item = envelope(AfterSaleDue(case_id=case.id), "m")
         after_sales.expire(context, item, item.body, NOW)
-    else:
-        after_sales.change(context, command(name, case), NOW)
-    return model.read(context)
+        return model.read(context)
+    item = applied(name) if name in APPLICATIONS else command(name, model.cases[place])
+    before = effects(context)
+    refused = isinstance(after_sales.change(context, item, NOW), CommandRejected)
+    written, after = effects(context) != before, model.read(context)
+    assert written is not refused, f"{name} is refused and writes, or does nothing"
+    assert written or after is model, f"{name} is refused and changes a case"
+    return after
+
+
+def effects(context: CaseContext) -> tuple[int, ...]:
+    """How much a batch about cases writes and announces so far."""
+    steps, orders = context.cases.steps, context.book.steps
+    rows = context.dues, context.given, context.returns, context.send_backs.wanted, context.started, context.stopped
+    return tuple(len(found) for found in (steps, orders, context.news, *rows))
 
 
 @cache

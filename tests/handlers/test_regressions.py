@@ -8,10 +8,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import ValidationError
 
+from messages.after_sales import AfterSaleApply
 from messages.orders import OrderChangeAddress, OrderConfirmReceipt, OrderCreate
 from tests.handlers.adjustment_builders import adjustment
 from tests.handlers.builders import ADDRESS, OPERATOR, book, cancel, captured, create, receive, sku, update, user
+from tests.handlers.case_builders import apply, arrive, end_refund, inspect, open_case, review, revoke
 from tests.handlers.catalogue_builders import coupon, grant, promotion, template
 from tests.handlers.harness import HandlerHarness
 from workers import shop
@@ -151,6 +154,46 @@ async def test_mall_11_no_two_orders_have_one_number_and_each_says_where_it_came
     assert {(number[8:10], channel) for number, channel in rows} == {("00", "pc"), ("01", "mobile")}
     with pytest.raises(asyncpg.UniqueViolationError):
         await harness.pool.execute("UPDATE orders SET order_no = $1", rows[0][0])
+
+
+async def delivered(harness: HandlerHarness) -> int:
+    """Two s1 at 400 and one s2 at 500, less 100 by the coupon, and 60 for shipping: 1260."""
+    shop.configure(Shop(shipping_fee_minor_units={"CNY": 60}, policy=Policy(rate_limit_orders=0)))
+    order_id = await harness.create_order(create(("s1", 2), ("s2", 1), coupon_id="c1", expected_pay_amount=1260))
+    await harness.pay(order_id)
+    await harness.deliver(order_id)
+    return order_id
+
+
+async def test_mall_11_a_return_pays_out_what_the_server_computes(harness: HandlerHarness) -> None:
+    """There the amount of a return came from the client, and nothing was ever paid."""
+    order_id = await delivered(harness)
+    application = apply(order_id, (2, 1), type="return_refund")
+    for lines in ([{"line_no": 2, "qty": 1, "amount": 1}], [{"line_no": 2, "qty": 1}]):
+        with pytest.raises(ValidationError, match="Extra inputs"):
+            AfterSaleApply.model_validate(application.model_dump() | {"lines": lines, "amount": 1})
+    case = await open_case(harness, application)
+    await harness.handle(review(case), arrive(case), inspect(case, (2, 1, "restock")), trusted=True)
+    assert [refund["amount"] for refund in harness.events_of("refund.requested")] == [500 - 38] == [case["amount"]]
+    await end_refund(harness)
+    assert await harness.rows("SELECT refunded_amount FROM orders") == [(462,)]
+
+
+async def test_ry_11_shipping_and_coupon_go_back_with_the_last_unit_whatever_was_revoked(
+    harness: HandlerHarness,
+) -> None:
+    """There cases were counted, revoked and rejected ones, too: the next was taken for that of the last unit."""
+    order_id = await delivered(harness)
+    for _ in range(2):
+        await harness.handle(revoke(await open_case(harness, apply(order_id, (1, 2)))))
+        case = await open_case(harness, apply(order_id, (2, 1)))
+        await harness.handle(review(case, "reject"), trusted=True)
+    for units in ((1, 1), (2, 1), (1, 1)):
+        assert (await everything(harness))["coupon"] == ("used", order_id)
+        await harness.handle(review(await open_case(harness, apply(order_id, units))), trusted=True)
+        await end_refund(harness)
+    assert [refund["amount"] for refund in harness.events_of("refund.requested")] == [369, 462, 369 + 60]
+    assert (await harness.states(), (await everything(harness))["coupon"]) == (["cancelled"], ("issued", None))
 
 
 async def paid_family(harness: HandlerHarness) -> tuple[int, list[int]]:
