@@ -1,8 +1,8 @@
-"""Which broker users are our own processes and which roles the others have, as the setting OMS_ROLES says."""
+"""Which broker users are our own processes, and which roles and warehouses the others have, as the settings say."""
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,6 +12,8 @@ from messages.roles import BETWEEN, EVERY_ROLE, Role
 ANONYMOUS = "anonymous"
 """In OMS_ROLES, this name stands for messages without `user_id`. By default they have no role."""
 _EXAMPLE = "checkout=storefront; anna=operator,marketing"
+_WAREHOUSES_EXAMPLE = "wms-east=east; anna=main,north"
+_WAREHOUSE_CHARS_MAX = 64
 
 
 ORIGIN_TOKEN = "origin-token"  # noqa: S105 (the name of a header)
@@ -20,10 +22,11 @@ ORIGIN_TOKEN = "origin-token"  # noqa: S105 (the name of a header)
 
 @dataclass(frozen=True)
 class TokenClaims:
-    """What a genuine token says: whose it is, and the roles that this subject has here."""
+    """What a genuine token says: whose it is, the roles that this subject has here, and its warehouses; None: any."""
 
     subject: str
     roles: frozenset[Role]
+    warehouses: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,15 @@ class Sender:
     """Who sent a message: the roles of its broker user and of its token, and whose token it is, if it has one.
 
     `token_fault` says why a token is not believed; such a sender may do nothing, also if its subject is known.
+    `warehouses` are those for which it works, or None if it is bound to none; `token_warehouses` those of its token.
     """
 
     roles: frozenset[Role] = frozenset()
     granted: frozenset[Role] = frozenset()
     subject: str | None = None
     token_fault: str | None = None
+    warehouses: frozenset[str] | None = None
+    token_warehouses: frozenset[str] | None = None
 
     @property
     def carried(self) -> dict[str, str]:
@@ -62,7 +68,8 @@ class Sender:
         if not self.has_token:
             return {}
         gave = {"subject": self.subject, "roles": sorted(self.granted), "fault": self.token_fault}
-        return {ORIGIN_TOKEN: json.dumps(gave)}
+        bound = {} if self.token_warehouses is None else {"warehouses": sorted(self.token_warehouses)}
+        return {ORIGIN_TOKEN: json.dumps(gave | bound)}
 
     @property
     def has_token(self) -> bool:
@@ -84,12 +91,14 @@ UNKNOWN = Sender()
 class Trust:
     """Our workers and relays publish as `own`, and may send anything. `roles` are those of the other broker users.
 
-    `tokens` are the keys of the shop's permission service, if it has one.
+    `tokens` are the keys of the shop's permission service, if it has one. `warehouses` are those of users who work for
+    these alone.
     """
 
     own: frozenset[str]
     roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     tokens: TokenReader | None = None
+    warehouses: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -98,37 +107,59 @@ class Trust:
         user: str,
         own: frozenset[str] = frozenset(),
         roles: Mapping[str, frozenset[Role]] | None = None,
-        tokens: TokenReader | None = None,
     ) -> "Trust":
         """Build it for a process that publishes as `user`. By default the users are named after their roles."""
         named = {f"{prefix}-{role}": frozenset({role}) for role in Role}
-        return cls((own or frozenset({f"{prefix}-worker", f"{prefix}-relay"})) | {user}, roles or named, tokens)
+        ours = (own or frozenset({f"{prefix}-worker", f"{prefix}-relay"})) | {user}
+        return cls(ours, roles or named)
 
     def roles_of(self, user: str | None) -> frozenset[Role]:
         """Return the roles of a user whom the broker has validated; None sent a message without `user_id`."""
         return EVERY_ROLE if user in self.own else self.roles.get(user or ANONYMOUS, frozenset())
 
+    def warehouses_of(self, user: str | None) -> frozenset[str] | None:
+        """Return the warehouses for which a user works, or None if the user is bound to none."""
+        return None if user in self.own else self.warehouses.get(user or ANONYMOUS)
+
     def sender(self, user: str | None, token: str | None, carried: str | None, now: datetime) -> Sender:
         """Return who sent a message with this `authorization` header, or with what we `carried` on of one."""
-        roles = self.roles_of(user)
         if carried is not None:
-            return _sender_of(carried, roles)
-        if token is None or self.tokens is None:
-            return Sender(roles)
-        claims = self.tokens.verify(token, now)
-        if isinstance(claims, TokenClaims):
-            return Sender(roles | claims.roles, claims.roles, claims.subject)
-        return Sender(subject=claims.subject, token_fault=claims.why)
+            claims = _claims_of(carried)
+        elif token is None or self.tokens is None:
+            return Sender(self.roles_of(user), warehouses=self.warehouses_of(user))
+        else:
+            claims = self.tokens.verify(token, now)
+        if isinstance(claims, TokenFault):
+            return Sender(subject=claims.subject, token_fault=claims.why)
+        return Sender(
+            self.roles_of(user) | claims.roles,
+            claims.roles,
+            claims.subject,
+            warehouses=_both(self.warehouses_of(user), claims.warehouses),
+            token_warehouses=claims.warehouses,
+        )
 
 
-def _sender_of(carried: str, roles: frozenset[Role]) -> Sender:
-    """Return the sender of a message that we sent on. A header that this version cannot read gives no right."""
+def _claims_of(carried: str) -> TokenClaims | TokenFault:
+    """Return what the token of a message gave that we sent on. A header that we cannot read gives no right."""
     try:
         gave = json.loads(carried)
         subject, fault, granted = gave["subject"], gave["fault"], frozenset(map(Role, gave["roles"]))
+        bound = gave.get("warehouses")
+        return TokenFault(fault, subject) if fault else TokenClaims(subject, granted, _set(bound))
     except (ValueError, TypeError, KeyError):
-        return Sender(token_fault="was sent on in a form that this version does not know")  # noqa: S106
-    return Sender(subject=subject, token_fault=fault) if fault else Sender(roles | granted, granted, subject)
+        return TokenFault("was sent on in a form that this version does not know")
+
+
+def _set(names: Any) -> frozenset[str] | None:
+    return None if names is None else frozenset(map(str, names))
+
+
+def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the warehouses that are in both, where None is all."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def parse_roles(value: Any) -> Any:
@@ -136,29 +167,38 @@ def parse_roles(value: Any) -> Any:
 
     Raises ValueError, which names the user and the roles that exist. Another kind of value is returned as it is.
     """
+    return _by_user(value, "role", _role, _EXAMPLE)
+
+
+def parse_warehouse_users(value: Any) -> Any:
+    """Read OMS_WAREHOUSE_USERS: `user=warehouse,warehouse; user=warehouse`, or a JSON object, as OMS_ROLES is read."""
+    return _by_user(value, "warehouse", _warehouse, _WAREHOUSES_EXAMPLE)
+
+
+def _by_user(value: Any, word: str, read: Callable[[str, Any], Any], example: str) -> Any:
     if isinstance(value, str):
-        value = _object(value) if value.lstrip().startswith("{") else _pairs(value)
+        value = _object(value, example) if value.lstrip().startswith("{") else _pairs(value, word, example)
     if not isinstance(value, Mapping):
         return value
-    return {user: frozenset(_role(user, name) for name in _names(user, roles)) for user, roles in value.items()}
+    return {user: frozenset(read(user, name) for name in _names(user, word, names)) for user, names in value.items()}
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _pairs(text: str, word: str, example: str) -> dict[str, str]:
     found = []
     for entry in filter(None, re.split(r"[;\s]+", re.sub(r"\s*([,=])\s*", r"\1", text.strip()))):
-        user, equals, roles = entry.partition("=")
-        if not (user and equals and roles):
-            raise ValueError(f"{entry!r} is not user=role,role; write it like {_EXAMPLE!r}")
-        found.append((user, roles))
+        user, equals, names = entry.partition("=")
+        if not (user and equals and names):
+            raise ValueError(f"{entry!r} is not user={word},{word}; write it like {example!r}")
+        found.append((user, names))
     return _once(found)
 
 
-def _object(text: str) -> Any:
+def _object(text: str, example: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         why = f"{error.msg} at character {error.pos}"
-        raise ValueError(f"it is no JSON object ({why}); or write it like {_EXAMPLE!r}") from None
+        raise ValueError(f"it is no JSON object ({why}); or write it like {example!r}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -166,16 +206,24 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         users = [user for user, _ in pairs]
         twice = next(user for user in users if users.count(user) > 1)
-        raise ValueError(f"the user {twice} is named twice; name all its roles in one place")
+        raise ValueError(f"the user {twice} is named twice; name all that it has in one place")
     return found
 
 
-def _names(user: str, roles: Any) -> list[Any]:
-    if isinstance(roles, str):
-        roles = roles.split(",")
-    if not isinstance(roles, Collection) or not roles:
-        raise ValueError(f"the user {user} needs a role or a list of roles")
-    return [name.strip() if isinstance(name, str) else name for name in roles]
+def _names(user: str, word: str, names: Any) -> list[Any]:
+    if isinstance(names, str):
+        names = names.split(",")
+    if not isinstance(names, Collection) or not names:
+        raise ValueError(f"the user {user} needs a {word} or a list of {word}s")
+    return [name.strip() if isinstance(name, str) else name for name in names]
+
+
+def _warehouse(user: str, name: Any) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= _WAREHOUSE_CHARS_MAX:
+        raise ValueError(
+            f"{name!r} of the user {user} is no warehouse, a text of 1 to {_WAREHOUSE_CHARS_MAX} characters"
+        )
+    return name
 
 
 def _role(user: str, name: Any) -> Role:

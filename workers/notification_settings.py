@@ -14,12 +14,12 @@ from workers.notifiers.http import HttpSender
 from workers.notifiers.port import LetterSender
 from workers.notifiers.smtp import SmtpSender
 from workers.notifiers.templates import LetterTemplates
-from workers.runtime.settings import RuntimeSettings
+from workers.sender_settings import SenderSettings
 
 DAYS_MAX = 36_500  # a hundred years stand for ever
 
 
-class NotificationSettings(RuntimeSettings):
+class NotificationSettings(SenderSettings):
     """Read from OMS_* variables."""
 
     notifications_paused: Media = Field(

@@ -1,7 +1,7 @@
 """The settings of a worker: where its servers are, its limits, and how this shop treats its orders."""
 
 import os
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -13,10 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from db.errors import ConfigurationError
 from messages.catalogue import CUTOFF_PATTERN
 from messages.topology import tiers_seconds
-from messages.user_roles import Trust
 from workers.carriers.http import HttpCarrier
 from workers.carriers.port import CarrierAdapter
 from workers.domain.after_sale_policy import DEFAULT_RULES
@@ -26,7 +24,6 @@ from workers.domain.shop import POLICY_FIELDS, Policy, Shop
 from workers.providers.configuration import KINDS, make
 from workers.providers.port import Provider
 from workers.setting_values import AddressField, CaseRules, Country, CountryFees, Fees, Rates, Thresholds, Values
-from workers.tokens import TokenError, token_keys
 from workers.watch_settings import WatchSettings
 
 SHOP_FIELDS = (
@@ -275,17 +272,6 @@ class Settings(WatchSettings):
         description="An alert is raised so long before a dispute has to be answered, since a proof of delivery takes a "
         "day or two to get; 48 hours; 0: none",
     )
-    token_keys: SecretStr | None = Field(
-        default=None,
-        description="The public keys of a permission service whose signed tokens name roles, as a JSON Web Key Set or "
-        "file:PATH of one (Ed25519 or RSA); without them the header authorization is not read",
-    )
-    token_audience: str = Field(
-        default="oms", min_length=1, max_length=255, description="What those tokens must name as their audience (aud)"
-    )
-    token_issuer: str = Field(
-        default="", max_length=255, description="What they must name as their issuer (iss); empty: any"
-    )
     stock_database_url: SecretStr | None = Field(
         default=None,
         description="Database of the stock queue, if it is another one; it needs the same schema and relays of its own",
@@ -307,16 +293,6 @@ class Settings(WatchSettings):
         except (KeyError, ValueError, OSError):
             raise ValueError("is no IANA time zone, such as Asia/Shanghai or UTC") from None
         return value
-
-    @property
-    def trust(self) -> Trust:
-        """Our own broker users, the roles of the others, and the keys of tokens. Raises ConfigurationError."""
-        text = self.token_keys.get_secret_value().strip() if self.token_keys else ""
-        try:
-            keys = token_keys(text, self.token_audience, self.token_issuer) if text else None
-        except TokenError as error:
-            raise ConfigurationError(f"OMS_TOKEN_KEYS {error}") from None
-        return replace(super().trust, tokens=keys)
 
     @property
     def providers(self) -> dict[str, Provider]:

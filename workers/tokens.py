@@ -1,8 +1,8 @@
 """Verifies the signed tokens of a permission service, with keys from the settings and without a call.
 
 A token is a JWT in compact form, signed with Ed25519 (EdDSA) or RS256 by a key of the settings. It names its subject
-(`sub`), the roles that the subject has (`roles`), for whom it is (`aud`) and until when it holds (`exp`). The key
-decides the algorithm, never the token.
+(`sub`), the roles that the subject has (`roles`), for whom it is (`aud`) and until when it holds (`exp`). It may bind
+the subject to `warehouses`. The key decides the algorithm, never the token.
 """
 
 import base64
@@ -74,7 +74,7 @@ class TokenKeys:
         self._check_names(content)
         try:
             _check_times(content, now)
-            return TokenClaims(subject, _roles(content.get("roles", [])))
+            return TokenClaims(subject, _roles(content.get("roles", [])), _warehouses(content.get("warehouses")))
         except TokenError as error:
             return TokenFault(str(error), subject)
 
@@ -149,10 +149,19 @@ def _is_time(at: Any) -> TypeGuard[float]:
 
 def _roles(given: Any) -> frozenset[Role]:
     """Return the roles that we know. Those of other systems are none of ours."""
+    return frozenset(Role(name) for name in _texts(given, "roles") if name in set(Role))
+
+
+def _warehouses(given: Any) -> frozenset[str] | None:
+    """Return the warehouses for which the subject works, or None if the token binds it to none."""
+    return None if given is None else frozenset(_texts(given, "warehouses"))
+
+
+def _texts(given: Any, claim: str) -> list[str]:
     names = given.split() if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TokenError("has roles that are no list of texts")
-    return frozenset(Role(name) for name in names if name in set(Role))
+        raise TokenError(f"has {claim} that are no list of texts")
+    return names
 
 
 def _bytes(text: str) -> bytes:

@@ -1,15 +1,19 @@
 """A warehouse reports about its own goods and its own stock, and about those of no other warehouse."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from messages.base import Message
+from messages.fulfilments import FulfilmentAccept, FulfilmentReview
 from messages.orders import CreateLine
 from messages.rests import ShortageReport, ShortLine
 from messages.roles import Role
+from messages.shipments import ShipmentBook
 from messages.stock import StockAdjust, StockEndQuarantine, StockThresholdSet, StockTransfer, TransferLine
 from tests.handlers.builders import create, receive
+from tests.handlers.fulfilment_builders import fact
 from tests.handlers.harness import HandlerHarness
 from workers import shop
 from workers.domain.shop import Policy, Shop
@@ -39,9 +43,13 @@ async def in_two_warehouses(harness: HandlerHarness) -> int:
     return order_id
 
 
-async def send(harness: HandlerHarness, body: Message, user: str, roles: frozenset[Role] = WAREHOUSE) -> None:
-    await harness.handle_batch([replace(harness.envelope(body, roles=roles), user=user)])
+async def send(
+    harness: HandlerHarness, body: Message, user: str, roles: frozenset[Role] = WAREHOUSE, **more: Any
+) -> list[str]:
+    """Send it, and return the reasons of what became of it otherwise than as a rejection."""
+    batch = await harness.handle_batch([replace(harness.envelope(body, roles=roles), user=user, **more)])
     await harness.relay()
+    return [str(verdict.reason) for verdict in batch.verdicts.values()]
 
 
 def short(order_id: int, request_id: str, *lines: tuple[str, int], warehouse: str | None = None) -> ShortageReport:
@@ -105,3 +113,28 @@ async def test_nobody_reports_about_goods_or_stock_of_a_warehouse_whose_users_ar
     await send(harness, short(order_id, "c", warehouse="east"), "wms-east")
     assert harness.rejections() == []
     assert len(harness.events_of("order.shortage_recorded")) == 1
+
+
+async def test_a_sender_who_is_bound_to_warehouses_works_for_no_other(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    main, east = frozenset({"main"}), frozenset({"east"})
+    book_east = ShipmentBook(order_id=order_id, carrier="sf", tracking_no="T1", warehouse="east")
+    assert await send(harness, receive("s1", 1, "note-9", "east"), "wms", warehouses=main) == []
+    assert await send(harness, short(order_id, "a", warehouse="east"), "wms", warehouses=main) == []
+    assert harness.rejections() == [FOREIGN] * 2
+    assert await send(harness, book_east, "wms", warehouses=main) == ["untrusted_user"]
+    assert (
+        await send(harness, receive("s1", 1, "note-9", "east"), "wms", WAREHOUSE | {Role.OPERATOR}, warehouses=main)
+        == []
+    )
+    shop.configure(EAST_WMS)
+    await harness.handle(FulfilmentReview(order_id=order_id))
+    accept = fact(FulfilmentAccept, order_id, warehouse="east")
+    assert await send(harness, accept, "wms-east", warehouses=main) == ["untrusted_user"]
+    assert (
+        await send(harness, book_east, "wms", warehouses=east)
+        == await send(harness, accept, "desk", warehouses=east)
+        == []
+    )
+    assert len(harness.rejections()) == 2
+    assert (await harness.state(order_id), len(harness.events_of("shipment.booked"))) == ("fulfilling", 1)

@@ -52,6 +52,17 @@ def test_roles_that_cannot_be_read_are_an_error_that_names_the_fault(given: str,
     assert why in str(refused.value)
 
 
+def test_users_are_bound_to_warehouses_as_text_or_as_json() -> None:
+    bound = {"wms": frozenset({"east"}), "anna": frozenset({"main", "north"})}
+    for given in ("wms=east; anna=main, north", '{"wms": "east", "anna": ["north", "main"]}', bound):
+        trust = settings(warehouse_users=given).trust
+        assert trust.warehouses == bound
+        assert (trust.warehouses_of("wms"), trust.warehouses_of("eve")) == (bound["wms"], None)
+    for given in ("wms", "wms=east;wms=west", '{"wms": []}', '{"wms": [7]}', f"wms={'x' * 65}"):
+        with pytest.raises(ValidationError):
+            settings(warehouse_users=given)
+
+
 def test_the_environment_gives_the_roles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMS_ROLES", "shop=storefront;anna=operator,marketing")
     assert settings().trust.roles_of("anna") == ANNA

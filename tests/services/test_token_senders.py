@@ -106,7 +106,10 @@ def test_a_fact_needs_a_role_of_its_broker_user_or_of_a_token_that_is_believed()
         assert why in failure.message
 
 
-@pytest.mark.parametrize("header", [OPERATOR, EXPIRED], ids=["operator", "expired"])
+EAST = token(FRESH, sub="anna", roles=["operator"], warehouses=["east"], exp=TOMORROW)
+
+
+@pytest.mark.parametrize("header", [OPERATOR, EXPIRED, EAST], ids=["operator", "expired", "of a warehouse"])
 def test_a_retry_keeps_what_the_token_gave_and_the_token_goes_no_further(header: str) -> None:
     body = delete(actor={"type": "operator", "id": "anna"})
     first = read(DELETE, body, user_id="mail", authorization=header)
@@ -119,6 +122,20 @@ def test_a_retry_keeps_what_the_token_gave_and_the_token_goes_no_further(header:
     assert again.failure is None
     assert again.sent_by == first.sent_by
     assert unvouched(again.envelopes[0]) == unvouched(first.envelopes[0])
+
+
+def test_a_sender_works_for_the_warehouses_that_both_the_setting_and_the_token_name() -> None:
+    bound = replace(TRUST, warehouses={"wms": frozenset({"main", "east"}), "dock": frozenset({"main"})})
+
+    def works_for(user: str, header: str | None = None) -> frozenset[str] | None:
+        headers = {} if header is None else {"authorization": header}
+        work = read(DELETE, delete(actor={"type": "operator", "id": "anna"}), bound, user_id=user, **headers)
+        return work.envelopes[0].warehouses
+
+    assert (works_for("mail"), works_for("relay"), works_for("mail", OPERATOR)) == (None, None, None)
+    assert works_for("wms") == works_for("wms", OPERATOR) == frozenset({"main", "east"})
+    assert works_for("mail", EAST) == works_for("wms", EAST) == frozenset({"east"})
+    assert works_for("dock", EAST) == frozenset()
 
 
 def test_only_our_own_users_vouch_for_a_token_that_was_read_before() -> None:

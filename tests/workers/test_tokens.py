@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ GENUINE = [
     ),
     ("roles of other systems", token(roles=["operator", "baker"]), OPERATOR),
     ("no roles", token(roles=None), TokenClaims("u1", frozenset())),
+    ("two warehouses", token(warehouses=["east", "main"]), replace(OPERATOR, warehouses=frozenset({"east", "main"}))),
+    ("no warehouse", token(warehouses=""), replace(OPERATOR, warehouses=frozenset())),
     ("just now expired by our clock", token(exp=NOW.timestamp() - 29), OPERATOR),
     ("valid in a moment by our clock", token(nbf=NOW.timestamp() + 29), OPERATOR),
     ("claims that we do not use", token(jti="1", iat=1, scope="x"), OPERATOR),
@@ -76,6 +79,7 @@ UNKNOWN_KEY = "is signed with a key that OMS_TOKEN_KEYS does not have"
 SCHEME = "does not come as `Bearer <JWT>`, or is too long"
 SUBJECT = "names no subject (sub) of 1 to 64 characters"
 ROLES = "has roles that are no list of texts"
+WAREHOUSES = "has warehouses that are no list of texts"
 FORGED = [
     ("no scheme", token().removeprefix("Bearer "), SCHEME),
     ("basic", token().replace("Bearer", "Basic"), SCHEME),
@@ -117,6 +121,7 @@ FORGED = [
     ("a subject that is a number", token(sub=1), SUBJECT),
     ("a long subject", token(sub="u" * 65), SUBJECT),
     ("a role that is a number", token(roles=[1]), ROLES),
+    ("warehouses that are a number", token(warehouses=7), WAREHOUSES),
     ("roles that are an object", token(roles={"operator": True}), ROLES),
 ]
 
@@ -126,7 +131,7 @@ def test_any_other_token_is_not_believed(header: str, why: str) -> None:
     found = keys().verify(header, NOW)
     assert isinstance(found, TokenFault)
     assert found.why == why
-    is_genuine = why in (TIME, ROLES, "has expired (exp)", "does not hold yet (nbf)")
+    is_genuine = why in (TIME, ROLES, WAREHOUSES, "has expired (exp)", "does not hold yet (nbf)")
     assert found.subject == (OPERATOR.subject if is_genuine else None)
 
 

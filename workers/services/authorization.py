@@ -56,13 +56,17 @@ def forbidden(senders: frozenset[Role], user: str | None, *, known: bool = True)
 
 
 def works_for(item: Envelope[Any], warehouse: str) -> bool:
-    """Tell whether the sender may move goods and stock of this warehouse: its users are named, or none of them is.
+    """Tell whether the sender may move goods and stock of this warehouse.
 
+    A user or a token that is bound to warehouses works for these. Others work for a warehouse whose users the settings
+    do not name, or if they are among these.
     Whoever may send the message without the role warehouse, as operators may, works for every warehouse.
     """
     others = item.body.SENDERS - {Role.WAREHOUSE} | {Role.OPERATOR}
     if not others.isdisjoint(item.roles):
         return True
+    if item.warehouses is not None:
+        return warehouse in item.warehouses
     users = shop.current().fulfilment_warehouses.get(warehouse)
     return not users or item.user in users
 
