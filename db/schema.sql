@@ -181,7 +181,7 @@ CREATE TABLE dead_letters (
     headers         bytea       NOT NULL,
     about           text[]
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02);
-COMMENT ON COLUMN dead_letters.about IS 'user:<id> and order:<id> for each that the body names; null: kept before this was noted';
+COMMENT ON COLUMN dead_letters.about IS 'what the body names: user:<id>, order:<id>, number:<ours of an attempt or refund>, payment: and dispute:<provider>/<number>; null: kept before this was noted';
 CREATE INDEX dead_letters_about ON dead_letters USING gin (about);
 CREATE INDEX dead_letters_unexamined ON dead_letters (id) WHERE about IS NULL;
 CREATE UNIQUE INDEX dead_letters_identity ON dead_letters (queue, coalesce(message_id, ''), body_hash);
@@ -1745,6 +1745,41 @@ CREATE TABLE archived_orders (
 );
 CREATE INDEX archived_orders_user ON archived_orders (user_id, order_id);
 COMMENT ON TABLE archived_orders IS 'orders that ended long ago, each with all that belonged to it but for what was personal; the tables have nothing of them any more';
+CREATE FUNCTION letter_names(order_ids bigint[]) RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT ARRAY(
+        SELECT 'order:' || o.id FROM unnest(order_ids) AS o (id)
+        UNION
+        SELECT 'number:' || a.out_trade_no FROM payment_attempts a WHERE a.order_id = ANY(order_ids)
+        UNION
+        SELECT 'number:' || r.refund_no FROM refunds r WHERE r.order_id = ANY(order_ids)
+        UNION
+        SELECT 'payment:' || f.provider || '/' || f.trade_no FROM payment_facts f WHERE f.order_id = ANY(order_ids)
+        UNION
+        SELECT 'dispute:' || d.provider || '/' || d.dispute_no
+        FROM payment_facts f JOIN payment_disputes d ON d.provider = f.provider AND d.trade_no = f.trade_no
+        WHERE f.order_id = ANY(order_ids))
+$$;
+COMMENT ON FUNCTION letter_names(bigint[]) IS 'what dead_letters.about may have of these orders: their ids, and the numbers of their attempts, payments, refunds and disputes';
+CREATE FUNCTION letter_names(users text[]) RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT ARRAY(SELECT 'user:' || u FROM unnest(users) AS u)
+        || letter_names(ARRAY(SELECT o.id FROM orders o WHERE o.user_id = ANY(users)))
+        || ARRAY(
+            SELECT 'order:' || a.order_id FROM archived_orders a WHERE a.user_id = ANY(users)
+            UNION
+            SELECT 'number:' || (n.number #>> '{}')
+            FROM archived_orders a CROSS JOIN LATERAL unnest(ARRAY['$.refunds[*].refund_no', '$.attempts[*].out_trade_no']::jsonpath[]) AS p (path)
+                CROSS JOIN LATERAL jsonb_path_query(a.document, p.path) AS n (number)
+            WHERE a.user_id = ANY(users)
+            UNION
+            SELECT 'payment:' || (n.one ->> 'provider') || '/' || (n.one ->> 'trade_no')
+            FROM archived_orders a CROSS JOIN LATERAL jsonb_path_query(a.document, '$.payments[*]') AS n (one)
+            WHERE a.user_id = ANY(users)
+            UNION
+            SELECT 'dispute:' || (n.one ->> 'provider') || '/' || (n.one ->> 'dispute_no')
+            FROM archived_orders a CROSS JOIN LATERAL jsonb_path_query(a.document, '$.disputes[*]') AS n (one)
+            WHERE a.user_id = ANY(users))
+$$;
+COMMENT ON FUNCTION letter_names(text[]) IS 'what dead_letters.about may have of these users, and of their orders';
 CREATE FUNCTION drop_empty_order_partitions(before bigint) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     month record;

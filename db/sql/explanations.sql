@@ -72,14 +72,14 @@ FROM waybills w CROSS JOIN LATERAL unnest(w.order_ids) AS n (order_id)
 WHERE w.order_ids && $1::bigint[] AND n.order_id = ANY($1::bigint[]) AND w.state IN ('requested', 'unused') ORDER BY n.order_id, w.id;
 
 -- name: explanations.dead_letters
--- $1 order ids. Dead letters that name the order or one of its children, and the newest 50 of the conversation that placed it: its
+-- $1 order ids. Dead letters that name the order, one of its children or a payment of them, and the newest 50 of the conversation that placed it: its
 -- client may give all its messages the same correlation id.
 WITH named AS (
     SELECT o.id AS order_id, o.id, o.conversation_id FROM orders o WHERE o.id = ANY($1::bigint[])
     UNION ALL
     SELECT c.root_id, c.id, c.conversation_id FROM orders c WHERE c.root_id = ANY($1::bigint[]) AND c.root_id <> c.id
 ), found AS (
-    SELECT n.order_id, d.id FROM named n JOIN dead_letters d ON d.about @> ARRAY['order:' || n.id]
+    SELECT n.order_id, d.id FROM named n JOIN dead_letters d ON d.about && letter_names(ARRAY[n.id])
     UNION
     SELECT n.order_id, d.id
     FROM named n CROSS JOIN LATERAL (

@@ -148,8 +148,7 @@ SELECT d.id::text AS place, (to_jsonb(d) || jsonb_build_object('decisions',
 FROM dead_letters d
 WHERE d.id IN (
         SELECT l.id FROM dead_letters l
-        WHERE l.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || o.id FROM orders o WHERE o.user_id = $1)
-            || ARRAY(SELECT 'order:' || x.order_id FROM archived_orders x WHERE x.user_id = $1))
+        WHERE l.about && letter_names(ARRAY[$1::text])
         UNION
         SELECT l.id FROM orders o JOIN dead_letters l ON l.correlation_id = o.conversation_id WHERE o.user_id = $1
         UNION

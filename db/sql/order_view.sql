@@ -218,11 +218,11 @@ FROM unpublished o
 WHERE o.shard = $2 AND o.stream = $1 ORDER BY o.id;
 
 -- name: order_view.dead_letters
--- $1 order ids. Dead letters that name one of them, or lead back to the command that placed it.
+-- $1 order ids. Dead letters that name one of them or a payment of it, or lead back to the command that placed it.
 SELECT d.id, d.queue, d.type, d.reason, d.error_type, d.error_path, d.attempts, d.repeats, d.state, d.died_at
 FROM dead_letters d
 WHERE d.id = ANY(ARRAY(
-    SELECT l.id FROM dead_letters l WHERE l.about && ARRAY(SELECT 'order:' || n FROM unnest($1::bigint[]) AS n)
+    SELECT l.id FROM dead_letters l WHERE l.about && letter_names($1::bigint[])
     UNION
     SELECT l.id FROM orders o JOIN dead_letters l ON l.correlation_id = o.conversation_id WHERE o.id = ANY($1::bigint[])))
 ORDER BY d.died_at, d.id;

@@ -45,11 +45,9 @@ WHERE key_id IS NOT NULL
     AND (type <> ALL ($2::text[]) OR stream = ANY (ARRAY(SELECT '-' || o.id FROM orders o WHERE o.user_id = ANY ($1::text[]))))
 ORDER BY id;
 
--- name: subjects.users_of
--- $1 order ids. The user of each, also of those that are archived. Locks: none.
-SELECT id, user_id FROM orders WHERE id = ANY($1::bigint[])
-UNION ALL
-SELECT order_id, user_id FROM archived_orders WHERE order_id = ANY($1::bigint[]);
+-- name: subjects.names
+-- $1 user ids. By what messages name each of them, their orders and their payments. Locks: none.
+SELECT u.user_id, letter_names(ARRAY[u.user_id]) AS names FROM unnest($1::text[]) AS u (user_id);
 
 -- name: subjects.old_letters
 -- The dead letters of before `about` was kept. Locks: none.
@@ -116,7 +114,7 @@ WITH archived AS MATERIALIZED (
     UPDATE payment_notifications SET key_id = 'erased', notification = ''
     WHERE about = ANY(ARRAY(SELECT number FROM numbers)) AND key_id <> 'erased'
 ), letters_about AS MATERIALIZED (
-    SELECT id FROM dead_letters WHERE about && (ARRAY(SELECT 'user:' || u FROM unnest($1::text[]) AS u) || ARRAY(SELECT 'order:' || id FROM owned))
+    SELECT id FROM dead_letters WHERE about && letter_names($1::text[])
     UNION
     SELECT d.id FROM owned o JOIN dead_letters d ON d.correlation_id = o.conversation_id
 ), letters AS (
@@ -169,8 +167,7 @@ SELECT count(o.id) AS orders, min(o.created_at) AS first_order_at, max(o.created
     (SELECT count(*) FROM coupons c WHERE c.user_id = $1) AS coupons,
     (SELECT count(*) FROM cart_lines c WHERE c.user_id = $1) AS cart_lines,
     (SELECT count(*) FROM dead_letters d
-     WHERE d.about && (ARRAY['user:' || $1] || ARRAY(SELECT 'order:' || n.id FROM orders n WHERE n.user_id = $1)
-        || ARRAY(SELECT 'order:' || n.order_id FROM archived_orders n WHERE n.user_id = $1))) AS dead_letters
+     WHERE d.about && letter_names(ARRAY[$1::text])) AS dead_letters
 FROM orders o
 WHERE o.user_id = $1;
 

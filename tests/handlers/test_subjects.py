@@ -1,9 +1,14 @@
 """After a user is erased nothing of theirs can be read, and everything else goes on (S1-47, S0-25)."""
 
+from base64 import b64encode
+from typing import Any
+
+import orjson
 import pytest
 
 from db import cipher
 from db.statements import SQL
+from messages.explanations import OrderExplain, OrderExplained
 from messages.fulfilments import FulfilmentReview
 from messages.subjects import SubjectErase
 from scripts.commands.audit import check
@@ -11,6 +16,7 @@ from tests.handlers.alipay_payments import start
 from tests.handlers.builders import OPERATOR, cancel, create, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
+from tests.handlers.querying import ask
 from tests.handlers.refund_builders import dispute, refund_result
 from workers import shop
 from workers.domain.order import State
@@ -30,6 +36,12 @@ def erase(user_id: str = "u1", request_id: str = "e1") -> SubjectErase:
 def seen(text: str, user_id: str = "u1") -> set[str]:
     """The fields whose canary can be read."""
     return {field for field in FIELDS if canary(field, user_id) in text}
+
+
+async def explained(harness: HandlerHarness, order_id: int) -> OrderExplained:
+    [reply] = await ask(harness, OrderExplain(actor=OPERATOR, order=str(order_id)))
+    assert isinstance(reply, OrderExplained), reply
+    return reply
 
 
 async def test_nothing_of_an_erased_user_can_be_decrypted_with_all_keys_of_the_shop(harness: HandlerHarness) -> None:
@@ -227,6 +239,39 @@ async def test_letters_that_name_an_order_or_belong_to_its_conversation_are_eras
         *[(True, True)] * 2,
         *[(False, False)] * 2,
     ]
+
+
+async def test_letters_that_name_a_payment_of_the_user_are_exported_and_erased_and_others_are_not(
+    harness: HandlerHarness,
+) -> None:
+    """A notification, a refund's result and evidence name no order: they have numbers of payments."""
+    await harness.fill_stock()
+    completed = dict[str, int]()
+    for name in ("u1", "u2"):
+        subject = await lived(harness, name)
+        completed[name] = subject.completed
+        await harness.handle(dispute("won", trade_no=f"trade-{name}", dispute_no=f"D-{name}"))
+        number = harness.events_of("refund.requested")[-1]["refund_no"]
+        raw = b64encode(f"buyer_logon_id={name}%40mail&out_trade_no={subject.out_trade_no}".encode()).decode()
+        bodies: list[dict[str, Any]] = [
+            {"provider": "alipay", "headers": {}, "body": raw},
+            {"refund_no": number, "status": "failed", "reason": name},
+            {"provider": "alipay", "trade_no": f"trade-{name}", "reason": name},
+            {"provider": "alipay", "dispute_no": f"D-{name}", "description": name},
+            {"kind": "member", "id": name, "reason": "wrong level"},
+        ]
+        await harness.pool.execute("DELETE FROM dead_letters WHERE about = $1", [f"user:{name}"])
+        for body in bodies:
+            await die(harness, orjson.dumps(body))
+    async with harness.pool.acquire() as tx:
+        exported = await subject_exports.part(tx, "u1", "letters", None)
+        assert (await subjects.kept(tx, "u1"))["dead_letters"] == 5
+    assert len(exported.data["letters"]) == 5
+    seen_by_operator = await explained(harness, completed["u1"])
+    assert len(seen_by_operator.died) == 4, "what died of a payment died of its order"
+    await harness.handle(erase(), trusted=True)
+    erased = await harness.rows("SELECT key_id = 'erased' FROM dead_letters ORDER BY id")
+    assert [one for (one,) in erased] == [True] * 5 + [False] * 5
 
 
 def test_an_order_is_live_until_nothing_needs_its_address() -> None:

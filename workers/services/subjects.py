@@ -4,27 +4,17 @@ from collections.abc import Collection
 
 import outbox
 from db.pool import Transaction
-from workers.domain.ids import is_id
 from workers.domain.subjects import subjects_of
 from workers.store import subjects
 
 
 async def waiting(tx: Transaction, users: Collection[str]) -> dict[str, set[str]]:
-    """User id -> types of the encrypted messages that name the user, or an order of theirs, and are not published.
+    """User id -> types of the encrypted messages that name the user, an order or a payment, and are not published.
 
-    It has the users given, and may have others.
-
-    They stay under the key of the shop: a relay must be able to publish each, and deletes it then. So erasing a user
-    waits for them.
+    Users without one are missing. They stay under the key of the shop: a relay must be able to publish each, and
+    deletes it then. So erasing a user waits for them.
     """
-    named = [
-        (name, row["type"])
-        for row in await subjects.unpublished(tx, users)
-        for name in subjects_of(outbox.in_clear(row))
-    ]
-    orders = {int(name[6:]) for name, _ in named if name.startswith("order:") and is_id(name[6:])}
-    owners = {f"order:{key}": user for key, user in (await subjects.users_of(tx, orders)).items()}
-    found: dict[str, set[str]] = {}
-    for name, type_ in named:
-        found.setdefault(owners.get(name) or name.removeprefix("user:"), set()).add(type_)
-    return found
+    messages = [(row["type"], subjects_of(outbox.in_clear(row))) for row in await subjects.unpublished(tx, users)]
+    known = await subjects.names(tx, users) if messages else {}
+    found = {user: {type_ for type_, named in messages if not mine.isdisjoint(named)} for user, mine in known.items()}
+    return {user: types for user, types in found.items() if types}

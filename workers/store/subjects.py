@@ -46,11 +46,9 @@ async def unpublished(tx: Transaction, users: Iterable[str]) -> list[dict[str, A
     return [dict(row) for row in await tx.fetch(SQL["subjects.unpublished"], sorted(users), INSTRUCTIONS)]
 
 
-async def users_of(tx: Transaction, order_ids: Iterable[int]) -> dict[int, str]:
-    """Order id -> its user. Unknown ids are missing."""
-    wanted = sorted(set(order_ids))
-    rows = await tx.fetch(SQL["subjects.users_of"], wanted) if wanted else []
-    return {row["id"]: row["user_id"] for row in rows}
+async def names(tx: Transaction, users: Iterable[str]) -> dict[str, set[str]]:
+    """User id -> by what messages name the user, the user's orders and their payments, as `subjects_of` does."""
+    return {row["user_id"]: set(row["names"]) for row in await tx.fetch(SQL["subjects.names"], sorted(users))}
 
 
 async def note_old_letters(tx: Transaction) -> None:
