@@ -103,7 +103,7 @@ async def test_the_parts_are_bounded_and_make_the_same_whole(
 async def test_a_cursor_that_no_part_has_is_refused(harness: HandlerHarness, cursor: str) -> None:
     found = await reply(harness, cursor)
     assert isinstance(found, QueryRejected)
-    assert found.code == "SUBJECT_CURSOR_INVALID"
+    assert (found.code, found.path) == ("SUBJECT_CURSOR_INVALID", "$.cursor")
 
 
 async def test_the_log_keeps_who_exported_whom(harness: HandlerHarness) -> None:

@@ -23,7 +23,7 @@ async def answer(tx: Transaction, body: SubjectExport, broker_user: str | None) 
     numeric = section in NUMBERED
     if section not in exports.SECTIONS or (numeric and after and not is_id(after)):
         why = "no part has this cursor: send the `next` of a part"
-        return QueryRejected(code=Code.SUBJECT_CURSOR_INVALID, message=why, path="cursor")
+        return QueryRejected(code=Code.SUBJECT_CURSOR_INVALID, message=why, path="$.cursor")
     log.info("personal data exported", actor=body.actor.id, user_id=body.user_id, broker_user=broker_user)
     return await part(tx, body.user_id, section, after or None)
 
