@@ -666,16 +666,18 @@ FROM (
 
 -- name: audit.parcels
 -- INV-15. What is in parcels, was short and was cancelled is never more than was bought. A parcel holds goods of one user, and of nothing
--- if it is cancelled. One that brings goods back holds those of its case.
+-- if it is cancelled. One that names the warehouse that it leaves holds goods from there only, and one of several orders leaves one. One
+-- that brings goods back holds those of its case.
 WITH packed AS (
     SELECT i.order_id, i.line_no, sum(i.qty) AS qty
     FROM shipment_items i JOIN shipments s ON s.id = i.shipment_id
     WHERE NOT i.withdrawn AND s.case_id IS NULL
     GROUP BY i.order_id, i.line_no
 ), contents AS (
-    SELECT shipment_id, bool_and(withdrawn) AS withdrawn, min(order_id) AS first_order, max(order_id) AS last_order
-    FROM shipment_items
-    GROUP BY shipment_id
+    SELECT m.shipment_id, bool_and(m.withdrawn) AS withdrawn, min(m.order_id) AS first_order, max(m.order_id) AS last_order,
+        min(i.warehouse) AS first_place, max(i.warehouse) AS last_place
+    FROM shipment_items m LEFT JOIN order_items i ON i.order_id = m.order_id AND i.line_no = m.line_no
+    GROUP BY m.shipment_id
 )
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
@@ -688,6 +690,11 @@ FROM (
     WHERE c.withdrawn IS DISTINCT FROM (s.state = 'cancelled')
         OR (c.first_order <> c.last_order AND (SELECT count(DISTINCT o.user_id)
             FROM shipment_items i JOIN orders o ON o.id = i.order_id WHERE i.shipment_id = s.id) <> 1)
+    UNION ALL
+    SELECT 'parcel ' || s.id || ' from ' || c.first_place || ' and ' || c.last_place
+    FROM shipments s JOIN contents c ON c.shipment_id = s.id
+    WHERE s.case_id IS NULL AND ((c.first_place, c.last_place) <> (s.warehouse, s.warehouse)
+        OR c.first_place <> c.last_place AND c.first_order <> c.last_order)
     UNION ALL
     SELECT 'parcel ' || s.id || ' of case ' || s.case_id
     FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id

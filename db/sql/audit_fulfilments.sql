@@ -49,7 +49,8 @@ FROM (
 
 -- name: audit_fulfilments.waybills
 -- INV-21. A booked waybill has its parcel, under the number that the carrier gave; no other waybill has one that is not cancelled. The
--- command of one that has an answer has its outcome. One that is requested or unused has the timer that has it booked or cancelled.
+-- command of one that has an answer has its outcome. One that is requested or unused has the timer that has it booked or cancelled. Its
+-- parcel holds, or held, goods of every order of its plan, and of these never more units of a SKU than the carrier was to take.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
 FROM (
     SELECT w.id || ' ' || w.state AS id
@@ -59,4 +60,14 @@ FROM (
         OR (s.carrier, s.tracking_no) IS DISTINCT FROM (w.carrier, w.tracking_no) AND s.id IS NOT NULL
         OR (c.outcome_type IS NULL) <> (w.state = 'requested') AND c.scope IS NOT NULL
         OR w.state IN ('requested', 'unused') AND t.key IS NULL
+        OR s.id IS NOT NULL AND NOT w.order_ids <@ ARRAY(SELECT m.order_id FROM shipment_items m WHERE m.shipment_id = w.id)
+    UNION ALL
+    SELECT w.id || ' ' || i.sku_id
+    FROM waybills w JOIN shipment_items m ON m.shipment_id = w.id AND m.order_id = ANY (w.order_ids)
+        JOIN order_items i ON i.order_id = m.order_id AND i.line_no = m.line_no
+    WHERE w.plan ? 'lines'
+    GROUP BY w.id, w.order_id, w.plan, m.order_id, i.sku_id
+    HAVING sum(m.qty) > (
+        SELECT coalesce(sum((l ->> 'qty')::integer), 0) FROM jsonb_array_elements(w.plan -> 'lines') AS l
+        WHERE l ->> 'sku_id' = i.sku_id AND coalesce((l ->> 'order_id')::bigint, w.order_id) = m.order_id)
 ) AS bad;

@@ -14,6 +14,12 @@ TAKEN = "UPDATE payment_attempts SET state = 'authorized' WHERE trade_no = 'take
 OF_AUTH_2 = "(SELECT order_id FROM payment_authorizations WHERE authorization_no = 'auth-2')"
 NOT_TAKEN = "UPDATE payment_authorizations SET state = 'failed', not_taken_at = now() WHERE authorization_no = 'auth-2'"
 REFUSED_CODE = "'a13812345678'"
+SHARED = "SELECT shipment_id FROM shipment_items GROUP BY 1 HAVING count(DISTINCT order_id) > 1"
+OF_SHARED = f"""(shipment_id, order_id) IN (
+    SELECT shipment_id, max(order_id) FROM shipment_items
+    WHERE shipment_id IN (SELECT id FROM waybills) AND shipment_id IN ({SHARED}) GROUP BY shipment_id)"""
+MOVED = f"""SET LOCAL session_replication_role = replica; UPDATE order_items SET warehouse = 'a' WHERE order_id IN (
+    SELECT min(order_id) FROM shipment_items WHERE shipment_id IN ({SHARED}) GROUP BY shipment_id)"""
 OUTBOX_ROW = (
     "INSERT INTO outbox (shard, stream, message_id, destination, routing_key, correlation_id, headers, must_route,"
     " type, body) VALUES (1, 's', 'm', 'queue', 'k', 'c', '{}', true, "
@@ -165,6 +171,8 @@ _FAMILIES_OF_CLAUSES = {
         "UPDATE shipment_items SET qty = qty + 1 WHERE shipment_id IN (SELECT id FROM shipments WHERE case_id > 0)",
         "UPDATE shipments SET case_id = 7 WHERE case_id IS NOT NULL",
         "UPDATE after_sales SET order_id = 7 WHERE state = 'return_in_transit'",
+        "UPDATE shipments SET warehouse = 'elsewhere' WHERE case_id IS NULL",
+        f"UPDATE shipments SET warehouse = NULL WHERE id IN ({SHARED}); {MOVED}",
     ],
     "audit.dropped_units": ["UPDATE order_items SET refunded_qty = 0 WHERE short_qty > 0"],
     "audit.times": [
@@ -175,7 +183,9 @@ _FAMILIES_OF_CLAUSES = {
     "audit_fulfilments.histories": ["UPDATE fulfilment_steps SET pre_state = 'x' WHERE cur_state = 'packed'"],
     "audit_fulfilments.waybills": [
         "UPDATE commands c SET outcome_type = NULL FROM waybills w"
-        " WHERE w.scope = c.scope AND w.request_id = c.request_id AND w.state = 'booked'"
+        " WHERE w.scope = c.scope AND w.request_id = c.request_id AND w.state = 'booked'",
+        f"DELETE FROM shipment_items WHERE {OF_SHARED}",
+        "UPDATE waybills SET plan = plan || '{\"lines\": []}' WHERE state = 'booked'",
     ],
     "audit_after_sales.refunds": _CASE_REFUNDS,
     "audit_after_sales.followed": [

@@ -14,7 +14,7 @@ from messages.fulfilments import (
     FulfilmentRefuse,
 )
 from messages.roles import Role
-from messages.shipments import ShipmentCreate
+from messages.shipments import ParcelPlan, ShipmentCreate
 from tests.handlers.builders import cancel, captured, create, receive
 from tests.handlers.harness import HandlerHarness
 from workers import shop
@@ -44,15 +44,17 @@ async def hand_over(harness: HandlerHarness, rules: Shop) -> None:
 
 
 async def book_at_carriers(harness: HandlerHarness, rules: Shop) -> None:
-    """Booked and polled, refused by its carrier, withdrawn with its order, answered too late."""
+    """Booked and polled, of two orders, refused by its carrier, withdrawn with its order, answered too late."""
     shop.configure(Shop(policy=rules.policy, carriers={"sf": "poll"}))
     await harness.handle(receive("s1", 9, ref="carriers"))
-    for outcome in ("booked", "refused", "withdrawn", "late"):
+    for outcome in ("booked", "shared", "refused", "withdrawn", "late"):
         order_id = await _paid(harness)
-        body = ShipmentCreate(request_id=outcome, order_id=order_id, carrier="sf")
+        others = (await _paid(harness),) if outcome == "shared" else ()
+        body = ShipmentCreate(request_id=outcome, order_id=order_id, carrier="sf", order_ids=others)
         await harness.handle(body, roles=frozenset({Role.WAREHOUSE}))
-        [(waybill_id,)] = await harness.rows("SELECT id FROM waybills WHERE state = 'requested'")
-        answer = WaybillAnswered(order_id=order_id, carrier="sf", waybill_id=waybill_id, tracking_no=f"W-{outcome}")
+        [(waybill_id, plan)] = await harness.rows("SELECT id, plan::text FROM waybills WHERE state = 'requested'")
+        planned = vars(ParcelPlan.model_validate_json(plan))
+        answer = WaybillAnswered(**planned, waybill_id=waybill_id, tracking_no=f"W-{outcome}")
         if outcome == "refused":
             answer = answer.model_copy(update={"tracking_no": None, "refusal": "FULL"})
         stops = [cancel(order_id, request_id=f"stop-{order_id}")]
