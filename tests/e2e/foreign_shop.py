@@ -1,27 +1,24 @@
-"""A whole shop around the order system, which knows the wire alone: it imports the client for other teams, and pika.
+"""A whole shop around the order system, which knows the wire alone: it imports pika, and the client that it is to use.
 
-It is a program of its own, run in isolation by test_foreign_life.py. Standard input is one line of JSON with `prefix`,
-`urls` (broker user -> URL) and `trusted`: whether each role has a user of its own. Standard output is one line of JSON:
-what each role read, from an empty system to the end of an order.
+The client is the one for other teams, or one that imports nothing of ours. This is a program of its own, run in
+isolation by test_foreign_life.py. Standard input is one line of JSON with `prefix`, `urls` (broker user -> URL),
+`trusted`: whether each role has a user of its own, and the `folder` and name of the `client`. Standard output is one
+line of JSON: what each role read, from an empty system to the end of an order.
 """
 
+import importlib
 import json
 import sys
 import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pika
 
-CLIENT = Path(__file__).parents[2] / "messages/clients/python"
-sys.path.insert(0, str(CLIENT))  # in isolation Python looks for nothing beside the program
-
-from oms_client import Client, ReceivedEvent, RefusedError, events  # noqa: E402
-
 if TYPE_CHECKING:
+    from oms_client import ReceivedEvent
     from oms_client.messages import PaymentResult
 
 Answer = tuple[str, dict[str, Any]]
@@ -41,6 +38,13 @@ ADDRESS = {
 LINES = [{"sku_id": "mug", "qty": 2}, {"sku_id": "tea", "qty": 1}]
 
 
+def library(job: dict[str, Any]) -> Any:
+    """Import the client. In isolation Python looks for nothing beside the program, so its folder must be named."""
+    if job["folder"] not in sys.path:
+        sys.path.insert(0, job["folder"])
+    return importlib.import_module(job["client"])
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat()
 
@@ -49,14 +53,15 @@ class ForeignSystem:
     """One system of the shop: the connection of its broker user."""
 
     def __init__(self, job: dict[str, Any], role: str) -> None:
-        self.client = Client(job["urls"][role], prefix=job["prefix"], sign=job["trusted"])
+        self.library = library(job)
+        self.client = self.library.Client(job["urls"][role], prefix=job["prefix"], sign=job["trusted"])
 
     def request(self, kind: str, body: dict[str, Any], exchange: str = "commands") -> Answer:
         """Send a command or a query, and return the type and body of its answer."""
         try:
             ask = self.client.query if exchange == "queries" else self.client.command
             answer = ask(kind, body, seconds=WAIT_SECONDS)
-        except RefusedError as refused:
+        except self.library.RefusedError as refused:
             answer = refused.answer
         return answer.type, answer.body
 
@@ -209,7 +214,7 @@ def ship(job: dict[str, Any], buyer: ForeignSystem, order_id: str) -> dict[str, 
     return {"request": instruction, "refused_readers": refused, "fulfilling": fulfilling}
 
 
-def until(announced: Iterator[ReceivedEvent], last: str) -> Iterator[ReceivedEvent]:
+def until(announced: "Iterator[ReceivedEvent]", last: str) -> "Iterator[ReceivedEvent]":
     """Read events until one of this type."""
     for event in announced:
         yield event
@@ -221,7 +226,7 @@ def until(announced: Iterator[ReceivedEvent], last: str) -> Iterator[ReceivedEve
 def live(job: dict[str, Any]) -> dict[str, Any]:
     """Play every role; return what each of them read."""
     queue, url = f"client.storefront.{uuid.uuid4().hex}", job["urls"]["storefront-events"]
-    announced = events(url, queue, "order.*", prefix=job["prefix"], seconds=WAIT_SECONDS)
+    announced = library(job).events(url, queue, "order.*", prefix=job["prefix"], seconds=WAIT_SECONDS)
     seen: dict[str, Any] = {"stocked": stock_up(job)}
     buyer = ForeignSystem(job, "storefront")
     seen |= place_and_read(buyer)

@@ -1,5 +1,6 @@
-"""The life of an order from an empty system, by the Python client for other teams, each with the user of its role
-(S0-48, S3-07).
+"""The life of an order from an empty system, by clients of other teams, each with the user of its role (S0-48, S3-07).
+
+One is the Python client that we have for them, the other imports nothing of ours.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from tests.e2e.foreign_shop import ADDRESS
 from tests.e2e.upstream import running_system
 
 PROGRAM = Path(__file__).parent / "foreign_shop.py"
+FOLDERS = {"pika_client": PROGRAM.parent, "oms_client": Path(__file__).parents[2] / "messages/clients/python"}
 TIMEOUT_SECONDS = 90
 
 
@@ -27,9 +29,10 @@ def strangers(broker: Broker) -> list[str]:
     return sorted(broker.urls.keys() - own - {f"warehouse{SUBSCRIBER}"}) if broker.has_roles else []
 
 
-def run_shop(broker: Broker) -> dict[str, Any]:
+def run_shop(broker: Broker, client: str) -> dict[str, Any]:
     """Run the program where it can import nothing of ours but the client (`-I`); return what it read."""
     job = {"prefix": broker.names.prefix, "urls": broker.urls, "trusted": broker.has_roles}
+    job |= {"folder": str(FOLDERS[client]), "client": client}
     line = orjson.dumps(job | {"strangers": strangers(broker)}) + b"\n"
     program = [sys.executable, "-I", str(PROGRAM)]
     done = subprocess.run(program, input=line, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, cwd="/")
@@ -38,15 +41,15 @@ def run_shop(broker: Broker) -> dict[str, Any]:
     return seen
 
 
-@pytest.mark.parametrize("local_dispatch", [True, False])
+@pytest.mark.parametrize(("client", "local_dispatch"), [("pika_client", True), ("oms_client", False)])
 async def test_foreign_clients_live_an_order_from_an_empty_system_to_its_end(
-    broker: Broker, database_url: str, local_dispatch: bool
+    broker: Broker, database_url: str, client: str, local_dispatch: bool
 ) -> None:
     await declare.declare(broker["topology"], broker.names, TIERS_SECONDS, warehouses=("main",))
     rules: dict[str, Any] = {"payment_window_seconds": 1800, "fulfilment_warehouses": {"main": frozenset[str]()}}
     rules["local_dispatch"] = local_dispatch
     async with running_system(broker, database_url, **rules):
-        seen = await asyncio.to_thread(run_shop, broker)
+        seen = await asyncio.to_thread(run_shop, broker, client)
     assert seen["stocked"] == ["sku.changed.v1", "stock.received.v1"] * 2
     placed_order(seen)
     handed_over(seen, broker)
