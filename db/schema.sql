@@ -1125,10 +1125,13 @@ CREATE TABLE dispute_evidence (
     message_id   text        NOT NULL,
     actor_id     text        NOT NULL,
     submitted_at timestamptz NOT NULL,
+    state        text        NOT NULL DEFAULT 'recorded' CHECK (state IN ('recorded', 'sending', 'accepted', 'refused')),
+    reason_code  text,
     PRIMARY KEY (dispute_id, number)
 );
 COMMENT ON TABLE dispute_evidence IS 'what the shop submitted against a dispute; free_texts has what was written, by message_id';
 COMMENT ON COLUMN dispute_evidence.evidence IS 'references to photos and documents that the shop keeps elsewhere';
+COMMENT ON COLUMN dispute_evidence.state IS 'recorded: an operator gave it on the provider''s page; sending: we give it, and no answer is known';
 
 CREATE VIEW counted_refunds AS
 SELECT r.id, r.order_id, r.provider, r.trade_no, r.amount - r.excess_amount AS amount

@@ -72,11 +72,17 @@ class DisputeSummary(Part):
 
 
 class EvidenceShown(Part):
-    """One submission: references to what the shop keeps, and what was `written` with it, its phone numbers masked."""
+    """One submission: references to what the shop keeps, and what was `written` with it, its phone numbers masked.
+
+    `state` is recorded if an operator gave it on the provider's own page; else sending until the provider accepted or
+    refused it, for `reason_code`.
+    """
 
     number: int
     references: tuple[str, ...]
     written: str | None
+    state: Literal["recorded", "sending", "accepted", "refused"]
+    reason_code: str | None
     actor_id: str
     submitted_at: Moment
 

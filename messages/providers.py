@@ -86,6 +86,17 @@ class ProviderDisputeQuery(Internal):
     dispute_no: ExternalId
 
 
+class ProviderDisputeEvidence(Internal):
+    """Give the provider the submission `number` of a dispute."""
+
+    TYPE: ClassVar[str] = "provider.dispute_evidence.v1"
+    dispute_no: ExternalId
+    number: Quantity
+
+
+DISPUTE_CALLS = (ProviderDisputeQuery, ProviderDisputeEvidence)
+
+
 class ProviderCertificates(Internal):
     """Download the provider's certificates, because a notification is signed with one that is not known here."""
 

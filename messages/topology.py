@@ -79,7 +79,7 @@ CALLS: tuple[type[Message], ...] = (
     *providers.ATTEMPT_CALLS,
     providers.ProviderRefund,
     providers.ProviderRefundQuery,
-    providers.ProviderDisputeQuery,
+    *providers.DISPUTE_CALLS,
     providers.ProviderCertificates,
 )
 

@@ -159,6 +159,15 @@ FROM (
     SELECT dispute_id || ' of ' || max(number) AS id FROM dispute_evidence GROUP BY dispute_id HAVING count(*) <> max(number)
 ) AS bad;
 
+-- name: audit_payments.given_evidence
+-- When drained. A provider has answered what we gave it against a dispute.
+SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first
+FROM (
+    SELECT d.provider || ':' || d.dispute_no || ' ' || e.number AS id
+    FROM dispute_evidence e JOIN payment_disputes d ON d.id = e.dispute_id
+    WHERE e.state = 'sending'
+) AS bad;
+
 -- name: audit_payments.dispute_timers
 -- INV-14. $1 seconds of grace. While people are to be reminded of an open dispute, it has its timer, which is not overdue by more.
 SELECT count(*) AS violations, (array_agg(id ORDER BY id))[1:5] AS first

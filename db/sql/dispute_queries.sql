@@ -58,5 +58,5 @@ WHERE d.id = ANY($1::bigint[]);
 
 -- name: dispute_queries.evidence
 -- $1 dispute ids. What was submitted against them, in its order.
-SELECT dispute_id, number, evidence::text AS evidence, message_id, actor_id, submitted_at
+SELECT dispute_id, number, evidence::text AS evidence, message_id, actor_id, submitted_at, state, reason_code
 FROM dispute_evidence WHERE dispute_id = ANY($1::bigint[]) ORDER BY dispute_id, number;

@@ -30,10 +30,37 @@ RETURNING provider, dispute_no, id;
 UPDATE payment_disputes SET remind_at = NULL WHERE id = ANY($1::bigint[]);
 
 -- name: disputes.add_evidence
--- $1 dispute ids (the orders of their captures are locked), $2 numbers, $3 references as JSON, $4 message ids, $5 who, $6 when.
-INSERT INTO dispute_evidence (dispute_id, number, evidence, message_id, actor_id, submitted_at)
-SELECT n.dispute_id, n.number, n.evidence::jsonb, n.message_id, n.actor_id, $6::timestamptz
-FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[]) AS n (dispute_id, number, evidence, message_id, actor_id);
+-- $1 dispute ids (the orders of their captures are locked), $2 numbers, $3 references as JSON, $4 message ids, $5 who, $6 states, $7 when.
+INSERT INTO dispute_evidence (dispute_id, number, evidence, message_id, actor_id, state, submitted_at)
+SELECT n.dispute_id, n.number, n.evidence::jsonb, n.message_id, n.actor_id, n.state, $7::timestamptz
+FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS n (dispute_id, number, evidence, message_id, actor_id, state);
+
+-- name: disputes.to_give
+-- $1 provider, $2 dispute numbers, $3 numbers of their submissions. Those that the provider has not answered. Locks: none.
+SELECT d.dispute_no, e.number, d.trade_no, e.message_id
+FROM unnest($2::text[], $3::integer[]) AS k (dispute_no, number)
+JOIN payment_disputes d ON d.provider = $1 AND d.dispute_no = k.dispute_no
+CROSS JOIN LATERAL (SELECT * FROM dispute_evidence n WHERE n.dispute_id = d.id AND n.number = k.number OFFSET 0) AS e
+WHERE e.state = 'sending';
+
+-- name: disputes.parcels
+-- $1 order ids. The parcels that left with goods of each, or of its parts, the first booked first. Locks: none.
+SELECT DISTINCT ON (k.id, s.id) k.id AS order_id, s.carrier, s.tracking_no
+FROM unnest($1::bigint[]) AS k (id)
+CROSS JOIN LATERAL (SELECT root_id FROM orders n WHERE n.id = k.id OFFSET 0) AS r
+CROSS JOIN LATERAL unnest(r.root_id || ARRAY(SELECT n.id FROM orders n WHERE n.root_id = r.root_id AND n.root_id <> n.id)) AS o (id)
+CROSS JOIN LATERAL (SELECT shipment_id FROM shipment_items n WHERE n.order_id = o.id OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT * FROM shipments n WHERE n.id = i.shipment_id OFFSET 0) AS s
+WHERE s.outbound_at IS NOT NULL AND s.case_id IS NULL
+ORDER BY k.id, s.id;
+
+-- name: disputes.answer_evidence
+-- $1 dispute ids (the orders of their captures are locked), $2 numbers, $3 states, $4 why refused. Returns those that waited for an answer.
+UPDATE dispute_evidence e SET state = n.state, reason_code = n.reason_code
+FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[]) AS n (dispute_id, number, state, reason_code)
+WHERE e.dispute_id = n.dispute_id AND e.number = n.number AND e.state = 'sending'
+RETURNING e.dispute_id, e.number;
 
 -- name: disputes.gone
 -- $1 providers, $2 trade numbers (the orders are locked). The refunds of these captures that succeeded, the oldest first.

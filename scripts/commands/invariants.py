@@ -91,6 +91,7 @@ INVARIANTS = (
     Invariant("INV-05", "a won dispute brought its money back", "audit_payments.won_disputes"),
     Invariant("INV-14", "a dispute that waits for its answer has its timer", "audit_payments.dispute_timers", _grace),
     Invariant("disputes", "evidence is numbered without a gap", "audit_payments.evidence"),
+    Invariant("disputes", "a provider answered what we gave it", "audit_payments.given_evidence", drained=True),
     Invariant("holds", "orders are held while they have a hold", "audit.holds"),
     Invariant("INV-15", "no line is refunded beyond what was bought", "audit.refunded_lines"),
     Invariant("INV-15", "no line is shipped beyond what was bought", "audit.parcels"),

@@ -4,7 +4,6 @@ Buyers only approve; money moves when the merchant captures, at once or out of a
 that was seen before repeats its request.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from scripts.gateways.ledger import CannotPayError, Payment, Refund
 from scripts.gateways.notifier import Copy, Write
 from scripts.gateways.paypal_account import CERTIFICATES, MERCHANT_ID, TOKEN_SECONDS, PayPalAccount, PayPalKeys
 from scripts.gateways.paypal_authorizations import Refused, Reservation, Reservations
+from scripts.gateways.paypal_disputes import ABSENT, PayPalDisputes
 from scripts.gateways.server import Handler
 
 INTENTS = ("CAPTURE", "AUTHORIZE")
@@ -46,7 +46,7 @@ class PayPalGateway(Gateway):
         super().__init__(notify_url, habits, **more)
         self.account = PayPalAccount(keys or PayPalKeys(), self.rotate_after)
         self._captures: dict[str, Payment] = {}  # by PayPal-Request-Id
-        self._disputes: dict[str, dict[str, Any]] = {}
+        self.disputes = PayPalDisputes(self._say)
         self.reservations = Reservations(self._id)
 
     def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
@@ -80,6 +80,7 @@ class PayPalGateway(Gateway):
             web.get("/v2/payments/refunds/{id}", self._api(self._show_refund)),
             web.get(f"{CERTIFICATES}{{name}}", self._certificate),
             web.get("/v1/customer/disputes/{id}", self._api(self._show_dispute)),
+            web.post("/v1/customer/disputes/{id}/provide-evidence", self._api(self._take_evidence)),
             web.post("/buyer/dispute", self._dispute),
             web.get("/checkoutnow", self._page),
         ]
@@ -92,13 +93,14 @@ class PayPalGateway(Gateway):
             if not self.account.knows(request.headers.get("authorization", ""), now):
                 return web.json_response({"error": "invalid_token"}, status=401)
             try:
-                status, response = answer(request, json.loads(body) if body else {}, now)
+                status, response = answer(request, protocol.content(request.headers.get("content-type", ""), body), now)
             except (KeyError, TypeError, ValueError, IndexError) as error:
                 status, response = 400, protocol.error("INVALID_REQUEST", description=type(error).__name__)
             except PayPalRefusalError as refusal:
                 status, response = refusal.response
             except Refused as refused:
-                status, response = PayPalRefusalError(refused.issue).response
+                about = (404, "RESOURCE_NOT_FOUND") if refused.issue == ABSENT else ()
+                status, response = PayPalRefusalError(refused.issue, *about).response
             return web.json_response(response, status=status)
 
         return self.call(handle)
@@ -304,21 +306,18 @@ class PayPalGateway(Gateway):
 
         If the merchant wins, reversals of the payment are taken back.
         """
-        number, now = f"PP-D-{payment.trade_no}", datetime.now(UTC)
-        money = protocol.money(amount, payment.currency)
-        self._disputes[number] = protocol.dispute(number, payment.trade_no, money, at=now, outcome=outcome)
         if outcome == "RESOLVED_SELLER_FAVOUR":
             self.ledger.take_back(payment)
-        event = "CUSTOMER.DISPUTE.RESOLVED" if outcome else "CUSTOMER.DISPUTE.CREATED"
-        found = self._disputes[number]
-        self.notify(self.notify_url, self.account.notification(self.origin, event, lambda: found))
-        return number
+        return self.disputes.open(payment, amount, outcome)
 
     def _show_dispute(self, request: web.Request, content: Any, now: datetime) -> Answer:
-        found = self._disputes.get(request.match_info["id"])
-        if found is None:
-            raise PayPalRefusalError("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
-        return 200, found
+        return 200, self.disputes.find(request.match_info["id"])
+
+    def _take_evidence(self, request: web.Request, content: Any, now: datetime) -> Answer:
+        return 200, self.disputes.take_evidence(request.match_info["id"], content, now)
+
+    def _say(self, event: str, resource: Mapping[str, Any]) -> None:
+        self.notify(self.notify_url, self.account.notification(self.origin, event, lambda: resource))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:

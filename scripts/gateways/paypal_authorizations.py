@@ -30,7 +30,7 @@ class Reservation:
 
 
 class Refused(Exception):  # noqa: N818 (it is an answer, and no fault)
-    """The authorisation does not allow the step. `issue` is PayPal's word for it."""
+    """The authorisation or the dispute does not allow the step. `issue` is PayPal's word for it."""
 
     def __init__(self, issue: str) -> None:
         super().__init__(issue)

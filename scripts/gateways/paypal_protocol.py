@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -180,6 +181,16 @@ def dispute(
         "messages": [{"posted_by": "BUYER", "content": "Nothing came."}],
         **resolved,
     }
+
+
+def content(content_type: str, body: bytes) -> Any:
+    """Read the JSON of a request, which is the field `input` if there is room for files beside it."""
+    if content_type.startswith("multipart/"):
+        whole = message_from_bytes(b"content-type: " + content_type.encode() + b"\r\n\r\n" + body)
+        fields = {part.get_param("name", header="content-disposition"): part for part in whole.walk()}
+        sent = fields["input"].get_payload(decode=True)
+        return json.loads(sent) if isinstance(sent, bytes) else {}
+    return json.loads(body) if body else {}
 
 
 def error(name: str, issue: str | None = None, description: str = "No.") -> dict[str, Any]:

@@ -39,7 +39,7 @@ class StripeGateway(Gateway):
         self.account = StripeAccount(keys or StripeKeys(), self.rotate_after)
         self.intents = StripeIntents(lambda now: self.ledger.new_number(now, 24))
         self._answers: dict[str, tuple[str, Parameters, StripeAnswer]] = {}
-        self._disputes: dict[str, dict[str, Any]] = {}
+        self.disputes: dict[str, dict[str, Any]] = {}
 
     def configuration(self, write_file: FileWriter) -> Mapping[str, Any]:
         return self.account.configuration(self.origin, write_file)
@@ -67,6 +67,7 @@ class StripeGateway(Gateway):
             web.get("/v1/refunds", self._api(self._refunds)),
             web.get("/v1/refunds/{id}", self._api(self._show_refund)),
             web.get("/v1/disputes/{id}", self._api(self._show_dispute)),
+            web.post("/v1/disputes/{id}", self._api(self._take_evidence)),
             web.post("/merchant/authorization", self._at_page),
             web.post("/buyer/dispute", self._dispute),
             web.get("/c/pay/{id}", self._page),
@@ -269,7 +270,7 @@ class StripeGateway(Gateway):
         number, now = f"du_{payment.trade_no.removeprefix('ch_')}", datetime.now(UTC)
         about: dict[str, Any] = {"amount": amount, "currency": payment.currency, "at": now}
         found = protocol.dispute(number, payment.trade_no, **about, status=outcome or "needs_response")
-        self._disputes[number] = found
+        self.disputes[number] = found
         if outcome is None:
             self.ledger.refund(Refund(number, number, payment, amount, {}, now, now))
             self._notify("charge.dispute.created", lambda: found)
@@ -282,9 +283,19 @@ class StripeGateway(Gateway):
         return number
 
     def _show_dispute(self, request: web.Request, form: Parameters, now: datetime) -> StripeAnswer:
-        found = self._disputes.get(request.match_info["id"])
+        found = self.disputes.get(request.match_info["id"])
         if found is None:
             raise StripeRefusalError(*MISSING)
+        return 200, found
+
+    def _take_evidence(self, request: web.Request, form: Parameters, now: datetime) -> StripeAnswer:
+        """Pass evidence on to the bank, once for a dispute."""
+        _, found = self._show_dispute(request, form, now)
+        if found["status"] != "needs_response" or form.get("submit") != "true":
+            raise StripeRefusalError(None)
+        found["evidence"] |= {name[9:-1]: text for name, text in form.items() if name.startswith("evidence[")}
+        found["status"], found["evidence_details"]["has_evidence"] = "under_review", True
+        self._notify("charge.dispute.updated", lambda: found)
         return 200, found
 
     async def _page(self, request: web.Request) -> web.Response:

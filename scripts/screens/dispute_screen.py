@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from messages.dispute_queries import DisputeShown, DisputeSummary
+from messages.dispute_queries import DisputeShown, DisputeSummary, EvidenceShown
 from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, fields, grid, section, title
 from scripts.screens.timeline import ago, text_of, until, when
 
@@ -55,15 +55,22 @@ def _summary(one: DisputeShown, now: datetime) -> Iterator[tuple[str, Any]]:
     yield "reason", one.reason_code
 
 
+def _where(each: EvidenceShown) -> str:
+    """What the provider has of a submission: an operator gave it there, or we did."""
+    state = "by hand" if each.state == "recorded" else each.state
+    return state if each.reason_code is None else f"{state}: {each.reason_code}"
+
+
 def _evidence(one: DisputeShown, width: int) -> Lines:
     columns = [
         Column("at (UTC)"),
         Column("by", least=8),
         Column("references", least=12),
         Column("wrote", least=12),
+        Column("at the provider"),
     ]
     rows = [
-        (when(each.submitted_at, width), each.actor_id, ", ".join(each.references), each.written)
+        (when(each.submitted_at, width), each.actor_id, ", ".join(each.references), each.written, _where(each))
         for each in one.evidence
     ]
     return section("evidence", columns, rows, width)

@@ -67,6 +67,9 @@ TIMERS = [
     "UPDATE payment_disputes SET due_at = NULL WHERE state = 'opened'",
     "UPDATE payment_disputes SET state = 'lost' WHERE state = 'opened'",
 ]
+FIRST_OF_EVIDENCE = {
+    "audit_payments.given_evidence": ("UPDATE dispute_evidence SET state = 'sending'", r"^alipay:D\d 1$"),
+}
 PAYMENTS = [
     *((f"audit_payments.{statement}", sql) for statement, sql in ATTEMPTS),
     *(("audit.timers", sql) for sql in TIMERS),

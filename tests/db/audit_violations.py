@@ -7,7 +7,7 @@ from tests.db.audit_group_violations import FIRST_OF_GROUPS, GROUPS
 from tests.db.audit_late_violations import ORDER_NUMBERS, PRICES_AND_LATE_PAYMENTS
 from tests.db.audit_notification_violations import FIRST_NOTIFIED, NOTIFICATIONS
 from tests.db.audit_order_violations import EXCHANGES, HOLDS, SCHEDULES, SHORTAGES
-from tests.db.audit_payment_violations import PAYMENTS
+from tests.db.audit_payment_violations import FIRST_OF_EVIDENCE, PAYMENTS
 
 OUTBOX = (
     "INSERT INTO outbox (shard, stream, message_id, destination, routing_key, correlation_id, headers, must_route, "
@@ -15,7 +15,7 @@ OUTBOX = (
 VIOLATIONS = {
     **FIRST,
     **FIRST_OF_CASES,
-    **(FIRST_NOTIFIED | FIRST_OF_GROUPS),
+    **(FIRST_NOTIFIED | FIRST_OF_GROUPS | FIRST_OF_EVIDENCE),
     "audit.stock_counters": ("UPDATE stock SET locked = on_hand + 1 WHERE sku_id = 's1'", "^s1@main$"),
     "audit.stock_ledger": ("UPDATE stock SET on_hand = on_hand - 1 WHERE sku_id = 's2'", "^s2@main$"),
     "audit.stock_transfers": ("DELETE FROM stock_ledger WHERE op = 'transfer_in' AND sku_id = 'b1'", "^b1 main"),

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messages.base import Message
-from messages.disputes import DisputeDue, DisputeSubmitEvidence
+from messages.disputes import DisputeDue, DisputeEvidenceObserved, DisputeSubmitEvidence
 from messages.payments import DisputeObserved, PaymentCallback, PaymentObserved
 from messages.providers import (
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
+    ProviderDisputeEvidence,
     ProviderDisputeQuery,
     ProviderQuery,
     ProviderRefund,
@@ -297,6 +298,33 @@ async def evidence(payments: PaymentHarness, n: int) -> Sequence[Message]:
     ]
 
 
+async def evidence_to_give(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """Evidence that PayPal gets against n disputes that buyers opened there."""
+    gateway = payments.merchant.gateway
+    assert isinstance(gateway, PayPalGateway)
+    captures = await paid_captures(payments, n)
+    numbers = {no: gateway.open_dispute(gateway.ledger.trades[no], 1) for _, no in captures}
+    about: dict[str, Any] = {"provider": "paypal", "amount": 1, "currency": "USD", "occurred_at": datetime.now(UTC)}
+    for trade_no, number in numbers.items():
+        opened = DisputeObserved(dispute_no=number, trade_no=trade_no, state="opened", **about)
+        await payments.harness.handle(opened)
+    given: dict[str, Any] = {"request_id": "e1", "actor": OPERATOR, "provider": "paypal", "to_provider": True}
+    written = [DisputeSubmitEvidence(**given, dispute_no=number, description="signed") for number in numbers.values()]
+    await payments.harness.handle(*written, trusted=True)
+    take_calls(payments.harness, payments.provider)
+    return [ProviderDisputeEvidence(dispute_no=number, number=1) for number in numbers.values()]
+
+
+async def answered_evidence(payments: PaymentHarness, n: int) -> Sequence[Message]:
+    """What PayPal answers to evidence."""
+    given = await evidence_to_give(payments, n)
+    return [
+        DisputeEvidenceObserved(provider="paypal", dispute_no=one.dispute_no, number=1, state="refused")
+        for one in given
+        if isinstance(one, ProviderDisputeEvidence)
+    ]
+
+
 async def disputes_to_answer(payments: PaymentHarness, n: int) -> Sequence[DisputeDue]:
     """What wakes the handler of n disputes that have to be answered soon."""
     due_at = datetime.now(UTC) + timedelta(days=9)
@@ -393,6 +421,8 @@ PAYING: dict[str, Scenario] = {
     "provider.refund": Scenario("wechat", PaymentHarness.owed_refunds, "refund.observed.v1"),
     "provider.refund_query": Scenario("wechat", refund_queries, "refund.observed.v1"),
     "provider.dispute_query": Scenario("paypal", dispute_queries, "dispute.observed.v1"),
+    "provider.dispute_evidence": Scenario("paypal", evidence_to_give, "dispute.evidence_observed.v1"),
+    "dispute.evidence_observed": Scenario("paypal", answered_evidence, "dispute.evidence_answered.v1"),
     "dispute.observed opened": Scenario("paypal", disputes, "payment.disputed.v1"),
     "dispute.submit_evidence": Scenario("paypal", evidence, "dispute.evidence_submitted.v1"),
     "dispute.due": Scenario("paypal", disputes_to_answer, "alert.raised.v1"),

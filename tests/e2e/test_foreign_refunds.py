@@ -3,6 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
+from scripts.gateways.gateway import Gateway
+from scripts.gateways.paypal import PayPalGateway
+from scripts.gateways.stripe import StripeGateway
 from tests.e2e.all_providers import AllProviders
 from tests.e2e.provider_harness import PAYABLE, ProviderHarness, Purchase
 
@@ -10,6 +13,14 @@ BACK = 400
 DISPUTING = ("paypal", "stripe")
 """The providers that report disputes. Stripe withdraws the disputed money at once, PayPal by a reversal of its own."""
 WON = {"paypal": "RESOLVED_SELLER_FAVOUR", "stripe": "won"}
+
+
+def taken_by(gateway: Gateway, dispute_no: str) -> str:
+    """What the provider has about a dispute."""
+    if isinstance(gateway, PayPalGateway):
+        return str(gateway.disputes.find(dispute_no))
+    assert isinstance(gateway, StripeGateway)
+    return str(gateway.disputes[dispute_no])
 
 
 async def alert_of(purchase: Purchase) -> dict[str, Any]:
@@ -79,6 +90,30 @@ async def test_a_dispute_is_announced_and_the_money_that_a_won_one_brings_back_c
         assert (returned["refund_no"], returned["amount"]) == (reversal["refund_no"], BACK)
         await purchase.cancel()
         await purchase.wait_for_refund(amount=PAYABLE)
+
+    await all_providers.run(scenario, DISPUTING)
+
+
+async def test_a_provider_gets_what_the_shop_says_against_a_dispute_and_takes_it_once(
+    all_providers: AllProviders,
+) -> None:
+    async def scenario(provider: ProviderHarness) -> None:
+        purchase = await provider.paid_purchase()
+        upstream, order_id = provider.upstream, purchase.order_id
+        await upstream.ship(order_id, f"of-{provider.name}", "outbound")
+        await upstream.wait_for_events("order.shipped", order_id=order_id)
+        await purchase.dispute(BACK)
+        [opened] = await upstream.wait_for_events("payment.disputed", order_id=order_id)
+        named = {"provider": provider.name, "dispute_no": opened["dispute_no"]}
+        written = {"actor": {"type": "operator", "id": "ops-7"}, "description": "signed by Ada", "to_provider": True}
+        await provider.operator.publish("dispute.submit_evidence", {"request_id": uuid4().hex} | written | named)
+        [answered] = await upstream.wait_for_events("dispute.evidence_answered", **named)
+        assert (answered["state"], answered["order_ids"]) == ("accepted", [order_id])
+        taken = taken_by(provider.gateway, opened["dispute_no"])
+        assert ("signed by Ada" in taken, f"of-{provider.name}" in taken) == (True, True)
+        await provider.operator.publish("dispute.submit_evidence", {"request_id": uuid4().hex} | written | named)
+        await upstream.wait_for_events("dispute.evidence_answered", number=2, state="refused", **named)
+        await upstream.wait_for_events("alert.raised", order_id=order_id, code="PAY_EVIDENCE_REFUSED")
 
     await all_providers.run(scenario, DISPUTING)
 

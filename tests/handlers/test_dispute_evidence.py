@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
-from messages.disputes import DisputeDue
+from messages.disputes import DisputeDue, DisputeEvidenceObserved
 from messages.payments import DisputeObserved
+from messages.providers import ProviderDisputeEvidence
 from scripts.commands.audit import check
-from tests.handlers.builders import user
+from tests.handlers.builders import book, captured, update, user
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.refund_builders import dispute, evidence
 from workers import shop
 from workers.domain.shop import Policy, Shop
+from workers.providers.evidence import DisputeEvidence
+from workers.services import dispute_evidence
 from workers.services.disputes import SUBMISSIONS_MAX, reminder_at
 
 NOW = datetime.now(UTC)
@@ -39,6 +42,23 @@ async def timers(harness: HandlerHarness) -> list[datetime]:
 async def violations(harness: HandlerHarness) -> list[str]:
     async with harness.pool.acquire() as tx:
         return [found.id for found in await check(tx, grace_seconds=60.0) if found.violations]
+
+
+GIVEN: dict[str, Any] = {"provider": "paypal", "to_provider": True}
+
+
+def observed(number: int, state: Any = "accepted", **more: Any) -> DisputeEvidenceObserved:
+    """PayPal's answer to a submission against the dispute D1."""
+    return DisputeEvidenceObserved(provider="paypal", dispute_no="D1", number=number, state=state, **more)
+
+
+async def paid_at_paypal(harness: HandlerHarness) -> int:
+    """A paid order whose payment at PayPal is disputed."""
+    await harness.fill_stock()
+    order_id = await harness.place_order(("s1", 2))
+    await harness.handle(captured(order_id, 1000).model_copy(update={"provider": "paypal"}), trusted=True)
+    await harness.handle(opened(provider="paypal"))
+    return order_id
 
 
 @pytest.fixture
@@ -87,6 +107,43 @@ async def test_evidence_after_the_decision_is_rejected(harness: HandlerHarness, 
     assert await harness.rows("SELECT about FROM free_texts") == []
 
 
+async def test_what_the_provider_says_to_evidence_is_recorded_once_and_a_refusal_calls_a_person(
+    harness: HandlerHarness,
+) -> None:
+    order_id = await paid_at_paypal(harness)
+    await harness.handle(evidence(**GIVEN), evidence("e2", **GIVEN), trusted=True)
+    [(_, first), (_, second)] = harness.provider_calls
+    assert (first, second) == tuple(ProviderDisputeEvidence(dispute_no="D1", number=number) for number in (1, 2))
+    accepted, refused = observed(1), observed(2, "refused", reason_code="TOO_LATE")
+    await harness.handle(accepted, accepted, refused, observed(1, "refused"), observed(3))
+    events = harness.events_of("dispute.evidence_answered")
+    assert [(event["number"], event["state"], event["reason_code"]) for event in events] == [
+        (1, "accepted", None),
+        (2, "refused", "TOO_LATE"),
+    ]
+    [alert] = [one for one in harness.events_of("alert.raised") if one["code"] == "PAY_EVIDENCE_REFUSED"]
+    assert (alert["order_id"], "submission 2 against D1, TOO_LATE" in alert["content"]) == (str(order_id), True)
+    assert await harness.rows("SELECT state FROM dispute_evidence ORDER BY number") == [("accepted",), ("refused",)]
+
+
+async def test_the_provider_gets_the_words_and_the_parcels_until_it_has_answered(harness: HandlerHarness) -> None:
+    order_id = await paid_at_paypal(harness)
+    await harness.handle(book(order_id, "T1"), update(order_id, "T1", "outbound"))
+    await harness.handle(book(order_id, "not gone"))
+    await harness.handle(evidence(**GIVEN), trusted=True)
+    call = harness.envelope(ProviderDisputeEvidence(dispute_no="D1", number=1))
+    async with harness.pool.acquire() as tx:
+        found = await dispute_evidence.read(tx, "paypal", [call])
+        assert found == {("D1", 1): DisputeEvidence("D1", 1, "signed by Ada, 13812345678", (("sf", "T1"),))}
+        assert await dispute_evidence.read(tx, "stripe", [call]) == {}
+    await harness.pool.execute("DELETE FROM free_texts")
+    async with harness.pool.acquire() as tx:
+        assert await dispute_evidence.read(tx, "paypal", [call]) == {("D1", 1): None}
+    await harness.handle(observed(1))
+    async with harness.pool.acquire() as tx:
+        assert await dispute_evidence.read(tx, "paypal", [call]) == {}
+
+
 async def test_evidence_after_the_date_is_rejected(harness: HandlerHarness, order_id: int) -> None:
     await harness.handle(opened(NOW - timedelta(seconds=1)))
     await harness.handle(evidence(), trusted=True)
@@ -104,6 +161,7 @@ async def test_evidence_after_the_date_is_rejected(harness: HandlerHarness, orde
         ({"evidence": (), "description": None}, "PAY_EVIDENCE_INVALID"),
         ({"evidence": tuple(f"photo/{n}" for n in range(10))}, "PAY_EVIDENCE_INVALID"),
         ({"evidence": ("x" * 513,)}, "PAY_EVIDENCE_INVALID"),
+        ({"to_provider": True}, "PAY_EVIDENCE_INVALID"),
         ({"actor": user()}, "AUTH_FORBIDDEN"),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 from scripts.gateways import paypal_protocol as protocol
 from tests.providers import paypal_builders as builders
 from tests.providers.paypal_builders import AT, CAPTURE, REFUND_ID, answer
-from workers.providers.abilities import DisputeSource, ForeignRefundSource
+from workers.providers.abilities import DisputeSource, EvidenceTaker, ForeignRefundSource
+from workers.providers.evidence import DisputeEvidence, EvidenceReceipt
 from workers.providers.port import (
     DisputeReport,
     ForeignRefund,
@@ -82,6 +83,27 @@ def test_a_dispute_is_queried_by_its_number_and_another_one_in_the_answer_proves
     assert PROVIDER.query_dispute(NUMBER, AT).url.endswith(f"/v1/customer/disputes/{NUMBER}")
     assert isinstance(PROVIDER.read_dispute("PP-D-1", answer(dispute()), AT), UnknownOutcome)
     assert isinstance(PROVIDER.read_dispute(NUMBER, MISSING, AT), ProviderRefusal)
+
+
+def test_evidence_names_the_parcels_and_is_one_form_field() -> None:
+    assert isinstance(PROVIDER, EvidenceTaker)
+    evidence = DisputeEvidence(NUMBER, 1, "signed by Ada ✓", (("sf", "T1"),))
+    request = PROVIDER.give_evidence(evidence, AT)
+    assert (request.method, request.bearer) == ("POST", True)
+    assert request.url.endswith(f"/v1/customer/disputes/{NUMBER}/provide-evidence")
+    [proof] = protocol.content(request.headers["content-type"], request.body)["evidences"]
+    tracking = [{"carrier_name": "OTHER", "carrier_name_other": "sf", "tracking_number": "T1"}]
+    assert proof == {
+        "evidence_type": "PROOF_OF_FULFILLMENT",
+        "evidence_info": {"tracking_info": tracking},
+        "notes": "signed by Ada ✓",
+    }
+    words = PROVIDER.give_evidence(replace(evidence, parcels=()), AT)
+    [words_alone] = protocol.content(words.headers["content-type"], words.body)["evidences"]
+    assert words_alone == {"evidence_type": "OTHER", "notes": "signed by Ada ✓"}
+    assert PROVIDER.read_evidence(evidence, answer({"links": []}), AT) == EvidenceReceipt(NUMBER)
+    assert isinstance(PROVIDER.read_evidence(evidence, MISSING, AT), ProviderRefusal)
+    assert isinstance(PROVIDER.read_evidence(evidence, answer({}, 500), AT), UnknownOutcome)
 
 
 def test_a_refund_that_is_not_ours_is_queried_by_paypals_own_number() -> None:

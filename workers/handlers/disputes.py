@@ -1,5 +1,5 @@
 """Handles disputes (complaints and charge-backs): dispute.observed, what a provider answers about one, what the shop
-submits against it (dispute.submit_evidence), and the time to do so (dispute.due).
+submits against it (dispute.submit_evidence), what the provider says to that, and the time to do so (dispute.due).
 
     dispute.observed                      then
     ------------------------------------  -------------------------------------------------------------------------
@@ -15,12 +15,18 @@ submits against it (dispute.submit_evidence), and the time to do so (dispute.due
 
     dispute.submit_evidence               then
     ------------------------------------  -------------------------------------------------------------------------
-    about an open dispute                 recorded, its text encrypted: dispute.evidence_submitted. Nothing is sent to
-                                          the provider, where an operator submits it on the provider's own page
+    about an open dispute                 recorded, its text encrypted: dispute.evidence_submitted. With to_provider,
+                                          provider.dispute_evidence; else an operator gave it on the provider's page
     about an unknown one                  command.rejected: PAY_DISPUTE_NOT_FOUND
     about one that is decided             command.rejected: PAY_DISPUTE_ENDED
     after its date                        command.rejected: PAY_DISPUTE_OVERDUE
-    empty, too long or too often          command.rejected: PAY_EVIDENCE_INVALID
+    empty, too long or too often, or to   command.rejected: PAY_EVIDENCE_INVALID
+    a provider that takes none from us
+
+    dispute.evidence_observed             then
+    ------------------------------------  -------------------------------------------------------------------------
+    about evidence that waits for it      recorded: dispute.evidence_answered; if it was refused, an alert
+    otherwise                             nothing
 
     dispute.due                           then
     ------------------------------------  -------------------------------------------------------------------------
@@ -38,16 +44,17 @@ from typing import Any, TypeAlias
 import outbox
 from db.pool import Transaction
 from messages.base import Event
-from messages.disputes import DisputeDue, DisputeSubmitEvidence
+from messages.disputes import DisputeDue, DisputeEvidenceObserved, DisputeSubmitEvidence
 from messages.envelope import Envelope
 from messages.payments import DisputeObserved
+from messages.providers import ProviderDisputeEvidence
 from messages.reasons import Reason
 from workers import shop
 from workers.domain.book import Book
 from workers.domain.refund_amounts import RefundState, excess_without
 from workers.runtime.batch import Batch
 from workers.runtime.route import Route
-from workers.services import benefits, commands, disputes
+from workers.services import attempts, benefits, commands, disputes
 from workers.store import disputes as dispute_rows
 from workers.store import free_texts, orders, refunds, timers
 from workers.store.disputes import DisputeKey, GoneRefund, NewEvidence, StoredDispute
@@ -71,6 +78,7 @@ class DisputeContext:
     newest: dict[DisputeKey, DisputeObserved] = field(default_factory=dict)
     submitted: list[NewEvidence] = field(default_factory=list)
     written: list[free_texts.Written] = field(default_factory=list)
+    calls: list[outbox.Announcement] = field(default_factory=list)
     reminded: list[int] = field(default_factory=list)
     recounted: dict[int, tuple[RefundState, int]] = field(default_factory=dict)
     """Refund id -> its new state, and what is above the capture now."""
@@ -111,6 +119,7 @@ async def handle_disputes(tx: Transaction, batch: Batch[Any]) -> None:
     await dispute_rows.recount(tx, context.recounted)
     known = {key: one.id for key, one in context.stored.items()}
     await dispute_rows.add_evidence(tx, context.submitted, known | numbers, batch.now)
+    news += await answer_evidence(tx, context, batch.of(DisputeEvidenceObserved))
     await free_texts.keep(tx, context.written)
     stopped = [(TimerKind.DISPUTE, dispute_id) for dispute_id in (*context.reminded, *numbers.values())]
     started = [Timer(TimerKind.DISPUTE, numbers[key], at) for key, at in remind_at.items()]
@@ -118,13 +127,16 @@ async def handle_disputes(tx: Transaction, batch: Batch[Any]) -> None:
     applied = await benefits.apply(tx, context.book, batch.now, [], because)
     answers = await commands.conclude(tx, outcomes)
     events = [outbox.event(event, because=item) for event, item in outcomes.values()]
-    await outbox.append(tx, [*news, *events, *benefits.announcements(applied), *answers, *claims.answers])
+    await outbox.append(
+        tx, [*news, *events, *context.calls, *benefits.announcements(applied), *answers, *claims.answers]
+    )
 
 
 async def read(tx: Transaction, batch: Batch[Any], fresh: Sequence[Envelope[DisputeSubmitEvidence]]) -> DisputeContext:
     """Lock the orders that the disputed captures paid, and read what is recorded: one statement per table."""
     observed, due = batch.of(DisputeObserved), batch.of(DisputeDue)
     named = [(item.body.provider, item.body.dispute_no) for item in fresh]
+    named += [(item.body.provider, item.body.dispute_no) for item in batch.of(DisputeEvidenceObserved)]
     trades, by_id = await dispute_rows.captures(tx, named, [item.body.dispute_id for item in due])
     keys = [(item.body.provider, item.body.trade_no) for item in observed]
     wanted = [*keys, *((provider, trade_no) for (provider, _), trade_no in trades.items())]
@@ -166,10 +178,34 @@ def submit(context: DisputeContext, item: Envelope[DisputeSubmitEvidence], now: 
         return commands.rejected(item, refusal)
     order_ids = context.payers(key)
     stored = context.stored[key] = replace(stored, submissions=stored.submissions + 1)
-    evidence = NewEvidence(key, stored.submissions, body.evidence, item.id, body.actor.id)
-    context.submitted.append(evidence)
+    number = stored.submissions
+    context.submitted.append(NewEvidence(key, number, body.evidence, item.id, body.actor.id, body.to_provider))
+    if body.to_provider:
+        give = ProviderDisputeEvidence(dispute_no=body.dispute_no, number=number)
+        context.calls.append(attempts.provider_call(give, body.provider, because=item))
     context.written.append((item, order_ids[0], context.book[order_ids[0]].user_id))
     return disputes.submitted(body, stored, order_ids)
+
+
+async def answer_evidence(
+    tx: Transaction, context: DisputeContext, items: Sequence[Envelope[DisputeEvidenceObserved]]
+) -> list[outbox.Announcement]:
+    """Record what providers answered to evidence that waits for it, and announce that. A repeat changes nothing."""
+    answering: dict[tuple[int, int], Envelope[DisputeEvidenceObserved]] = {}
+    for item in items:
+        if (known := context.stored.get((item.body.provider, item.body.dispute_no))) is not None:
+            answering.setdefault((known.id, item.body.number), item)
+    answers = {key: (item.body.state, item.body.reason_code) for key, item in answering.items()}
+    messages: list[outbox.Announcement] = []
+    for key in sorted(await dispute_rows.answer_evidence(tx, answers)):
+        item = answering[key]
+        dispute = item.body.provider, item.body.dispute_no
+        order_ids = context.payers(dispute)
+        event = disputes.answered(item.body, context.stored[dispute].trade_no, order_ids)
+        messages.append(outbox.event(event, because=item))
+        if item.body.state == "refused":
+            messages.append(outbox.event(disputes.refused(item.body, order_ids), because=item))
+    return messages
 
 
 def remind(context: DisputeContext, item: Envelope[DisputeDue], now: datetime) -> list[outbox.Announcement]:

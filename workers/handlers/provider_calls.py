@@ -24,7 +24,8 @@
                            no such refund                        provider.refund, under the same number
                            of a refund that is not ours          refund.observed when its end is known, retried before
     provider.dispute_query the dispute                           dispute.observed
-                           none                                  retried
+    provider.dispute_evidence accepted, or a refusal             dispute.evidence_observed
+    either of them         none                                  retried
     provider.certificates  certificates                          stored, for every process
     any                    signed with a certificate that is     also provider.certificates
                            not known here
@@ -50,6 +51,7 @@ from messages.providers import (
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
+    ProviderDisputeEvidence,
     ProviderDisputeQuery,
     ProviderQuery,
     ProviderStart,
@@ -64,7 +66,6 @@ from workers.domain.refusal import Refusal
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
-    DisputeReport,
     PaymentReport,
     ProviderRefusal,
     RefundOrder,
@@ -73,7 +74,7 @@ from workers.providers.port import (
 )
 from workers.runtime.batch import Batch
 from workers.runtime.route import CallRoute
-from workers.services import attempts, authorization_answers, commands, disputes, refund_answers
+from workers.services import attempts, authorization_answers, commands, dispute_calls, refund_answers
 from workers.services.provider_requests import ProviderAnswer, prepare, send
 from workers.services.refund_answers import RetryLater
 from workers.store import attempts as attempt_rows
@@ -162,17 +163,20 @@ def decide(item: Item, answer: ProviderAnswer | None, context: CallContext) -> C
     """Decide what the answer to one message changes. The answer is None if no request was needed. No I/O."""
     match item.body:
         case RefundCall(refund_no=refund_no):
-            follows = refund_answers.follow_up(
-                item, context.provider, context.refunds.get(refund_no), answer, context.now
-            )
-            if isinstance(follows, RetryLater):
-                return CallDecision(retry=follows)
-            return CallDecision(announcements=(follows,)) if follows else NOTHING
-        case ProviderDisputeQuery():
-            return decide_dispute(item, answer, context.provider)
+            known = context.refunds.get(refund_no)
+            return decide_follow_up(refund_answers.follow_up(item, context.provider, known, answer, context.now))
+        case ProviderDisputeQuery() | ProviderDisputeEvidence():
+            return decide_follow_up(dispute_calls.follow_up(item, context.provider, answer))
         case AttemptCall(attempt_id=attempt_id) if attempt_id in context.attempts:
             return decide_attempt(item, context.attempts[attempt_id], answer, context)
     return NOTHING
+
+
+def decide_follow_up(follows: outbox.Announcement | RetryLater | None) -> CallDecision:
+    """Announce what follows from an answer, or try again. No I/O."""
+    if isinstance(follows, RetryLater):
+        return CallDecision(retry=follows)
+    return CallDecision(announcements=(follows,)) if follows else NOTHING
 
 
 def decide_attempt(item: Item, attempt: Attempt, answer: ProviderAnswer | None, context: CallContext) -> CallDecision:
@@ -294,16 +298,6 @@ def close_attempt(item: Item, attempt: Attempt, reason_code: str) -> CallDecisio
     change = AttemptChange(attempt.id, AttemptState.CLOSED, reason_code=reason_code)
     event = outbox.event(attempts.closed(attempt, reason_code), because=item)
     return CallDecision(change=change, stops_polling=attempt.id, announcements=(event,))
-
-
-def decide_dispute(item: Item, answer: ProviderAnswer | None, provider: str) -> CallDecision:
-    """Announce what the provider answers about a dispute, or poll it again. No I/O."""
-    match answer:
-        case DisputeReport():
-            return CallDecision(announcements=(outbox.internal(disputes.observed(answer, provider), because=item),))
-        case UnknownOutcome():
-            return CallDecision(retry=RetryLater(Reason.PROVIDER_UNKNOWN, answer.why))
-    return CallDecision(retry=RetryLater(Reason.PROVIDER_UNKNOWN, "the provider knows no such dispute"))
 
 
 def downloaded(batch: Batch[Any], answers: Mapping[str, ProviderAnswer]) -> dict[str, dict[str, str]]:

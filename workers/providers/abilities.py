@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from workers.providers.evidence import DisputeEvidence, EvidenceReceipt
 from workers.providers.port import (
     AuthorizedPayment,
     DisputeReport,
@@ -102,6 +103,23 @@ class DisputeSource(Protocol):
         self, dispute_no: str, response: HttpResponse, at: datetime
     ) -> DisputeReport | ProviderRefusal | UnknownOutcome:
         """Read the response to `query_dispute`. A ProviderRefusal means that there is no such dispute."""
+
+
+@runtime_checkable
+class EvidenceTaker(Protocol):
+    """A provider that takes evidence against a buyer's dispute by a request (PayPal, Stripe)."""
+
+    def give_evidence(self, evidence: DisputeEvidence, at: datetime) -> HttpRequest:
+        """Give the evidence to the provider, which may take it once for a dispute."""
+
+    def read_evidence(
+        self, evidence: DisputeEvidence, response: HttpResponse, at: datetime
+    ) -> EvidenceReceipt | ProviderRefusal | UnknownOutcome:
+        """Read the response to `give_evidence`."""
+
+
+TAKES_EVIDENCE = frozenset({"paypal", "stripe"})
+"""The names of the providers that are an EvidenceTaker."""
 
 
 @runtime_checkable

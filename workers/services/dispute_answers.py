@@ -99,6 +99,8 @@ def _evidence(row: Any, texts: Mapping[tuple[str, str], str]) -> EvidenceShown:
         number=row["number"],
         references=tuple(orjson.loads(row["evidence"])),
         written=masked(texts.get((TEXT_TYPE, row["message_id"]))),
+        state=row["state"],
+        reason_code=row["reason_code"],
         actor_id=row["actor_id"],
         submitted_at=row["submitted_at"],
     )

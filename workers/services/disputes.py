@@ -4,13 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from messages.base import AlertRaised, as_reason_code
-from messages.disputes import DisputeEvidenceSubmitted, DisputeSubmitEvidence
+from messages.disputes import (
+    DisputeEvidenceAnswered,
+    DisputeEvidenceObserved,
+    DisputeEvidenceSubmitted,
+    DisputeSubmitEvidence,
+)
 from messages.payments import DisputeObserved, PaymentDisputed
 from messages.refunds import RefundReturned
 from workers.domain.after_sale_rules import EVIDENCE_CHARS_MAX, EVIDENCE_MAX
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
 from workers.domain.refusal import Refusal
+from workers.providers.abilities import TAKES_EVIDENCE
 from workers.providers.port import DisputeReport
 from workers.services import authorization, refunds
 from workers.services.foreign_refunds import REVERSAL
@@ -66,6 +72,12 @@ def _unfit(body: DisputeSubmitEvidence, stored: StoredDispute, details: Mapping[
         why = f"at most {EVIDENCE_MAX} references of {EVIDENCE_CHARS_MAX} characters: the shop keeps the files"
     elif stored.submissions >= SUBMISSIONS_MAX:
         why = f"evidence is recorded at most {SUBMISSIONS_MAX} times for a dispute"
+    elif body.to_provider and body.provider not in TAKES_EVIDENCE:
+        why = (
+            f"{body.provider} takes evidence on its own page alone: submit it there, and record it without to_provider"
+        )
+    elif body.to_provider and body.description is None:
+        why = "a description is what we give to the provider: photos and documents are given on its own page"
     return None if why is None else Refusal(Code.PAY_EVIDENCE_INVALID, why, details)
 
 
@@ -78,7 +90,32 @@ def submitted(body: DisputeSubmitEvidence, stored: StoredDispute, order_ids: Seq
         order_ids=tuple(order_ids),
         number=stored.submissions,
         references=len(body.evidence),
+        to_provider=body.to_provider,
         due_at=stored.due_at,
+    )
+
+
+def answered(body: DisputeEvidenceObserved, trade_no: str, order_ids: Sequence[int]) -> DisputeEvidenceAnswered:
+    """Build dispute.evidence_answered."""
+    return DisputeEvidenceAnswered(
+        provider=body.provider,
+        dispute_no=body.dispute_no,
+        trade_no=trade_no,
+        order_ids=tuple(order_ids),
+        number=body.number,
+        state=body.state,
+        reason_code=body.reason_code,
+    )
+
+
+def refused(body: DisputeEvidenceObserved, order_ids: Sequence[int]) -> AlertRaised:
+    """Build alert.raised: a person has to answer the dispute where the provider took nothing from us."""
+    content = (
+        f"{body.provider} refused submission {body.number} against {body.dispute_no}"
+        f"{f', {body.reason_code}' if body.reason_code else ''}: look what it has on its own page, and answer there"
+    )
+    return AlertRaised.of(
+        title="evidence refused", content=content, code=Code.PAY_EVIDENCE_REFUSED, order_id=order_ids[0]
     )
 
 

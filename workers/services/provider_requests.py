@@ -21,6 +21,7 @@ from messages.providers import (
     ProviderCapture,
     ProviderCertificates,
     ProviderClose,
+    ProviderDisputeEvidence,
     ProviderDisputeQuery,
     ProviderRefund,
     ProviderRefundQuery,
@@ -36,10 +37,12 @@ from workers.providers.abilities import (
     CertificateSource,
     ClosingProvider,
     DisputeSource,
+    EvidenceTaker,
     ForeignRefundSource,
     with_certificates,
 )
 from workers.providers.calls import Caller, ProviderAwayError
+from workers.providers.evidence import DisputeEvidence, EvidenceReceipt
 from workers.providers.port import (
     ApprovalReport,
     AuthorizedPayment,
@@ -57,9 +60,11 @@ from workers.providers.port import (
     ReportedPayment,
     UnknownOutcome,
 )
+from workers.services import dispute_evidence
 from workers.services.attempts import capture_number, payment_order, refunds_of_attempts
 from workers.store import attempts, notifications, payment_authorizations
 from workers.store.attempts import DONE, LIVE, Attempt
+from workers.store.disputes import EvidenceKey
 from workers.telemetry import lines
 
 Item: TypeAlias = Envelope[Any]
@@ -69,6 +74,7 @@ ProviderAnswer: TypeAlias = (
     | ApprovalReport
     | RefundReport
     | DisputeReport
+    | EvidenceReceipt
     | ProviderRefusal
     | UnknownOutcome
     | Mapping[str, str]  # certificates by serial
@@ -115,7 +121,12 @@ async def prepare(tx: Transaction, items: Sequence[Item], *, provider: str) -> R
     refunds = {refund_no: order for refund_no, (_, order) in (await refunds_of_attempts(tx, refund_nos)).items()}
     stepping = [item.body.attempt_id for item in items if isinstance(item.body, AUTHORIZATION_CALLS)]
     reserved = await payment_authorizations.read(tx, stepping)
-    requests = (request_for(adapter, item, found, refunds, reserved) for item in items)
+    against = [item for item in items if isinstance(item.body, ProviderDisputeEvidence)]
+    given = await dispute_evidence.read(tx, provider, against)
+    requests = [
+        *(request_for(adapter, item, found, refunds, reserved) for item in items if item not in against),
+        *(evidence_request(adapter, item, given[key]) for item in against if (key := evidence_key(item)) in given),
+    ]
     return RequestBatch(provider, [request for request in requests if request is not None])
 
 
@@ -163,6 +174,20 @@ def dispute_request(provider: Provider, item: Item, dispute_no: str) -> Provider
         return not_offered(item)
     return ProviderRequest(
         item.id, partial(provider.query_dispute, dispute_no), partial(provider.read_dispute, dispute_no)
+    )
+
+
+def evidence_key(item: Item) -> EvidenceKey:
+    """The submission that a message is about."""
+    return item.body.dispute_no, item.body.number
+
+
+def evidence_request(provider: Provider, item: Item, evidence: DisputeEvidence | None) -> ProviderRequest:
+    """Give the provider evidence against a dispute. Nothing is sent of a text that was erased."""
+    if evidence is None or not isinstance(provider, EvidenceTaker):
+        return not_offered(item)
+    return ProviderRequest(
+        item.id, partial(provider.give_evidence, evidence), partial(provider.read_evidence, evidence)
     )
 
 

@@ -40,6 +40,19 @@ class NewEvidence:
     references: tuple[str, ...]
     message_id: str
     actor_id: str
+    to_provider: bool = False
+
+
+EvidenceKey: TypeAlias = tuple[str, int]
+"""(the provider's number of a dispute, which of its submissions)"""
+
+
+@dataclass(frozen=True)
+class EvidenceToGive:
+    """A submission that the provider of the capture has not answered. Its text stands under the message's id."""
+
+    trade_no: str
+    message_id: str
 
 
 @dataclass(frozen=True)
@@ -113,10 +126,41 @@ async def add_evidence(
     """Write what was submitted to disputes with these ids; their orders are locked."""
     if submitted:
         rows = [
-            (ids[one.dispute], one.number, orjson.dumps(one.references).decode(), one.message_id, one.actor_id)
+            (
+                ids[one.dispute],
+                one.number,
+                orjson.dumps(one.references).decode(),
+                one.message_id,
+                one.actor_id,
+                "sending" if one.to_provider else "recorded",
+            )
             for one in submitted
         ]
         await tx.execute(SQL["disputes.add_evidence"], *columns(rows), at)
+
+
+async def to_give(tx: Transaction, provider: str, keys: Iterable[EvidenceKey]) -> dict[EvidenceKey, EvidenceToGive]:
+    """Return these submissions, as far as the provider has not answered them."""
+    wanted = sorted(set(keys))
+    rows = await tx.fetch(SQL["disputes.to_give"], provider, *columns(wanted, 2)) if wanted else []
+    return {(row["dispute_no"], row["number"]): EvidenceToGive(row["trade_no"], row["message_id"]) for row in rows}
+
+
+async def parcels(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[tuple[str, str]]]:
+    """Order id -> (carrier, tracking number) of each parcel that left with goods of it, or of its parts."""
+    wanted, found = sorted(set(order_ids)), dict[int, list[tuple[str, str]]]()
+    for row in await tx.fetch(SQL["disputes.parcels"], wanted) if wanted else []:
+        found.setdefault(row["order_id"], []).append((row["carrier"], row["tracking_no"]))
+    return found
+
+
+async def answer_evidence(
+    tx: Transaction, answers: Mapping[tuple[int, int], tuple[str, str | None]]
+) -> set[tuple[int, int]]:
+    """Write what the provider answered, (dispute id, number) -> (state, why refused). Returns those that waited."""
+    rows = [(*key, *answer) for key, answer in sorted(answers.items())]
+    found = await tx.fetch(SQL["disputes.answer_evidence"], *columns(rows)) if rows else []
+    return {(row["dispute_id"], row["number"]) for row in found}
 
 
 async def gone(tx: Transaction, captures: Iterable[tuple[str, str]]) -> list[GoneRefund]:

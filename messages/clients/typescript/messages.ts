@@ -1545,7 +1545,9 @@ export interface DisputeDescribedDisputeShown {
 export interface DisputeDescribedEvidenceShown {
   actor_id: string;
   number: number;
+  reason_code: string | null;
   references: Array<string>;
+  state: "recorded" | "sending" | "accepted" | "refused";
   submitted_at: string;
   written: string | null;
 }
@@ -1562,6 +1564,17 @@ export interface DisputeDescribed {
   disputes: Array<DisputeDescribedDisputeShown>;
 }
 
+/** The provider accepted the submission `number` of a dispute that we gave it, or refused it. */
+export interface DisputeEvidenceAnswered {
+  dispute_no: string;
+  number: number;
+  order_ids: Array<string>;
+  provider: string;
+  reason_code: string | null;
+  state: "accepted" | "refused";
+  trade_no: string;
+}
+
 /** The submission `number` of a dispute is recorded, with so many `references`, which are never announced. */
 export interface DisputeEvidenceSubmitted {
   dispute_no: string;
@@ -1570,6 +1583,7 @@ export interface DisputeEvidenceSubmitted {
   order_ids: Array<string>;
   provider: string;
   references: number;
+  to_provider: boolean;
   trade_no: string;
 }
 
@@ -1638,7 +1652,7 @@ export interface DisputeSubmitEvidenceActor {
   type: "user" | "operator" | "system";
 }
 
-/** An operator records what the shop has submitted at the provider against a dispute, such as a proof of deliver… */
+/** An operator submits something at the provider against a dispute, such as a proof of delivery, or records that. */
 export interface DisputeSubmitEvidence {
   actor: DisputeSubmitEvidenceActor;
   description?: string | null;
@@ -1646,6 +1660,7 @@ export interface DisputeSubmitEvidence {
   evidence?: Array<string>;
   provider: string;
   request_id: string;
+  to_provider?: boolean;
 }
 
 /** The warehouse will ship it: order.fulfilling. */
@@ -5628,6 +5643,7 @@ export interface Events {
   "coupon_template.changed": CouponTemplateChanged;
   "coupon_template.unchanged": CouponTemplateUnchanged;
   "dead_letter.decided": DeadLetterDecided;
+  "dispute.evidence_answered": DisputeEvidenceAnswered;
   "dispute.evidence_submitted": DisputeEvidenceSubmitted;
   "fulfilment.resent": FulfilmentResent;
   "fulfilment.updated": FulfilmentUpdated;

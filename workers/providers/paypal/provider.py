@@ -15,13 +15,13 @@ from workers.providers.certificates import UntrustedError
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.paypal import mapping
 from workers.providers.paypal.authorizations import PayPalAuthorizations
+from workers.providers.paypal.disputes import PayPalDisputes
 from workers.providers.paypal.settings import PayPalSettings
 from workers.providers.paypal.signing import PayPalTrust
 from workers.providers.paypal.statement import rows
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
-    DisputeReport,
     ForeignRefund,
     HttpRequest,
     HttpResponse,
@@ -69,7 +69,7 @@ JSON = {"content-type": "application/json", "accept": "application/json"}
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 
 
-class PayPal(PayPalAuthorizations):
+class PayPal(PayPalAuthorizations, PayPalDisputes):
     """One app of one merchant at PayPal. It holds keys; its repr shows none."""
 
     name = "paypal"
@@ -242,23 +242,6 @@ class PayPal(PayPalAuthorizations):
             return mapping.read_foreign_refund(fields, refund)
         except FieldError as error:
             return UnknownOutcome(str(error))
-
-    def query_dispute(self, dispute_no: str, at: datetime) -> HttpRequest:
-        """Fetch the dispute. The app needs the right to read disputes."""
-        return self._get(f"/v1/customer/disputes/{quote(dispute_no, safe='')}")
-
-    def read_dispute(
-        self, dispute_no: str, response: HttpResponse, at: datetime
-    ) -> DisputeReport | ProviderRefusal | UnknownOutcome:
-        """Read the dispute."""
-        fields = mapping.read_response(response)
-        if not isinstance(fields, Fields):
-            return keep_not_found(fields, mapping.ABSENT)
-        try:
-            report = mapping.read_dispute(fields)
-        except FieldError as error:
-            return UnknownOutcome(str(error))
-        return report if report.dispute_no == dispute_no else UnknownOutcome("the answer is about something else")
 
     def certificates(self, at: datetime, serial: str) -> HttpRequest | None:
         """Download the certificate at this address, if PayPal offers certificates there."""

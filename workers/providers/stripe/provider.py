@@ -10,7 +10,6 @@ from workers.domain.codes import Code
 from workers.providers.parsing import FieldError, Fields, MerchantError, json_fields, keep_not_found, unreadable
 from workers.providers.port import (
     ClientAction,
-    DisputeReport,
     ForeignRefund,
     HttpRequest,
     HttpResponse,
@@ -29,6 +28,7 @@ from workers.providers.port import (
 from workers.providers.stripe import mapping, responses, signing
 from workers.providers.stripe.authorizations import StripeAuthorizations
 from workers.providers.stripe.currencies import CURRENCIES, collects, to_stripe
+from workers.providers.stripe.disputes import StripeDisputes
 from workers.providers.stripe.settings import StripeSettings
 from workers.providers.stripe.statement import rows
 
@@ -40,7 +40,7 @@ REFUNDS_MAX = 100  # that one answer lists
 INTENT = {"expand[]": "payment_intent.latest_charge"}
 
 
-class Stripe(StripeAuthorizations):
+class Stripe(StripeAuthorizations, StripeDisputes):
     """One account at Stripe. It holds keys; its repr shows none."""
 
     name = "stripe"
@@ -215,23 +215,6 @@ class Stripe(StripeAuthorizations):
             return mapping.read_foreign_refund(fields, refund)
         except FieldError as error:
             return UnknownOutcome(str(error))
-
-    def query_dispute(self, dispute_no: str, at: datetime) -> HttpRequest:
-        """Fetch the dispute."""
-        return self._get(f"/v1/disputes/{quote(dispute_no, safe='')}")
-
-    def read_dispute(
-        self, dispute_no: str, response: HttpResponse, at: datetime
-    ) -> DisputeReport | ProviderRefusal | UnknownOutcome:
-        """Read the dispute."""
-        fields = responses.read(response)
-        if not isinstance(fields, Fields):
-            return keep_not_found(fields, responses.ABSENT)
-        try:
-            report = mapping.read_dispute(fields, at)
-        except FieldError as error:
-            return UnknownOutcome(str(error))
-        return report if report.dispute_no == dispute_no else UnknownOutcome("the answer is about something else")
 
     def statement(self, content: bytes, day: date) -> Sequence[StatementRow]:
         """Read the itemised report of what changed the balance."""

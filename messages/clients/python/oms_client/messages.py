@@ -1708,7 +1708,9 @@ class DisputeDescribedEvidenceShown(TypedDict):
 
     actor_id: str
     number: int
+    reason_code: str | None
     references: list[str]
+    state: Literal["recorded", "sending", "accepted", "refused"]
     submitted_at: str
     written: str | None
 
@@ -1727,6 +1729,18 @@ class DisputeDescribed(TypedDict):
     disputes: list[DisputeDescribedDisputeShown]
 
 
+class DisputeEvidenceAnswered(TypedDict):
+    """The provider accepted the submission `number` of a dispute that we gave it, or refused it."""
+
+    dispute_no: str
+    number: int
+    order_ids: list[str]
+    provider: str
+    reason_code: str | None
+    state: Literal["accepted", "refused"]
+    trade_no: str
+
+
 class DisputeEvidenceSubmitted(TypedDict):
     """The submission `number` of a dispute is recorded, with so many `references`, which are never announced."""
 
@@ -1736,6 +1750,7 @@ class DisputeEvidenceSubmitted(TypedDict):
     order_ids: list[str]
     provider: str
     references: int
+    to_provider: bool
     trade_no: str
 
 
@@ -1813,7 +1828,7 @@ class DisputeSubmitEvidenceActor(TypedDict):
 
 
 class DisputeSubmitEvidence(TypedDict):
-    """An operator records what the shop has submitted at the provider against a dispute, such as a proof of deliver…"""
+    """An operator submits something at the provider against a dispute, such as a proof of delivery, or records that."""
 
     actor: DisputeSubmitEvidenceActor
     description: NotRequired[str | None]
@@ -1821,6 +1836,7 @@ class DisputeSubmitEvidence(TypedDict):
     evidence: NotRequired[list[str]]
     provider: str
     request_id: str
+    to_provider: NotRequired[bool]
 
 
 class FulfilmentAccept(TypedDict):
