@@ -55,7 +55,8 @@ class RetentionSettings(NotificationSettings):
         default=1825,
         ge=1,
         le=DAYS_MAX,
-        description="Addresses, remarks and details of payments are deleted so long after their order; five years",
+        description="Addresses, remarks, notes, details of payments, evidence and places of parcels are deleted so long"
+        " after their order; five years",
     )
     repairs_retention_days: int = Field(
         default=1825, ge=30, le=DAYS_MAX, description="Records of what oms repair did are kept this long; five years"

@@ -139,9 +139,9 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: retention.personal_data
--- $1 days, $2 orders at most. Deletes the address, the remark, the note and the details of payments of orders that ended before that. An id begins
--- with its time, so the oldest addresses that are left come first. Locks: the addresses; it skips those
--- that others hold. Then the orders with a remark and the attempts: they have ended, and nothing else changes them.
+-- $1 days, $2 orders at most. Deletes the address, the remark, the note, the details of payments, the evidence of cases and disputes, and the
+-- places of parcels of orders that ended before that. An id begins with its time, so the oldest addresses that are left come first. Locks:
+-- the addresses; it skips those that others hold. Then the rows that it changes: they have ended, and nothing else changes them.
 WITH chosen AS MATERIALIZED (
     SELECT a.order_id
     FROM order_addresses a
@@ -159,6 +159,17 @@ WITH chosen AS MATERIALIZED (
 ), attempts AS (
     UPDATE payment_attempts SET key_id = 'erased', details = ''
     WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen)) AND key_id <> 'erased'
+), photos AS (
+    UPDATE after_sales SET evidence = '[]' WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen)) AND evidence <> '[]'
+), submitted AS (
+    UPDATE dispute_evidence SET evidence = '[]'
+    WHERE dispute_id = ANY(ARRAY(
+        SELECT d.id FROM payment_facts f JOIN payment_disputes d ON d.provider = f.provider AND d.trade_no = f.trade_no
+        WHERE f.order_id = ANY(ARRAY(SELECT order_id FROM chosen))))
+), places AS (
+    UPDATE shipment_facts SET place = NULL
+    WHERE place IS NOT NULL AND shipment_id = ANY(ARRAY(
+        SELECT i.shipment_id FROM shipment_items i WHERE i.order_id = ANY(ARRAY(SELECT order_id FROM chosen))))
 )
 DELETE FROM order_addresses WHERE order_id = ANY(ARRAY(SELECT order_id FROM chosen));
 

@@ -14,10 +14,11 @@ from messages.subjects import SubjectErase
 from scripts.commands.audit import check
 from tests.handlers.alipay_payments import start
 from tests.handlers.builders import OPERATOR, cancel, create, user
+from tests.handlers.case_builders import apply
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
 from tests.handlers.querying import ask
-from tests.handlers.refund_builders import dispute, refund_result
+from tests.handlers.refund_builders import dispute, evidence, refund_result
 from workers import shop
 from workers.domain.order import State
 from workers.domain.shop import Shop
@@ -280,7 +281,11 @@ def test_an_order_is_live_until_nothing_needs_its_address() -> None:
 
 async def test_personal_data_of_ended_orders_is_deleted_when_its_retention_has_passed(harness: HandlerHarness) -> None:
     await harness.fill_stock()
-    await lived(harness)
+    subject = await lived(harness)
+    await harness.handle(apply(subject.completed, (1, 1), evidence=("photo/1.jpg",)))
+    await harness.handle(dispute(trade_no="trade-u1"))
+    await harness.handle(evidence("e9"), trusted=True)
+    await harness.pool.execute("UPDATE shipment_facts SET place = 'her door'")
     await harness.place_order(("s1", 1), user_id="u3")
     async with harness.pool.acquire() as tx:
         assert await retention.purge(tx, "personal_data", 1, 1000) == 0
@@ -293,3 +298,8 @@ async def test_personal_data_of_ended_orders_is_deleted_when_its_retention_has_p
     assert seen(await readable(harness.pool)) == set(FIELDS) - {"address", "remark", "attempt"}
     left = "SELECT user_id FROM order_addresses JOIN orders ON id = order_id"
     assert await harness.rows(left) == [("u3",)]
+    places = "SELECT evidence::text FROM after_sales UNION ALL SELECT evidence::text FROM dispute_evidence"
+    assert await harness.rows(f"{places} UNION ALL SELECT DISTINCT place FROM shipment_facts") == [
+        *[("[]",)] * 2,
+        (None,),
+    ]

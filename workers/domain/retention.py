@@ -23,7 +23,9 @@ class Retention:
     free_texts: int = 400
     """As long as dead letters: complaints are looked into within a year, and personal data is kept no longer."""
     personal_data: int = 1825
-    """Addresses, remarks and details of payments, from the end of their order on. Claims about goods end before."""
+    """Addresses, remarks, notes, details of payments, evidence and the places of parcels, from the end of their order
+    on. Claims about goods end before.
+    """
     repairs: int = 1825
     interventions: int = 1825
     replay_runs: int = 1825
