@@ -2,17 +2,18 @@
 
 -- name: order_queries.of_users
 -- One element of each array per page: $1 user ids, $2 whether deleted orders are shown, $3 from and $4 before when they were
--- created, $5 the id of the last order of the page before, $6 how many. Returns place in the arrays and order id, the newest first. Ids
--- grow with time, so they are the order: months are read from the newest on, until the page is full; months to come are left out.
+-- created, $5 what their ids are below, $6 how many. Returns place in the arrays and order id, the newest first. Ids grow with time, so
+-- they are the order: months are read from the newest on, until the page is full; months to come and those before $3 are left out. An
+-- order is created some ms before its id is made, 10 minutes at most, but for imported orders that are older than their ids.
 SELECT q.place, o.id
 FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[])
-    WITH ORDINALITY AS q (user_id, with_deleted, since, before, last_id, size, place)
+    WITH ORDINALITY AS q (user_id, with_deleted, since, before, below, size, place)
 CROSS JOIN LATERAL (
     SELECT r.id
     FROM orders r
     WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
-        AND r.created_at >= q.since AND r.created_at < q.before
-        AND r.id < q.last_id AND r.id < first_order_id(now() + interval '1 minute')
+        AND r.created_at >= q.since AND r.created_at < q.before AND r.id >= first_order_id(q.since - interval '10 minutes')
+        AND r.id < q.below AND r.id < first_order_id(now() + interval '1 minute')
     ORDER BY r.id DESC
     LIMIT q.size
 ) AS o
@@ -23,53 +24,69 @@ ORDER BY q.place, o.id DESC;
 -- each element, by which the rows are sorted, $3 user ids, $4 whether deleted orders are shown, $5 to $8 as $3 to $6 of of_users.
 SELECT q.page AS place, o.id
 FROM unnest($1::text[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
-    AS q (state, page, user_id, with_deleted, since, before, last_id, size)
+    AS q (state, page, user_id, with_deleted, since, before, below, size)
 CROSS JOIN LATERAL (
     SELECT r.id
     FROM orders r
     WHERE r.user_id = q.user_id AND r.state = q.state AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
-        AND r.created_at >= q.since AND r.created_at < q.before
-        AND r.id < q.last_id AND r.id < first_order_id(now() + interval '1 minute')
+        AND r.created_at >= q.since AND r.created_at < q.before AND r.id >= first_order_id(q.since - interval '10 minutes')
+        AND r.id < q.below AND r.id < first_order_id(now() + interval '1 minute')
     ORDER BY r.id DESC
     LIMIT q.size
 ) AS o
 ORDER BY q.page, o.id DESC;
 
+-- name: order_queries.of_all
+-- The same for orders of all users in any state: $1 from and $2 before when they were created, $3 what their ids are below, $4 how many.
+SELECT q.place, o.id
+FROM unnest($1::timestamptz[], $2::timestamptz[], $3::bigint[], $4::integer[]) WITH ORDINALITY AS q (since, before, below, size, place)
+CROSS JOIN LATERAL (
+    SELECT r.id
+    FROM orders r
+    WHERE r.parent_id IS NULL
+        AND r.created_at >= q.since AND r.created_at < q.before AND r.id >= first_order_id(q.since - interval '10 minutes')
+        AND r.id < q.below AND r.id < first_order_id(now() + interval '1 minute')
+    ORDER BY r.id DESC
+    LIMIT q.size
+) AS o
+ORDER BY q.place, o.id DESC;
+
 -- name: order_queries.of_states
 -- Orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page of each element,
--- by which the rows are sorted, $3 to $6 as in of_users, $7 the creation time of the last order of the page before. The bounds of the id
--- leave out months; an imported order may be older than its id.
+-- by which the rows are sorted, $3 from when they were created, $4 and $5 the time and id that they come before, $6 how many; more, if more
+-- were created at the time of the last. One comparison and no bound of the id: the planner takes two of each for a few rows, and sorts all.
 SELECT q.page AS place, o.id
-FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[], $7::timestamptz[])
-    AS q (state, page, since, before, last_id, size, last_at)
+FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[])
+    AS q (state, page, since, before, before_id, size)
 CROSS JOIN LATERAL (
     SELECT r.id, r.created_at
     FROM orders r
-    WHERE r.state = q.state AND r.parent_id IS NULL
-        AND r.id >= first_order_id(q.since - interval '1 day') AND r.id < first_order_id(now() + interval '1 minute')
-        AND r.created_at >= q.since AND r.created_at < q.before AND (r.created_at, r.id) < (q.last_at, q.last_id)
-    ORDER BY r.created_at DESC, r.id DESC
-    LIMIT q.size
+    WHERE r.state = q.state AND r.parent_id IS NULL AND r.created_at >= q.since AND (r.created_at, r.id) < (q.before, q.before_id)
+    ORDER BY r.created_at DESC
+    FETCH FIRST (q.size) ROWS WITH TIES
 ) AS o
 ORDER BY q.page, o.created_at DESC, o.id DESC;
 
 -- name: order_queries.of_user_skus
 -- $1 SKU ids, then $2 to $7 as $1 to $6 of of_users, $8 states with commas between them (empty: all). Orders of the user with a line of the
--- SKU, of their own or of a child.
+-- SKU, of their own or of a child, whose id is less than a day from theirs.
 SELECT q.place, o.id
 FROM unnest($1::text[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::integer[], $8::text[])
-    WITH ORDINALITY AS q (sku_id, user_id, with_deleted, since, before, last_id, size, states, place)
+    WITH ORDINALITY AS q (sku_id, user_id, with_deleted, since, before, below, size, states, place)
 CROSS JOIN LATERAL (
     SELECT r.id
     FROM orders r
     WHERE r.user_id = q.user_id AND r.parent_id IS NULL AND (q.with_deleted OR NOT r.deleted)
         AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
-        AND r.created_at >= q.since AND r.created_at < q.before
-        AND r.id < q.last_id AND r.id < first_order_id(now() + interval '1 minute')
+        AND r.created_at >= q.since AND r.created_at < q.before AND r.id >= first_order_id(q.since - interval '10 minutes')
+        AND r.id < q.below AND r.id < first_order_id(now() + interval '1 minute')
         AND EXISTS (
             SELECT FROM order_items l
-            WHERE l.sku_id = q.sku_id
-                AND l.order_id = ANY(r.id || ARRAY(SELECT c.id FROM orders c WHERE c.root_id = r.id AND c.root_id <> c.id)))
+            WHERE l.sku_id = q.sku_id AND l.order_id > r.id - (86400000::bigint << 22) AND l.order_id < r.id + (86400000::bigint << 22)
+                AND l.order_id = ANY(r.id || ARRAY(
+                    SELECT c.id FROM orders c
+                    WHERE c.root_id = r.id AND c.root_id <> c.id AND c.id > r.id - (86400000::bigint << 22)
+                        AND c.id < r.id + (86400000::bigint << 22))))
     ORDER BY r.id DESC
     LIMIT q.size
 ) AS o
@@ -77,15 +94,16 @@ ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.of_skus
 -- $1 SKU ids, $2 user ids (empty: all users), $3 whether deleted orders are shown, $4 states with commas between them (empty: all), $5
--- from and $6 before when they were created, $7 the id of the last order of the page before, $8 how many. Orders with a line of the SKU; of a split order the
--- child that carries it. Ids grow with time, so they are the order.
+-- from and $6 before when they were created, $7 what their ids are below, $8 how many. Orders with a line of the SKU; of a split order
+-- the child that carries it. Ids grow with time, so they are the order.
 SELECT q.place, o.id
 FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::integer[])
-    WITH ORDINALITY AS q (sku_id, user_id, with_deleted, states, since, before, last_id, size, place)
+    WITH ORDINALITY AS q (sku_id, user_id, with_deleted, states, since, before, below, size, place)
 CROSS JOIN LATERAL (
     SELECT DISTINCT i.order_id AS id
     FROM order_items i CROSS JOIN LATERAL (SELECT * FROM orders n WHERE n.id = i.order_id OFFSET 0) AS r
-    WHERE i.sku_id = q.sku_id AND i.order_id < q.last_id AND (q.user_id = '' OR r.user_id = q.user_id)
+    WHERE i.sku_id = q.sku_id AND i.order_id >= first_order_id(q.since - interval '10 minutes') AND i.order_id < q.below
+        AND (q.user_id = '' OR r.user_id = q.user_id)
         AND (q.with_deleted OR NOT r.deleted) AND (q.states = '' OR r.state = ANY(string_to_array(q.states, ',')))
         AND r.created_at >= q.since AND r.created_at < q.before
     ORDER BY i.order_id DESC
@@ -99,7 +117,7 @@ ORDER BY q.place, o.id DESC;
 -- trade number is the provider's, or the one that we gave to it.
 SELECT DISTINCT q.place, o.id
 FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $10::text[])
-    WITH ORDINALITY AS q (kind, name, user_id, with_deleted, states, since, before, last_id, sku_id, place)
+    WITH ORDINALITY AS q (kind, name, user_id, with_deleted, states, since, before, below, sku_id, place)
 CROSS JOIN LATERAL (
     SELECT f.order_id AS id FROM payment_facts f
     WHERE q.kind = 'trade_no' AND f.provider = ANY($9::text[]) AND f.trade_no = q.name
@@ -118,7 +136,7 @@ JOIN orders r ON r.id = found.id
 JOIN orders o ON o.id = r.root_id
 WHERE (q.user_id = '' OR o.user_id = q.user_id) AND (q.with_deleted OR NOT o.deleted)
     AND (q.states = '' OR o.state = ANY(string_to_array(q.states, ',')))
-    AND o.created_at >= q.since AND o.created_at < q.before AND o.id < q.last_id
+    AND o.created_at >= q.since AND o.created_at < q.before AND o.id < q.below
     AND (q.sku_id = '' OR EXISTS (
         SELECT FROM order_items l
         WHERE l.sku_id = q.sku_id
@@ -126,16 +144,19 @@ WHERE (q.user_id = '' OR o.user_id = q.user_id) AND (q.with_deleted OR NOT o.del
 ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.summaries
--- $1 order ids. What a list shows of each. The lines of a split order are those of its children.
+-- $1 order ids, $2 and $3 bounds of them. What a list shows of each. The lines of a split order are those of its children.
 SELECT o.id AS order_id, o.order_no, o.user_id, o.state, o.version, o.channel, o.currency, o.payable_amount, o.created_at, o.paid_at,
     o.shipped_at, o.delivered_at, o.held, o.deleted, i.lines, i.units, i.first_line
 FROM orders o
 CROSS JOIN LATERAL (
     SELECT count(*) AS lines, coalesce(sum(l.qty), 0) AS units, (array_agg(l.name ORDER BY l.line_no))[1] AS first_line
     FROM order_items l
-    WHERE l.order_id = o.id OR l.order_id = ANY(ARRAY(SELECT c.id FROM orders c WHERE c.root_id = o.id AND c.root_id <> c.id))
+    WHERE l.order_id > o.id - (86400000::bigint << 22) AND l.order_id < o.id + (86400000::bigint << 22)
+        AND l.order_id = ANY(o.id || ARRAY(
+            SELECT c.id FROM orders c
+            WHERE c.root_id = o.id AND c.root_id <> c.id AND c.id > o.id - (86400000::bigint << 22) AND c.id < o.id + (86400000::bigint << 22)))
 ) AS i
-WHERE o.id = ANY($1::bigint[]);
+WHERE o.id BETWEEN $2::bigint AND $3::bigint AND o.id = ANY($1::bigint[]);
 
 -- name: order_queries.attempts
 -- $1 order ids. Their attempts to pay, oldest first, without the encrypted details.

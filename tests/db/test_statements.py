@@ -1,5 +1,6 @@
 """Every statement is known by name, prepares on the real schema, and the hot ones keep their plans (S1-39)."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -142,6 +143,10 @@ OF_ONE_ORDER = {"dead_letter_lists.orders": "'{1}', '{n1}', '{}'", "repairs.stoc
 """Statements that a person runs for one order, or for all, and their arguments for one."""
 
 
+SORTED_PAGE = re.compile(r"Limit *\n *->  (Incremental )?Sort")
+"""A page for which all rows of the list are read and sorted, where an index has them in order."""
+
+
 def test_no_statement_reads_a_whole_index_of_a_grown_table(database_url: str) -> None:
     plans.pretend_rows(database_url, 1_000_000)
     found = plans.whole_reads(database_url)
@@ -149,6 +154,9 @@ def test_no_statement_reads_a_whole_index_of_a_grown_table(database_url: str) ->
     assert {name: set(reasons) for name, reasons in plans.ALLOWED.items()} == plans.not_allowed(found, {})
     for name, arguments in OF_ONE_ORDER.items():
         assert plans.scanned(database_url, name, arguments) <= {"stock_holders"}, name  # whether it has any row
+    pages = {name: plan for name, plan in plans.plans(database_url).items() if name.startswith("order_queries.of_")}
+    assert len(pages) == 6
+    assert [name for name, plan in pages.items() if SORTED_PAGE.search(plan)] == []
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,11 @@ async def test_operators_find_an_order_from_before_our_ids_by_its_time(harness: 
     await harness.handle(imported(refunds=(), **times), trusted=True)
     [event] = await taken(harness)
     before = BEGAN - timedelta(days=899)
-    wanted = OrderList(actor=OPERATOR, states=("completed",), created_before=before)
-    [page] = await ask(harness, wanted)
-    assert isinstance(page, OrderListed)
-    assert [one.order_id for one in page.orders] == [int(event["order_id"])]
+    filters: list[dict[str, Any]] = [{"states": ("completed",)}, {"user_id": "u1"}, {"sku_id": "old-tea"}, {}]
+    for other in (*filters, {"user_id": "u1", "states": ("completed",)}, {"user_id": "u1", "sku_id": "old-tea"}):
+        [page] = await ask(harness, OrderList(actor=OPERATOR, created_before=before, **other))
+        assert isinstance(page, OrderListed)
+        assert [one.order_id for one in page.orders] == [int(event["order_id"])], other
 
 
 async def test_a_repeat_is_answered_and_another_order_under_its_number_is_known(harness: HandlerHarness) -> None:

@@ -30,6 +30,11 @@ def dated(id: int, at_ms: int) -> int:
     return ((max(at_ms - EPOCH_MS, 0) + added) << 22) | (id & 0x3FFFFF)
 
 
+def least_id(at_ms: int) -> int:
+    """The least id that can be made at this time; 0 before 2024."""
+    return min(max(at_ms - EPOCH_MS, 0) << 22, ID_MAX)
+
+
 def is_id(text: str) -> bool:
     """True if the text may be one of our ids: a number of 63 bits, which the database takes."""
     return text.isdecimal() and text.isascii() and len(text) <= ID_DIGITS_MAX and int(text) <= ID_MAX

@@ -8,6 +8,7 @@ from messages.base import QueryRejected, Reply
 from messages.envelope import Envelope
 from messages.order_queries import PAGE_MAX_ORDERS, OrderList, OrderListed, OrderSummary
 from messages.topology import PROVIDERS
+from workers.domain.ids import least_id
 from workers.domain.order import State
 from workers.domain.pages import FIRST, PageStart
 from workers.services.answer_parts import money
@@ -22,9 +23,11 @@ from workers.services.list_pages import (
     size_of,
     start_of,
 )
-from workers.store import order_lists
+from workers.store import order_lists, order_partitions
 from workers.store.order_lists import Page
 
+APART_MS = 600_000
+"""The id of an order is made in the transaction that creates it, soon after. SQL says `10 minutes`."""
 NAMES = ("trade_no", "tracking_no", "order_no", "request_id")
 
 
@@ -39,12 +42,14 @@ FINDERS: Mapping[str, Finder[Page]] = {
     "user_states": order_lists.of_user_states,
     "user": order_lists.of_users,
     "states": order_lists.of_states,
+    "all": order_lists.of_all,
 }
 
 
 async def answer_lists(tx: Transaction, items: Sequence[Envelope[OrderList]]) -> list[Reply]:
     """Answer each query for a page of orders, in order."""
-    wanted = [page_of(item.body) for item in items]
+    oldest_ms = await order_partitions.oldest_ms(tx) if any(item.body.created_before for item in items) else 0
+    wanted = [page_of(item.body, oldest_ms) for item in items]
     found = await find_by_kind(tx, wanted, _kind, FINDERS)
     rows = await order_lists.summaries(tx, {key for ids in found for key in ids})
     return [
@@ -53,8 +58,11 @@ async def answer_lists(tx: Transaction, items: Sequence[Envelope[OrderList]]) ->
     ]
 
 
-def page_of(body: OrderList) -> Page | QueryRejected:
-    """Return the page that a query names, or why there is no such page. No I/O."""
+def page_of(body: OrderList, oldest_ms: int) -> Page | QueryRejected:
+    """Return the page that a query names, or why there is no such page. No I/O.
+
+    `oldest_ms` is the least time that ids have, which those of older imported orders have, too.
+    """
     buyer = body.actor.type == "user"
     names = tuple((name, value) for name in NAMES if (value := getattr(body, name)) is not None)
     if buyer and body.user_id != body.actor.id:
@@ -66,15 +74,27 @@ def page_of(body: OrderList) -> Page | QueryRejected:
     start = start_of(body, FIRST)
     if isinstance(start, QueryRejected):
         return start
-    since, before = body.created_from or LONG_AGO, body.created_before or NEVER
-    states = body.states or (() if body.user_id else tuple(State))
-    return Page(body.user_id, not buyer, states, since, before, body.sku_id, names, start, size_of(body))
+    before = body.created_before or NEVER
+    return Page(
+        user_id=body.user_id,
+        with_deleted=not buyer,
+        states=body.states,
+        since=body.created_from or LONG_AGO,
+        before=before,
+        before_id=least_id(max(int(before.timestamp() * 1000), oldest_ms) + APART_MS),
+        sku_id=body.sku_id,
+        names=names,
+        start=start,
+        size=size_of(body),
+    )
 
 
 def _kind(page: Page) -> str:
     if page.names or page.sku_id:
         return "named" if page.names else "user_sku" if page.user_id else "sku"
-    return ("user_states" if page.states else "user") if page.user_id else "states"
+    if page.user_id:
+        return "user_states" if page.states else "user"
+    return "states" if page.states else "all"
 
 
 def listed(body: OrderList, ids: Sequence[int], rows: Mapping[int, Any]) -> OrderListed:

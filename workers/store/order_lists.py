@@ -15,7 +15,8 @@ from workers.store.ids import FAMILY_SPREAD, bounds
 class Page:
     """Which orders a page shows: `size` of those that fit, after `start`, from new to old.
 
-    `names` are (kind, name) that other systems have for the order; each must lead to it.
+    `names` are (kind, name) that other systems have for the order; each must lead to it. No order that was created
+    before `before` has `before_id` or a higher id, so that newer ones need not be read.
     """
 
     user_id: str | None
@@ -23,22 +24,33 @@ class Page:
     states: tuple[str, ...]
     since: datetime
     before: datetime
+    before_id: int
     sku_id: str | None
     names: tuple[tuple[str, str], ...]
     start: PageStart
     size: int
 
+    @property
+    def first_before(self) -> tuple[datetime, int]:
+        """All orders of the page were created before this time, or at it and have a lower id."""
+        return min((self.start.at, self.start.id), (self.before, 0))
+
+    @property
+    def below(self) -> int:
+        """All ids of the page are less than this."""
+        return min(self.start.id, self.before_id)
+
 
 async def of_users(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of one user's orders."""
-    rows = [(page.user_id, page.with_deleted, page.since, page.before, page.start.id, page.size) for page in pages]
+    rows = [(page.user_id, page.with_deleted, page.since, page.before, page.below, page.size) for page in pages]
     return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_users"], *columns(rows)) if rows else [])
 
 
 async def of_user_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of one user's orders in the page's states, which it must name."""
     rows = [
-        (state, place, page.user_id, page.with_deleted, page.since, page.before, page.start.id, page.size)
+        (state, place, page.user_id, page.with_deleted, page.since, page.before, page.below, page.size)
         for place, page in enumerate(pages, start=1)
         for state in sorted(set(page.states))
     ]
@@ -46,10 +58,16 @@ async def of_user_states(tx: Transaction, pages: Sequence[Page]) -> list[list[in
     return [ids[: page.size] for page, ids in zip(pages, found, strict=True)]
 
 
+async def of_all(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
+    """The order ids of each page of all users' orders in any state."""
+    rows = [(page.since, page.before, page.below, page.size) for page in pages]
+    return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_all"], *columns(rows)) if rows else [])
+
+
 async def of_states(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The order ids of each page of all users' orders in the page's states, which it must name."""
     rows = [
-        (state, place, page.since, page.before, page.start.id, page.size, page.start.at)
+        (state, place, page.since, *page.first_before, page.size)
         for place, page in enumerate(pages, start=1)
         for state in sorted(set(page.states))
     ]
@@ -61,7 +79,7 @@ async def of_user_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]
     """The order ids of each page of one user's orders with a line of the page's SKU."""
     rows = [
         (
-            *(page.sku_id, page.user_id, page.with_deleted, page.since, page.before, page.start.id),
+            *(page.sku_id, page.user_id, page.with_deleted, page.since, page.before, page.below),
             *(page.size, ",".join(page.states)),
         )
         for page in pages
@@ -88,7 +106,7 @@ async def named(tx: Transaction, pages: Sequence[Page], providers: Sequence[str]
 async def summaries(tx: Transaction, ids: Iterable[int]) -> dict[int, Any]:
     """Order id -> what a list shows of it."""
     wanted = sorted(set(ids))
-    rows = await tx.fetch(SQL["order_queries.summaries"], wanted) if wanted else []
+    rows = await tx.fetch(SQL["order_queries.summaries"], wanted, *bounds(wanted)) if wanted else []
     return {row["order_id"]: row for row in rows}
 
 
@@ -119,7 +137,7 @@ async def carrier_facts(tx: Transaction, shipment_ids: Iterable[int]) -> Mapping
 
 def _filters(page: Page) -> tuple[Any, ...]:
     states = ",".join(page.states)
-    return page.user_id or "", page.with_deleted, states, page.since, page.before, page.start.id
+    return page.user_id or "", page.with_deleted, states, page.since, page.before, page.below
 
 
 def _by_place(count: int, rows: Iterable[Any]) -> list[list[int]]:
