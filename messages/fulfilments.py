@@ -146,7 +146,10 @@ class FulfilmentAccept(FulfilmentFact):
 
 
 class FulfilmentRefuse(FulfilmentFact):
-    """The warehouse will not ship it. A person decides what becomes of the order."""
+    """The warehouse will not ship it. A person decides what becomes of the order.
+
+    It may be cancelled, or shipped otherwise. If it is held and then released, the warehouse is requested anew.
+    """
 
     TYPE: ClassVar[str] = "fulfilment.refuse.v1"
     reason_code: ReasonCode

@@ -88,7 +88,7 @@ CODES: dict[str, str] = {
     Code.FULFILMENT_AFTER_CANCEL: "Alert: a warehouse handed over goods whose request was withdrawn or replaced",
     Code.FULFILMENT_CANCEL_UNANSWERED: "Alert: a warehouse does not say whether it could stop a cancelled order",
     Code.FULFILMENT_NOT_OPEN: "`fulfilment.get` about a request that is not open, and without goods to send back",
-    Code.FULFILMENT_REFUSED: "Alert: a warehouse refused to ship an order: cancel it, or ship it otherwise",
+    Code.FULFILMENT_REFUSED: "Alert: a warehouse refused to ship: cancel, ship otherwise, or hold and release it",
     Code.FULFILMENT_STUCK: "Alert: orders wait too long for a warehouse (`oms stuck`)",
     Code.AFTERSALE_ALREADY_REVIEWED: "The seller has decided about the case",
     Code.AFTERSALE_CANNOT_REVOKE: "A case can be cancelled before its review, or before its goods are sent back",

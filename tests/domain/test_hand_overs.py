@@ -86,6 +86,8 @@ REVIEWS: dict[str, Reviewed] = {
     "a hold withdraws it": Reviewed(
         S.PAID, (5, 5, 0), hand_over(H.REQUESTED), (H.WITHDRAWN, 2, Ask.WITHDRAW), held=True
     ),
+    "a hold after a refusal": Reviewed(S.PAID, (5, 5, 0), hand_over(H.REFUSED), (H.WITHDRAWN, 2, None), held=True),
+    "refused, not held": Reviewed(S.PAID, (5, 5, 0), hand_over(H.REFUSED), (H.REFUSED, 2, None)),
     "a hold while it works": Reviewed(S.FULFILLING, (5, 5, 0), hand_over(H.PICKING), (H.PICKING, 2, None), held=True),
     "nothing changed": Reviewed(S.PAID, (5, 5, 0), hand_over(H.REQUESTED), (H.REQUESTED, 2, None)),
     "goods changed": Reviewed(S.PAID, (4, 4, 0), hand_over(H.REQUESTED), (H.REQUESTED, 3, Ask.SHIP)),

@@ -197,6 +197,10 @@ async def test_a_refusal_needs_a_person_and_contradicts_an_acceptance(harness: H
     assert [verdict.reason for verdict in batch.verdicts.values()] == ["fact_differs"]
     assert [event["code"] for event in harness.events_of("alert.raised")] == ["FULFILMENT_REFUSED"]
     assert (await harness.state(order_id), await hand_overs(harness)) == ("paid", [("main", "refused", 1)])
+    await harness.handle(hold(order_id), trusted=True)
+    await harness.handle(release(order_id), trusted=True)
+    assert instructions(harness) == [("requested", "main", 1), ("requested", "main", 2)]
+    await harness.handle(fact(FulfilmentRefuse, order_id, number=2, reason_code="closed"))
     await harness.handle(cancel(order_id))
     assert await harness.state(order_id) == "cancelled"
 

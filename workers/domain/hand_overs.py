@@ -150,6 +150,8 @@ def _review_live(
         return (anew, Ask.SHIP) if asks else (hand_over, None)
     if state in OPEN and (share.units == 0 or (held and state is H.REQUESTED)):
         return withdrawn
+    if held and state is H.REFUSED:  # a person decides, and the release requests it anew
+        return replace(hand_over, state=H.WITHDRAWN), None
     if state is H.REQUESTED and request != hand_over:
         return replace(request, number=hand_over.number + 1), Ask.SHIP
     if state in AT_WORK and share.units != hand_over.units:

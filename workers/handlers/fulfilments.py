@@ -5,6 +5,7 @@
     paid, fulfilling                  requested (fulfilment.requested, to the warehouse's own queue), unless it is
                                       held; anew, with a higher number, if goods or address changed before it was
                                       accepted, or after it was withdrawn; withdrawn if nothing is left to ship
+    held after a warehouse refused    withdrawn, so that the last release requests it anew
     held while a warehouse works      fulfilment.held (sent with the hold), and fulfilment.released after the last hold
     cancelling                        withdrawn before it was accepted; after that fulfilment.cancel_requested
     shipped or later                  handed over, because its parcels say so; with fulfilment.withdrawn, if the rest of

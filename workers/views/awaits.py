@@ -80,7 +80,7 @@ MOVED_BY: Mapping[Awaits, tuple[str, ...]] = {
     Awaits.HAND_OVER: ("fulfilment.hand_over", "shipment.book"),
     Awaits.RESUMPTION: ("order.release", "order.shortage.decide"),
     Awaits.CANCEL_ANSWER: ("fulfilment.cancel_accepted", "fulfilment.cancel_refused"),
-    Awaits.OTHER_WAREHOUSE: ("order.cancel", "order.cancel_rest", "shipment.book"),
+    Awaits.OTHER_WAREHOUSE: ("order.cancel", "order.cancel_rest", "shipment.book", "order.hold"),
     Awaits.PARCEL: ("shipment.book", "shipment.create"),
     Awaits.BOOKING: ("waybill.answered",),
     Awaits.BOOKING_CANCELLED: ("waybill.answered",),
