@@ -120,15 +120,20 @@ def main(queues: Sequence[str] = (), settings: Settings | None = None) -> None:
     tracing.configure(given.tracing, "oms-worker")
     shop.configure(given.shop)
     answer_cache.configure(given.query_cache_answers_max)
-    providers.configure(given.providers, given.payment_timeout_seconds)
-    reconciliations.prepare_counts(given.providers)
-    carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
-    notifiers.configure(given.notifying)
+    configure_calls(given)
     dead_letters.configure(given.trust, given.names)
     warn_of_missing_roles(given)
     give_memory_back()
     tune_garbage_collection()
     uvloop.run(_serve(routes, given))
+
+
+def configure_calls(given: Settings) -> None:
+    """Set whom this process calls outside, and how long a call may take."""
+    providers.configure(given.providers, given.payment_timeout_seconds)
+    reconciliations.prepare_counts(given.providers)
+    carriers.configure(given.carrier_adapters, given.fulfilment_timeout_seconds)
+    notifiers.configure(given.notifying)
 
 
 def give_memory_back() -> None:
