@@ -19,7 +19,9 @@ from messages.after_sales import (
     AfterSaleParcelMoved,
     AfterSaleReceive,
     AfterSaleRefundMoved,
+    AfterSaleReopen,
     AfterSaleReview,
+    AfterSaleShipBack,
     AppliedLine,
     InspectedLine,
 )
@@ -31,7 +33,7 @@ from messages.rests import OrderCancelRest
 from messages.send_backs import AfterSaleSendBack
 from messages.shipments import ShipmentUpdate
 from tests.domain.builders import NOW, ORDER_ID, envelope
-from tests.domain.case_model import GOODWILL, CaseModel, Event, EventResult, ModelRefund
+from tests.domain.case_model import GOODWILL, CaseModel, Event, EventResult, ModelRefund, effects
 from workers.domain.after_sales import AfterSaleCase, CaseState
 from workers.domain.book import Book
 from workers.domain.order import Effect
@@ -40,7 +42,6 @@ from workers.domain.shipping import ParcelState
 from workers.handlers import after_sales, order_changes, partial_orders, refunds
 from workers.runtime.batch import Batch
 from workers.services import cancellations, parcels
-from workers.services.after_sales import CaseContext
 from workers.services.parcels import ShipmentContext
 from workers.services.refunds import case_moved, cases_of_replacements
 from workers.services.shortages import ShortageAnswers
@@ -102,13 +103,6 @@ def on_case(model: CaseModel, name: str, place: int) -> CaseModel:
     return after
 
 
-def effects(context: CaseContext) -> tuple[int, ...]:
-    """How much a batch about cases writes and announces so far."""
-    steps, orders = context.cases.steps, context.book.steps
-    rows = context.dues, context.given, context.returns, context.send_backs.wanted, context.started, context.stopped
-    return tuple(len(found) for found in (steps, orders, context.news, *rows))
-
-
 @cache
 def applied(name: str) -> Any:
     kind, units, wanted = APPLICATIONS[name]
@@ -134,6 +128,8 @@ def command_of(name: str, case_id: int, line_no: int) -> Any:
         "reject": lambda: AfterSaleReview(**about, decision="reject"),
         "pay all the same": lambda: AfterSaleReview(**about, decision="approve", amount=GOODWILL, reason_code="price"),
         "withdraw": lambda: AfterSaleCancel(**about | {"actor": BUYER}),
+        "reopen": lambda: AfterSaleReopen(**about | {"actor": BUYER}),
+        "ship back": lambda: AfterSaleShipBack(**about | {"actor": BUYER}, carrier="sf", tracking_no=f"C{case_id}"),
         "close": lambda: AfterSaleClose(**about, reason_code="given_up"),
         "receive": lambda: AfterSaleReceive(**about),
         "accept": lambda: AfterSaleInspect(**about, lines=(line,)),
@@ -147,6 +143,8 @@ OF_CASES = (
     "approve",
     "reject",
     "withdraw",
+    "reopen",
+    "ship back",
     "close",
     "receive",
     "accept",

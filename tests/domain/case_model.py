@@ -301,5 +301,12 @@ class CaseModel:
         return replace(self, parcels=now)
 
 
+def effects(context: CaseContext) -> tuple[int, ...]:
+    """How much a batch about cases writes and announces so far."""
+    steps, orders = context.cases.steps, context.book.steps
+    rows = context.dues, context.given, context.returns, context.send_backs.wanted, context.started, context.stopped
+    return tuple(len(found) for found in (steps, orders, context.news, *rows))
+
+
 DECIDED = {"confirmed": "sent", "ended": "cancelled"}
 """What the case of an exchange order decides -> what that order is then."""

@@ -39,14 +39,14 @@ def opening(model: CaseModel, cases_max: int, *names: str) -> Iterator[Event]:
 def competing_cases(model: CaseModel) -> Iterator[Event]:
     """Two cases claim the same units: with a third, one more would only be refused."""
     yield from opening(model, 2, MONEY, SOME, ALL)
-    yield from of_cases(model, OF_CASES)
+    yield from of_cases(model, [name for name in OF_CASES if name != "ship back"])
     yield from of_refunds(model)
 
 
 def failing_refunds(model: CaseModel) -> Iterator[Event]:
     """The refund of one case fails, comes late or is replaced, while an operator gives some of the same money back."""
     yield from opening(model, 1, MONEY, ALL)
-    yield from of_cases(model, ("approve", "receive", "accept", "close"))
+    yield from of_cases(model, ("approve", "ship back", "receive", "accept", "close"))
     yield from of_refunds(model, goodwill=True, failing=True)
 
 
@@ -60,10 +60,11 @@ def parcels_and_cases(model: CaseModel) -> Iterator[Event]:
 
 
 def parcels_and_goodwill(model: CaseModel) -> Iterator[Event]:
-    """The same while an operator gives some of the money back. The only case is one that a parcel opens."""
+    """Two cases, of which a parcel may open one, while an operator gives some of the money back."""
+    yield from opening(model, 2, MONEY)
     yield from of_cases(model, ("approve", "accept"))
     yield from of_parcels(model)
-    yield from (("order.cancel", 0), ("order.cancel_rest", 0))
+    yield "order.cancel", 0
     yield from of_refunds(model, goodwill=True)
 
 
@@ -179,4 +180,4 @@ def test_money_and_units_go_back_once_and_all_of_it_can_end(name: str) -> None:
 
 def test_every_state_of_a_case_is_reached() -> None:
     seen = {case.state for name in SCOPES for model in states(name) for case in model.cases}
-    assert seen == set(CaseState) - {CaseState.REOPENED, CaseState.RETURN_IN_TRANSIT}
+    assert seen == set(CaseState)
