@@ -40,7 +40,13 @@ COMMANDS: dict[str, Answers] = {
     ),
     "after_sale.inspect.v1": Answers(
         ("after_sale.inspect_passed.v1", "after_sale.inspect_failed.v1", "after_sale.inspecting.v1"),
-        ("AFTERSALE_NOT_FOUND", "AFTERSALE_QTY_EXCEEDS", "AFTERSALE_STATE_INVALID", "ORDER_NOT_FOUND"),
+        (
+            "AFTERSALE_LINE_INVALID",
+            "AFTERSALE_NOT_FOUND",
+            "AFTERSALE_QTY_EXCEEDS",
+            "AFTERSALE_STATE_INVALID",
+            "ORDER_NOT_FOUND",
+        ),
     ),
     "after_sale.receive.v1": Answers(("after_sale.return_received.v1",), TO_ONE_CASE),
     "after_sale.reopen.v1": Answers(
@@ -64,6 +70,7 @@ COMMANDS: dict[str, Answers] = {
         ),
         (
             "AFTERSALE_ALREADY_REVIEWED",
+            "AFTERSALE_LINE_INVALID",
             "AFTERSALE_NOT_FOUND",
             "AFTERSALE_REASON_INVALID",
             "AFTERSALE_STATE_INVALID",

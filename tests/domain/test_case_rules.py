@@ -9,6 +9,7 @@ from workers.domain.after_sale_rules import (
     WAITING,
     all_back,
     claimable,
+    expected_amount,
     nothing_left,
     refuse_inspection,
     to_refund,
@@ -89,7 +90,24 @@ def test_a_unit_is_paid_once_and_only_while_it_has_not_gone_back(part: CaseLine,
 
 @pytest.mark.parametrize(("refunded_qty", "left", "all_of_it"), [(3, 0, True), (3, 1, False), (2, 0, False)])
 def test_an_order_is_back_with_its_last_unit_and_its_last_money(refunded_qty: int, left: int, all_of_it: bool) -> None:
-    assert all_back([bought(refunded_qty=refunded_qty)], left) is all_of_it
+    lines = [bought(refunded_qty=3), bought(refunded_qty=refunded_qty)]
+    assert all_back(lines, left) is all_of_it
+
+
+@pytest.mark.parametrize(
+    ("part", "refunded_qty", "left", "amount"),
+    [
+        (CaseLine(1, 2), 0, 2000, 1000),
+        (CaseLine(1, 2), 0, 900, 900),
+        (CaseLine(1, 2), 2, 2000, 500 + 7),
+        (CaseLine(1, 3, refunded_qty=2), 2, 2000, 500 + 7),
+        (CaseLine(1, 2, refunded_qty=1), 1, 2000, 500),
+    ],
+)
+def test_what_a_case_would_give_now_is_what_it_has_not_given_yet(
+    part: CaseLine, refunded_qty: int, left: int, amount: int
+) -> None:
+    assert expected_amount(case(S.APPROVED, part), [bought(refunded_qty=refunded_qty)], left) == amount
 
 
 @pytest.mark.parametrize(("refunded_qty", "none"), [(0, False), (2, False), (3, True)])

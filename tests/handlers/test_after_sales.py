@@ -60,6 +60,13 @@ async def test_money_for_goods_that_stay_goes_back_after_the_review(harness: Han
     assert case["case_no"][8:12] == "9000"
     await harness.handle(review(case), trusted=True)
     assert (steps(harness), refunded(harness)) == (["requested", "approved", "refunding"], [500])
+    [approved] = harness.events_of("after_sale.approved")
+    assert (Actor.model_validate(approved["cause"]["actor"]), last(harness)["cause"]["actor"]["type"]) == (
+        OPERATOR,
+        "system",
+    )
+    given = "SELECT reason_code, line_no, qty, l.amount FROM refund_lines l JOIN refunds r ON r.id = l.refund_id"
+    assert await harness.rows(given) == [("changed_mind", 1, 1, 500)]
     await end_refund(harness)
     assert (last(harness)["state"], await harness.states()) == ("completed", ["delivered"])
     assert await harness.rows("SELECT refunded_qty, refunded_amount FROM order_items") == [(1, 500)]
@@ -161,7 +168,7 @@ async def test_another_amount_needs_an_operator_and_stays_below_the_capture(harn
     assert [code for code, _ in harness.rejections()] == ["PAY_REFUND_EXCEEDS", "AFTERSALE_REASON_INVALID"]
     await harness.handle(review(case, amount=700, reason_code="goodwill"), trusted=True)
     other = await open_case(harness, apply(order_id, (1, 1)))
-    await harness.handle(review(other), trusted=True)
+    await harness.handle(review(other, amount=300, reason_code="all_that_is_left"), trusted=True)
     assert refunded(harness) == [700, 300]
 
 
@@ -190,6 +197,8 @@ async def test_a_case_that_is_not_reviewed_in_time_follows_the_policy(
     await open_case(harness, apply(order_id, (1, 1)))
     await harness.sweep("after_sale")
     assert last(harness)["state"] == ends
+    because = {"rejected": "review_overdue", "refunding": None, "requested": "changed_mind"}
+    assert last(harness)["reason_code"] == because[ends]
     assert len(harness.events_of("alert.raised")) == (rule is OnUnreviewed.WAIT)
     assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'after_sale'") == [(int(ends == "requested"),)]
 
@@ -328,6 +337,14 @@ async def test_a_case_is_only_that_of_its_order_and_its_buyer(harness: HandlerHa
     assert harness.rejections()[-1][0] == "AFTERSALE_STATE_INVALID"
 
 
+async def test_another_buyers_case_is_none_also_if_its_order_is_in_the_same_batch(harness: HandlerHarness) -> None:
+    theirs = await delivered(harness)
+    case = await open_case(harness, apply(theirs, (1, 1)))
+    mine = await harness.create_order(create(("s1", 1), request_id="r2", user_id="u2"))
+    await harness.handle(apply(theirs, (1, 1)), foreign(revoke(case | {"order_id": mine})))
+    assert [found for found, _ in harness.rejections()] == ["AFTERSALE_NOT_FOUND"]
+
+
 async def test_two_workers_claim_the_same_units_once(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     await harness.handle_overlapping([apply(order_id, (1, 2))], [apply(order_id, (1, 2))])
@@ -408,10 +425,11 @@ async def test_a_warehouse_reports_about_its_own_goods_alone(harness: HandlerHar
         await harness.handle_batch([foreigner])
         await harness.relay()
     assert [code for code, _ in harness.rejections()] == ["AUTH_FORBIDDEN"] * 2
-    own = replace(harness.envelope(arrive(case)), user="wh-main", roles=frozenset({Role.WAREHOUSE}))
-    await harness.handle_batch([own])
-    await harness.relay()
-    assert last(harness)["state"] == "received"
+    for message in (arrive(case), inspect(case, (7, 1, "restock"))):
+        own = replace(harness.envelope(message), user="wh-main", roles=frozenset({Role.WAREHOUSE}))
+        await harness.handle_batch([own])
+        await harness.relay()
+    assert (last(harness)["state"], harness.rejections()[-1][0]) == ("received", "AFTERSALE_LINE_INVALID")
 
 
 async def test_an_order_is_not_cancelled_while_the_refund_of_another_case_may_fail(harness: HandlerHarness) -> None:

@@ -154,16 +154,22 @@ async def violated(harness: HandlerHarness) -> list[str]:
         return [one.id for one in await check(tx) if one.violations]
 
 
+@pytest.mark.parametrize("late", [False, True])
 async def test_a_completed_case_follows_the_failure_of_what_was_captured_after_all(
-    harness: HandlerHarness, shipped: tuple[int, int]
+    harness: HandlerHarness, shipped: tuple[int, int], late: bool
 ) -> None:
     order_id, attempt_id = shipped
     case = await open_case(harness, apply(order_id))
     await harness.handle(review(case), trusted=True)
     assert last(harness)["state"] == "completed"
-    await harness.handle(observed(attempt_id, "captured", "taken", 1007))
-    assert last(harness)["state"] == "refunding"
-    await end_refund(harness, "failed")
+    captured = await news_of(harness, observed(attempt_id, "captured", "taken", 1007))
+    if late:
+        await end_refund(harness, "failed")
+        assert last(harness)["state"] == "completed"
+    await harness.handle(captured)
+    if not late:
+        assert last(harness)["state"] == "refunding"
+        await end_refund(harness, "failed")
     assert last(harness)["state"] == "refund_failed"
     assert await violated(harness) == []
     await replace(harness, order_id, harness.events_of("refund.requested")[-1])

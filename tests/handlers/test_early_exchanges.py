@@ -1,6 +1,7 @@
 """Exchanges whose other goods go out at their approval: buyers give the goods back, or owe their money (S1-22)."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -97,10 +98,13 @@ async def test_goods_that_do_not_come_back_are_owed(harness: HandlerHarness, end
 
 
 async def test_goods_that_come_after_all_are_exchanged(harness: HandlerHarness) -> None:
-    _, case = await early(harness)
+    order_id, case = await early(harness, qty=2)
     await harness.deliver((await exchange_order(harness))[0])
     await harness.sweep("after_sale")
-    await back(harness, case, (1, 1, "restock"))
+    returning = update(order_id, f"T-{order_id}", "returning")
+    await harness.handle(returning.model_copy(update={"occurred_at": datetime.now(UTC) + timedelta(days=1)}))
+    assert (last(harness)["state"], last(harness)["tracking_no"]) == ("return_in_transit", f"T-{order_id}")
+    await back(harness, case, (1, 2, "restock"))
     assert (last(harness)["state"], refunded(harness)) == ("completed", [])
     assert await harness.rows("SELECT balance_amount FROM after_sales") == [(0,)]
 

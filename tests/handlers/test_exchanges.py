@@ -3,6 +3,7 @@ sent (S3-04).
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -124,14 +125,20 @@ async def test_two_exchanges_of_the_same_units_are_one(harness: HandlerHarness) 
     assert [code for code, _ in harness.rejections()] == ["AFTERSALE_QTY_EXCEEDS"]
 
 
-async def test_goods_that_went_off_sale_are_not_approved(harness: HandlerHarness) -> None:
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"status": "off_sale"}, "PRODUCT_NOT_ON_SALE"), ({"currency": "USD"}, "AFTERSALE_LINE_INVALID")],
+)
+async def test_goods_that_are_not_sold_any_more_are_not_approved(
+    harness: HandlerHarness, change: dict[str, Any], code: str
+) -> None:
     order_id = await delivered(harness)
     case = await open_case(harness, exchange(order_id, (1, 1, "s1")))
-    await harness.handle(sku("s1", revision=9, status="off_sale"))
+    await harness.handle(sku("s1", revision=9, **change))
     await harness.handle(review(case), trusted=True)
-    assert harness.rejections()[-1][0] == "PRODUCT_NOT_ON_SALE"
+    assert harness.rejections()[-1][0] == code
     await harness.sweep("after_sale")
-    assert (last(harness)["state"], last(harness)["reason_code"]) == ("rejected", "PRODUCT_NOT_ON_SALE")
+    assert (last(harness)["state"], last(harness)["reason_code"]) == ("rejected", code)
 
 
 async def test_dearer_goods_wait_for_the_difference(harness: HandlerHarness) -> None:

@@ -151,11 +151,20 @@ async def test_a_number_that_a_parcel_has_is_refused_until_that_has_ended(harnes
     assert last(harness)["state"] == "return_in_transit"
 
 
+async def test_two_cases_of_one_batch_do_not_share_a_number(harness: HandlerHarness) -> None:
+    order_id = await delivered(harness)
+    opened = [await open_case(harness, apply(order_id, (1, 1), type="return_refund")) for _ in range(2)]
+    await harness.handle(*(review(case) for case in opened), trusted=True)
+    await harness.handle(*(ship_back(case) for case in opened))
+    assert [code for code, _ in harness.rejections()] == ["LOGISTICS_NUMBER_IN_USE"]
+
+
 async def test_a_parcel_that_comes_back_without_a_case_opens_one(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     await harness.handle(later(order_id, "returning"), later(order_id, "returning"))
     [case] = harness.events_of("after_sale.requested")
     assert (case["source"], case["lines"][0]["qty"]) == ("fulfilment", 2)
+    assert await harness.rows("SELECT merchant_fault FROM after_sales") == [(False,)]
     await harness.handle(apply(order_id, (1, 1)))
     assert [code for code, _ in harness.rejections()] == ["AFTERSALE_QTY_EXCEEDS"]
     await harness.handle(review(case), trusted=True)
