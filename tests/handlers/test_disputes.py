@@ -1,6 +1,6 @@
 """Buyers' disputes: recorded once, announced and alerted; a won one brings the reversed money back into the books."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +72,17 @@ async def test_a_dispute_is_recorded_and_alerted_once_in_each_state(harness: Han
 async def test_a_dispute_about_another_amount_is_news(harness: HandlerHarness, order_id: int) -> None:
     await harness.handle(dispute(), dispute(amount=300, days=1))
     assert [event["amount"] for event in harness.events_of("payment.disputed")] == [400, 300]
+
+
+async def test_a_dispute_that_needs_no_answer_any_more_alerts_nobody(harness: HandlerHarness, order_id: int) -> None:
+    due_at = datetime.now(UTC) + timedelta(days=9)
+    await harness.handle(dispute(due_at=due_at))
+    await harness.handle(dispute(days=1))
+    assert len(harness.events_of("payment.disputed")) == 2
+    assert len(harness.events_of("alert.raised")) == 1
+    assert await harness.rows("SELECT count(*) FROM timers WHERE kind = 'dispute'") == [(0,)]
+    await harness.handle(dispute("lost", days=2))
+    assert len(harness.events_of("alert.raised")) == 2
 
 
 async def test_a_dispute_about_a_capture_that_is_not_known_is_retried(harness: HandlerHarness, order_id: int) -> None:

@@ -7,6 +7,8 @@ submits against it (dispute.submit_evidence), what the provider says to that, an
     amount or date                        alert, with the date until which to answer. No money has moved: a reversal is
                                           a refund of its own. A timer runs until OMS_DISPUTE_REMINDER_SECONDS before
                                           that date
+    goes on, and waits for no answer      the same without an alert, and the timer ends
+    any more
     lost, or closed                       the same, and the timer ends
     won                                   the same; the reversals of the capture are returned, up to the disputed
                                           amount: refund.returned, and what is left of the capture grows again
@@ -165,7 +167,8 @@ def observe(
     context.stored[key] = replace(known, **fields) if known else StoredDispute(**fields, trade_no=body.trade_no)
     back = take_back(context, capture, body)
     because |= {refund.order_id: item for refund in back}
-    return announcements(context, capture, item, back)
+    answered = known is not None and body.due_at is None and (known.state, known.amount) == (body.state, body.amount)
+    return announcements(context, capture, item, back, alerts=not answered)
 
 
 def submit(context: DisputeContext, item: Envelope[DisputeSubmitEvidence], now: datetime) -> Event:
@@ -254,7 +257,7 @@ def take_back(context: DisputeContext, capture: CapturedFor, body: DisputeObserv
 
 
 def announcements(
-    context: DisputeContext, capture: CapturedFor, item: Item, back: list[GoneRefund]
+    context: DisputeContext, capture: CapturedFor, item: Item, back: list[GoneRefund], *, alerts: bool
 ) -> list[outbox.Announcement]:
     """Build payment.disputed and its alert for each order that the capture paid, and refund.returned."""
     messages: list[outbox.Announcement] = []
@@ -263,7 +266,8 @@ def announcements(
         event = disputes.disputed(item.body, order, capture.intent_id)
         messages.append(outbox.event(event, because=item, stream=order.root_id))
         alert = disputes.alert(item.body, order, [refund for refund in back if refund.order_id == order_id])
-        messages.append(outbox.event(alert, because=item))
+        if alerts:
+            messages.append(outbox.event(alert, because=item))
     for refund in back:
         stream = context.book[refund.order_id].root_id
         messages.append(outbox.event(disputes.returned(refund), because=item, stream=stream))

@@ -60,6 +60,8 @@ DISPUTES = {
 }
 INQUIRIES = frozenset({"warning_needs_response", "warning_under_review", "warning_closed", "prevented"})
 """The states of a dispute that has withdrawn no money."""
+AWAITING = frozenset({"needs_response", "warning_needs_response"})
+"""The states of a dispute that the merchant has to answer. Stripe names the date in the others, too."""
 _WORD = re.compile(r"[a-z0-9_]{1,64}")
 _EVENT = re.compile(r"[a-z0-9_.]{1,64}")
 _CURRENCY = re.compile(r"[a-z]{3}")
@@ -183,7 +185,8 @@ def read_dispute(dispute: Fields, at: datetime) -> DisputeReport:
     reason, details, due_at = dispute.excerpt("reason"), "evidence_details", None
     if state is ReportedDispute.OPENED:
         at = moment(dispute, "created")
-        if dispute.has(details) and dispute.part(details).has("due_by"):
+        waits = dispute.text("status") in AWAITING and dispute.has(details)
+        if waits and dispute.part(details).has("due_by"):
             due_at = moment(dispute.part(details), "due_by")
     money, reason_code = amount(dispute, "amount"), reason if _WORD.fullmatch(reason) else None
     return DisputeReport(dispute.number("id"), dispute.number("charge"), state, *money, at, reason_code, due_at)
