@@ -206,6 +206,8 @@ REINSTATES: list[tuple[dict[str, Any], bool]] = [
     ({"deleted": True}, False),
     ({"parent_id": 6}, False),
     ({"kind": OrderKind.EXCHANGE}, False),
+    ({"group_key": 8}, False),
+    ({"quota_units": 1}, False),
 ]
 
 

@@ -115,7 +115,8 @@ async def test_what_the_provider_says_to_evidence_is_recorded_once_and_a_refusal
     [(_, first), (_, second)] = harness.provider_calls
     assert (first, second) == tuple(ProviderDisputeEvidence(dispute_no="D1", number=number) for number in (1, 2))
     accepted, refused = observed(1), observed(2, "refused", reason_code="TOO_LATE")
-    await harness.handle(accepted, accepted, refused, observed(1, "refused"), observed(3))
+    await harness.handle(accepted, accepted, refused)
+    await harness.handle(observed(1, "refused"), accepted, observed(3))
     events = harness.events_of("dispute.evidence_answered")
     assert [(event["number"], event["state"], event["reason_code"]) for event in events] == [
         (1, "accepted", None),
