@@ -168,6 +168,17 @@ async def test_a_list_is_filtered_by_state_and_time_and_leaves_out_deleted_order
     assert [o.order_id for o in (await page(harness, user_id="u1")).orders] == [newest, oldest]
     everything = await page(harness, user_id="u1", actor=OPERATOR)
     assert [o.order_id for o in everything.orders] == [newest, middle, oldest]
+    [(number, request_id)] = await harness.rows("SELECT order_no, request_id FROM orders WHERE id = $1", middle)
+    ways: Sequence[dict[str, Any]] = (
+        {"states": ("cancelled",)},
+        {"sku_id": "s1", "states": ("cancelled",)},
+        {"order_no": number},
+        {"request_id": request_id},
+    )
+    for way in ways:
+        assert (await page(harness, user_id="u1", **way)).orders == (), way
+        shown = await page(harness, user_id="u1", actor=OPERATOR, **way)
+        assert [(o.order_id, o.deleted) for o in shown.orders] == [(middle, True)], way
 
 
 async def test_an_operator_finds_an_order_by_the_names_that_others_have_for_it(harness: HandlerHarness) -> None:
