@@ -26,6 +26,7 @@ from tests.handlers.case_builders import (
 )
 from tests.handlers.exchange_builders import approved, back, delivered, exchange, exchange_order, refunded
 from tests.handlers.harness import HandlerHarness
+from tests.handlers.refund_builders import request_refund
 from tests.metric_values import metric_value
 from workers import shop
 
@@ -174,6 +175,15 @@ async def test_cheaper_goods_give_the_difference_back(harness: HandlerHarness) -
     assert (last(harness)["state"], last(harness)["difference"], refunded(harness)) == ("reshipping", -200, [200])
     await harness.handle(cancel((await exchange_order(harness))[0]))
     assert (last(harness)["state"], refunded(harness)) == ("refunding", [200, 300])
+
+
+async def test_a_difference_gives_back_what_is_left_of_the_payment_at_most(harness: HandlerHarness) -> None:
+    order_id = await delivered(harness)
+    await harness.fill_stock(5, 300, ["cheap"])
+    await harness.handle(request_refund(order_id, "o1", 850), trusted=True)
+    case = await approved(harness, order_id, (1, 1, "cheap"))
+    await back(harness, case, (1, 1, "write_off"))
+    assert (last(harness)["state"], refunded(harness)) == ("reshipping", [850, 150])
 
 
 @pytest.mark.parametrize(("price", "costs", "tax", "returned"), [(800, 436, 63, []), (300, 0, 0, [149])])
