@@ -14,13 +14,18 @@ from messages.providers import (
     ProviderAuthorizationVoid,
     ProviderCapture,
     ProviderClose,
+    ProviderDisputeEvidence,
+    ProviderDisputeQuery,
     ProviderQuery,
     ProviderRefund,
     ProviderRefundQuery,
     ProviderStart,
 )
-from workers.domain.payment_rules import AttemptState
+from tests.providers import paypal_builders
+from workers.domain.payment_authorizations import AuthorizationState, PaymentAuthorization
+from workers.domain.payment_rules import AttemptState, PaymentVerdict
 from workers.handlers.provider_calls import START_TRIES, CallContext, CallDecision, decide
+from workers.providers.evidence import EvidenceReceipt
 from workers.providers.port import (
     ApprovalReport,
     ClientAction,
@@ -32,6 +37,7 @@ from workers.providers.port import (
     ReportedRefund,
     UnknownOutcome,
 )
+from workers.services.provider_requests import authorization_request
 from workers.store.attempts import Attempt
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -51,9 +57,9 @@ def reported(status: ReportedPayment) -> PaymentReport:
 AUTHORIZED, CAPTURED, FAILED, CLOSED, PENDING = map(reported, ReportedPayment)
 
 
-def decision(body: Any, answer: Any, state: str = "created", over: int = 0, tries: int = 0) -> CallDecision:
-    """The decision on an attempt in this state, whose window ended `over` seconds ago."""
-    attempt = Attempt(
+def attempt_in(state: str = "created", over: int = 0) -> Attempt:
+    """An attempt in this state, whose window ended `over` seconds ago."""
+    return Attempt(
         id=7,
         out_trade_no="P7",
         intent_id=8,
@@ -70,7 +76,15 @@ def decision(body: Any, answer: Any, state: str = "created", over: int = 0, trie
         started_at=NOW - timedelta(minutes=30),
         expire_at=NOW - timedelta(seconds=over) if over else NOW + timedelta(minutes=1),
     )
-    item = Envelope(body=body, message_id="m1", correlation_id="c1", occurred_at=NOW, attempt=tries)
+
+
+def message(body: Any, tries: int = 0) -> Envelope[Any]:
+    return Envelope(body=body, message_id="m1", correlation_id="c1", occurred_at=NOW, attempt=tries)
+
+
+def decision(body: Any, answer: Any, state: str = "created", over: int = 0, tries: int = 0) -> CallDecision:
+    """The decision on an attempt in this state, whose window ended `over` seconds ago."""
+    attempt, item = attempt_in(state, over), message(body, tries)
     context = CallContext({7: attempt}, {KEY: "command-1"}, {"R1": ("alipay", REFUND)}, NOW, GRACE, "alipay")
     return decide(item, answer, context)
 
@@ -195,3 +209,29 @@ def test_an_answer_about_a_refund_is_observed_or_the_refund_is_requested_again(
     message: Any, refund_no: str, answer: Any, expected: Effects
 ) -> None:
     assert effects(decision(message(refund_no=refund_no), answer)) == expected
+
+
+def test_a_capture_that_another_has_replaced_is_not_sent() -> None:
+    one = PaymentAuthorization(
+        7, 9, "paypal", "a1", 1000, "USD", PaymentVerdict.KEPT, AuthorizationState.CAPTURING, NOW, NOW, captures=2
+    )
+    for number, sent in ((1, False), (2, True), (3, False)):
+        item = message(ProviderAuthorizationCapture(attempt_id=7, number=number))
+        request = authorization_request(paypal_builders.provider(), item, attempt_in("authorized"), one)
+        assert (request is not None) is sent, number
+    assert authorization_request(paypal_builders.provider(), item, attempt_in("authorized"), None) is None
+
+
+def test_evidence_is_accepted_refused_or_given_again() -> None:
+    body = ProviderDisputeEvidence(dispute_no="D1", number=1)
+    answers = [
+        EvidenceReceipt("D1"),
+        ProviderRefusal("TOO_LATE", "no"),
+        ProviderRefusal("no code", ""),
+        NO_ANSWER,
+        None,
+    ]
+    made = [decision(body, answer) for answer in answers]
+    assert [effects(one).announced for one in made] == [("dispute.evidence_observed",)] * 3 + [(), ()]
+    assert [one.retry is not None for one in made] == [False, False, False, True, False]
+    assert effects(decision(ProviderDisputeQuery(dispute_no="D1"), REFUSAL)).retried
