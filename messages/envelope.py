@@ -23,9 +23,9 @@ class Envelope(Generic[B_co]):
     `message_id` is the delivery's; `index` is the item's place in a packed body (0 for a message alone).
     `user` is the broker user who first published it, validated by the broker, or None when the publisher did not say.
     `roles` are the roles that this shop gives that user, and those of its token. `subject` is whose token it is, if it
-    has one, and `granted` are the token's roles; `token_fault` says why that token is not believed. `warehouses` are
-    those for which the sender works alone, or None if it is bound to none. `sender` is the name under which the inbox
-    keeps the message: the broker user, with a token also its subject.
+    has one, and `granted` are the token's roles; `token_fault` says why that token is not believed. `warehouses`
+    and `carriers` are those for which the sender works alone, or None if it is bound to none. `sender` is the name
+    under which the inbox keeps the message: the broker user, with a token also its subject.
     `attempt` counts earlier tries, 0 at first. A `repeated` command was handled before; now it is only answered again.
     A `replayed` message was a dead letter; if it is to have one try, its attempts say nothing of how long it waited.
     """
@@ -45,6 +45,7 @@ class Envelope(Generic[B_co]):
     token_fault: str | None = None
     granted: frozenset[Role] = frozenset()
     warehouses: frozenset[str] | None = None
+    carriers: frozenset[str] | None = None
     attempt: int = 0
     repeated: bool = False
     replayed: bool = False

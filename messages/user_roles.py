@@ -1,4 +1,4 @@
-"""Which broker users are our own processes, and which roles and warehouses the others have, as the settings say."""
+"""Which broker users are our own processes, and for what the others may send, as the settings say."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from messages.roles import BETWEEN, EVERY_ROLE, Role
 ANONYMOUS = "anonymous"
 """In OMS_ROLES, this name stands for messages without `user_id`. By default they have no role."""
 _EXAMPLE = "checkout=storefront; anna=operator,marketing"
-_WAREHOUSES_EXAMPLE = "wms-east=east; anna=main,north"
-_WAREHOUSE_CHARS_MAX = 64
+_WAREHOUSES_EXAMPLE, _CARRIERS_EXAMPLE = "wms-east=east; anna=main,north", "sf-app=sf; hub=ups,dhl"
+_NAME_CHARS_MAX = 64
 
 
 ORIGIN_TOKEN = "origin-token"  # noqa: S105 (the name of a header)
@@ -52,7 +52,8 @@ class Sender:
     """Who sent a message: the roles of its broker user and of its token, and whose token it is, if it has one.
 
     `token_fault` says why a token is not believed; such a sender may do nothing, also if its subject is known.
-    `warehouses` are those for which it works, or None if it is bound to none; `token_warehouses` those of its token.
+    `warehouses` and `carriers` are those for which it works, or None if it is bound to none; `token_warehouses` those
+    of its token.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -61,6 +62,13 @@ class Sender:
     token_fault: str | None = None
     warehouses: frozenset[str] | None = None
     token_warehouses: frozenset[str] | None = None
+    carriers: frozenset[str] | None = None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What an envelope says of its sender besides the roles."""
+        names = ("subject", "token_fault", "granted", "warehouses", "carriers")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def carried(self) -> dict[str, str]:
@@ -91,14 +99,15 @@ UNKNOWN = Sender()
 class Trust:
     """Our workers and relays publish as `own`, and may send anything. `roles` are those of the other broker users.
 
-    `tokens` are the keys of the shop's permission service, if it has one. `warehouses` are those of users who work for
-    these alone.
+    `tokens` are the keys of the shop's permission service, if it has one. `warehouses` and `carriers` are those of
+    users who work for these alone.
     """
 
     own: frozenset[str]
     roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     tokens: TokenReader | None = None
     warehouses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    carriers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -121,12 +130,16 @@ class Trust:
         """Return the warehouses for which a user works, or None if the user is bound to none."""
         return None if user in self.own else self.warehouses.get(user or ANONYMOUS)
 
+    def carriers_of(self, user: str | None) -> frozenset[str] | None:
+        """Return the carriers for which a user reports, or None if the user is bound to none."""
+        return None if user in self.own else self.carriers.get(user or ANONYMOUS)
+
     def sender(self, user: str | None, token: str | None, carried: str | None, now: datetime) -> Sender:
         """Return who sent a message with this `authorization` header, or with what we `carried` on of one."""
         if carried is not None:
             claims = _claims_of(carried)
         elif token is None or self.tokens is None:
-            return Sender(self.roles_of(user), warehouses=self.warehouses_of(user))
+            return Sender(self.roles_of(user), warehouses=self.warehouses_of(user), carriers=self.carriers_of(user))
         else:
             claims = self.tokens.verify(token, now)
         if isinstance(claims, TokenFault):
@@ -137,6 +150,7 @@ class Trust:
             claims.subject,
             warehouses=_both(self.warehouses_of(user), claims.warehouses),
             token_warehouses=claims.warehouses,
+            carriers=self.carriers_of(user),
         )
 
 
@@ -172,7 +186,12 @@ def parse_roles(value: Any) -> Any:
 
 def parse_warehouse_users(value: Any) -> Any:
     """Read OMS_WAREHOUSE_USERS: `user=warehouse,warehouse; user=warehouse`, or a JSON object, as OMS_ROLES is read."""
-    return _by_user(value, "warehouse", _warehouse, _WAREHOUSES_EXAMPLE)
+    return _by_user(value, "warehouse", _name, _WAREHOUSES_EXAMPLE)
+
+
+def parse_carrier_users(value: Any) -> Any:
+    """Read OMS_CARRIER_USERS: `user=carrier,carrier; user=carrier`, or a JSON object, as OMS_ROLES is read."""
+    return _by_user(value, "carrier", _name, _CARRIERS_EXAMPLE)
 
 
 def _by_user(value: Any, word: str, read: Callable[[str, Any], Any], example: str) -> Any:
@@ -218,11 +237,9 @@ def _names(user: str, word: str, names: Any) -> list[Any]:
     return [name.strip() if isinstance(name, str) else name for name in names]
 
 
-def _warehouse(user: str, name: Any) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= _WAREHOUSE_CHARS_MAX:
-        raise ValueError(
-            f"{name!r} of the user {user} is no warehouse, a text of 1 to {_WAREHOUSE_CHARS_MAX} characters"
-        )
+def _name(user: str, name: Any) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= _NAME_CHARS_MAX:
+        raise ValueError(f"{name!r} of the user {user} is no name, a text of 1 to {_NAME_CHARS_MAX} characters")
     return name
 
 

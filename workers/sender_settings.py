@@ -1,4 +1,4 @@
-"""The settings of senders: who is bound to warehouses, and whose tokens are believed."""
+"""The settings of senders: who is bound to warehouses or carriers, and whose tokens are believed."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -7,10 +7,11 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from db.errors import ConfigurationError
-from messages.user_roles import Trust, parse_warehouse_users
+from messages.user_roles import Trust, parse_carrier_users, parse_warehouse_users
 from workers.runtime.settings import RuntimeSettings
 from workers.tokens import TokenError, token_keys
 
+CarrierUsers = Annotated[dict[str, frozenset[str]], NoDecode, BeforeValidator(parse_carrier_users)]
 WarehouseUsers = Annotated[dict[str, frozenset[str]], NoDecode, BeforeValidator(parse_warehouse_users)]
 
 
@@ -21,6 +22,11 @@ class SenderSettings(RuntimeSettings):
         default={},
         description="Broker users who move goods and stock of these warehouses alone: user=warehouse,warehouse; "
         "user=warehouse, or JSON. A token may name `warehouses`, too",
+    )
+    carrier_users: CarrierUsers = Field(
+        default={},
+        description="Broker users who report what happens to parcels of these carriers alone: user=carrier,carrier; "
+        "user=carrier, or JSON",
     )
     token_keys: SecretStr | None = Field(
         default=None,
@@ -42,4 +48,4 @@ class SenderSettings(RuntimeSettings):
             keys = token_keys(text, self.token_audience, self.token_issuer) if text else None
         except TokenError as error:
             raise ConfigurationError(f"OMS_TOKEN_KEYS {error}") from None
-        return replace(super().trust, tokens=keys, warehouses=self.warehouse_users)
+        return replace(super().trust, tokens=keys, warehouses=self.warehouse_users, carriers=self.carrier_users)

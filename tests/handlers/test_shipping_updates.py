@@ -1,5 +1,7 @@
 """Parcels: carriers report in any order and twice, and goods that come back are restocked or refunded."""
 
+from dataclasses import replace
+
 from messages.shipments import ShipmentUpdate
 from tests.handlers.builders import book, cancel, captured, create, update
 from tests.handlers.harness import HandlerHarness
@@ -94,6 +96,18 @@ async def test_a_repeated_carrier_event_with_another_status_is_dead_lettered(har
     await harness.handle(update(order_id, "T1", "in_transit", "E1"))
     batch = await harness.handle_batch([harness.envelope(update(order_id, "T1", "lost", "E1"))])
     assert [v.reason for v in batch.verdicts.values()] == ["fact_differs"]
+
+
+async def test_a_carriers_user_reports_nothing_about_parcels_of_another_carrier(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    order_id = await harness.place_shipped_order([("s1", 1)], lines=[("s1", 1)])
+    lost = update(order_id, "T1", "lost")
+    item = replace(harness.envelope(lost), carriers=frozenset({"another"}))
+    assert [v.reason for v in (await harness.handle_batch([item])).verdicts.values()] == ["untrusted_user"]
+    assert harness.events_of("refund.requested") == []
+    item = replace(harness.envelope(lost), carriers=frozenset({lost.carrier, "another"}))
+    assert not (await harness.handle_batch([item])).verdicts
+    assert await harness.pool.fetchval("SELECT count(*) FROM refunds") == 1
 
 
 async def test_a_parcel_that_arrives_after_it_was_given_up_raises_an_alert(harness: HandlerHarness) -> None:

@@ -52,12 +52,13 @@ def test_roles_that_cannot_be_read_are_an_error_that_names_the_fault(given: str,
     assert why in str(refused.value)
 
 
-def test_users_are_bound_to_warehouses_as_text_or_as_json() -> None:
+def test_users_are_bound_to_warehouses_and_carriers_as_text_or_as_json() -> None:
     bound = {"wms": frozenset({"east"}), "anna": frozenset({"main", "north"})}
     for given in ("wms=east; anna=main, north", '{"wms": "east", "anna": ["north", "main"]}', bound):
-        trust = settings(warehouse_users=given).trust
-        assert trust.warehouses == bound
+        trust = settings(warehouse_users=given, carrier_users=given).trust
+        assert trust.warehouses == trust.carriers == bound
         assert (trust.warehouses_of("wms"), trust.warehouses_of("eve")) == (bound["wms"], None)
+        assert (trust.carriers_of("wms"), trust.carriers_of("oms-worker")) == (bound["wms"], None)
     for given in ("wms", "wms=east;wms=west", '{"wms": []}', '{"wms": [7]}', f"wms={'x' * 65}"):
         with pytest.raises(ValidationError):
             settings(warehouse_users=given)

@@ -138,6 +138,14 @@ def test_a_sender_works_for_the_warehouses_that_both_the_setting_and_the_token_n
     assert works_for("dock", EAST) == frozenset()
 
 
+def test_a_carrier_is_bound_by_its_broker_user_with_a_token_and_without() -> None:
+    bound = replace(TRUST, carriers={"sf-app": frozenset({"sf"})})
+    for user, header, expected in (("sf-app", None, {"sf"}), ("sf-app", OPERATOR, {"sf"}), ("mail", OPERATOR, None)):
+        headers = {} if header is None else {"authorization": header}
+        work = read(DELETE, delete(actor={"type": "operator", "id": "anna"}), bound, user_id=user, **headers)
+        assert work.envelopes[0].carriers == (expected and frozenset(expected))
+
+
 def test_only_our_own_users_vouch_for_a_token_that_was_read_before() -> None:
     mine = orjson.dumps({"subject": "anna", "roles": ["operator"], "fault": None}).decode()
     body = delete(actor={"type": "operator", "id": "anna"})

@@ -23,7 +23,8 @@ is raised, too, and neither money nor stock moves: a person inspects the goods a
 so, its stock is deducted when its first parcel leaves, and authorised money is captured (payment.capture_requested).
 The same parcel or the same fact again changes nothing; the same carrier event with another status, or a parcel of
 another order, is a dead letter. So is a booking of goods of a warehouse whose users OMS_FULFILMENT_WAREHOUSES names, by
-another user; its shipment.create is rejected.
+another user; its shipment.create is rejected. A fact from a broker user of another carrier is a dead letter, too
+(untrusted_user).
 
 A parcel may hold goods of several orders of one user that go from one warehouse to one address: they are booked
 together, or one by one until the parcel leaves (then LOGISTICS_PARCEL_LEFT); its facts move all of them in one
@@ -57,7 +58,7 @@ import outbox
 from db.pool import Transaction
 from messages.carriers import WaybillAnswered
 from messages.reasons import Reason
-from messages.shipments import ParcelPlan, ShipmentBook, ShipmentCreate
+from messages.shipments import ParcelPlan, ShipmentBook, ShipmentCreate, ShipmentUpdate
 from workers.domain.book import Book
 from workers.domain.codes import Code
 from workers.domain.order import Order, State
@@ -98,7 +99,9 @@ async def move_parcels(tx: Transaction, batch: Batch[ParcelMessage]) -> None:
     new_ids = await ids.reserve(tx, len(plans))
 
     for item in batch:
-        if not isinstance(item.body, ShipmentCreate):
+        if of_another_carrier(item):
+            batch.dead(item, Reason.UNTRUSTED_USER, "this broker user reports for another carrier")
+        elif not isinstance(item.body, ShipmentCreate):
             move_parcel(context, batch, item, new_ids)
         elif id(item) in fresh:
             create(context, item, item.body, new_ids.next(user_of(item.body, book)), batch.now)
@@ -238,6 +241,12 @@ def of_others(context: ShipmentContext, box: Box, body: ParcelMessage, wanted: S
         return any(order.id not in box for order in wanted)
     user_id = context.book[next(iter(box))].user_id
     return not live(box).ended and any(order.user_id != user_id for order in wanted)
+
+
+def of_another_carrier(item: Item) -> bool:
+    """True for a fact from a sender who is bound to carriers, about a parcel of another one."""
+    bound = item.carriers is not None and isinstance(item.body, ShipmentUpdate)
+    return bound and item.body.carrier not in (item.carriers or ())
 
 
 def contradicts(context: ShipmentContext, box: Box | None, body: ParcelMessage) -> bool:

@@ -235,7 +235,7 @@ def _envelopes(work: Work, body: Any) -> tuple[Envelope[Any], ...]:
     delivery = work.delivery
     common: dict[str, Any] = {"message_id": work.message_id, "reply_to": work.reply_to, "attempt": work.attempt}
     common |= {"user": work.user, "roles": work.sent_by.roles, "sender": work.sender, "replayed": bool(work.replay_of)}
-    common |= {name: getattr(work.sent_by, name) for name in ("subject", "token_fault", "granted", "warehouses")}
+    common |= work.sent_by.about
     if work.packed:
         return tuple(
             Envelope(**vars(item), index=index, packed=True, **common) for index, item in enumerate(body.items)
