@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from messages.payments import PaymentCallback, PaymentStart
 from messages.registry import MODELS
 from tests.handlers.builders import create, receive, sku
+from tests.handlers.case_builders import end_refund, steps
 from tests.handlers.harness import HandlerHarness
 from tests.providers.keys import private_pem, public_pem
 from workers import providers, shop
@@ -50,6 +52,23 @@ async def test_the_commands_of_the_readme_are_taken_and_make_the_price(harness: 
     [created] = harness.events_of("order.created")
     amounts = created["amounts"]
     assert [amounts[part] for part in ("promotion", "coupon", "points", "payable")] == [300, 200, 200, 1800]
+
+
+async def test_the_messages_of_the_readme_take_a_case_to_its_refund(harness: HandlerHarness) -> None:
+    text = README.read_text("utf-8").partition("<!-- cases -->")[2].partition("<!-- /cases -->")[0]
+    await harness.fill_stock(qty=20)
+    ids = {"order_id": await harness.place_paid_order(("s1", 2))}
+    await harness.deliver(ids["order_id"])
+    harness.events.clear()
+    for name, body in COMMAND.findall(text):
+        named = orjson.dumps(orjson.loads(body) | {key: str(value) for key, value in ids.items()})
+        await harness.handle(MODELS[f"{name}.v1"].model_validate_json(named), trusted=True)
+        ids["case_id"] = int(harness.events_of("after_sale.requested")[0]["case_id"])
+    assert harness.rejections() == []
+    wanted = ["requested", "approved", "return_awaited", "return_shipped", "return_received", "inspect_passed"]
+    assert steps(harness) == [*wanted, "refunding"]
+    await end_refund(harness)
+    assert steps(harness)[-1] == "completed"
 
 
 @pytest.fixture
