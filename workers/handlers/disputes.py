@@ -1,5 +1,5 @@
 """Handles disputes (complaints and charge-backs): dispute.observed, what a provider answers about one, what the shop
-submits against it (dispute.submit_evidence), what the provider says to that, and the time to do so (dispute.due).
+submits against it (dispute.submit_evidence), what the provider says to that, and the time to do so (dispute.due). R-22.
 
     dispute.observed                      then
     ------------------------------------  -------------------------------------------------------------------------
