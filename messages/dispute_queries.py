@@ -40,7 +40,10 @@ class DisputeList(Query):
 
 
 class DisputeOfPayment(Part):
-    """A dispute about a payment, as order.get shows it. A buyer sees neither `due_at` nor how often we submitted."""
+    """A dispute about a payment, as order.get shows it, and when its provider got evidence from us (`submitted`).
+
+    A buyer sees neither that nor `due_at`.
+    """
 
     dispute_no: str
     state: str

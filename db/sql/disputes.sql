@@ -8,7 +8,8 @@ SELECT d.id, d.provider, d.dispute_no, d.trade_no FROM payment_disputes d WHERE 
 -- name: disputes.read
 -- $1 providers, $2 dispute numbers (the orders of their captures are locked). Unknown disputes are missing.
 SELECT d.provider, d.dispute_no, d.state, d.amount, d.currency, d.occurred_at, d.due_at, d.id, d.trade_no,
-    (SELECT count(*) FROM dispute_evidence e WHERE e.dispute_id = d.id) AS submissions
+    (SELECT count(*) FROM dispute_evidence e WHERE e.dispute_id = d.id) AS submissions,
+    (SELECT count(*) FROM dispute_evidence e WHERE e.dispute_id = d.id AND e.state IN ('recorded', 'accepted')) AS given
 FROM payment_disputes d
 JOIN unnest($1::text[], $2::text[]) AS k (provider, dispute_no) USING (provider, dispute_no);
 

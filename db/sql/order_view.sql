@@ -75,11 +75,12 @@ WHERE a.order_id = ANY($1::bigint[]);
 -- name: order_view.payments
 -- $1 order ids. Every payment fact with its verdict, and the order's part of it: a capture may have paid the order's parent, or
 -- several merged orders. What was released of an authorisation is no part of it. The
--- disputes about it are JSON.
+-- disputes about it are JSON, with when their providers got evidence.
 SELECT o.id AS order_id, f.provider, f.trade_no, f.kind, f.amount, CASE WHEN f.verdict = 'kept' THEN o.payable_amount - r.amount ELSE f.amount END AS part,
     f.currency, f.intent_id, f.verdict, f.reason_code, f.occurred_at, f.recorded_at,
     (SELECT json_agg(to_jsonb(d) || jsonb_build_object('submitted',
-            ARRAY(SELECT e.submitted_at FROM dispute_evidence e WHERE e.dispute_id = d.id ORDER BY e.number)) ORDER BY d.id)::text
+            ARRAY(SELECT e.submitted_at FROM dispute_evidence e
+                WHERE e.dispute_id = d.id AND e.state IN ('recorded', 'accepted') ORDER BY e.number)) ORDER BY d.id)::text
         FROM payment_disputes d
         WHERE d.provider = f.provider AND d.trade_no = f.trade_no AND f.kind = 'captured') AS disputes
 FROM orders o

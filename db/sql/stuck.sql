@@ -327,7 +327,8 @@ WITH wanted AS MATERIALIZED (
     FROM wanted w CROSS JOIN LATERAL (
         SELECT f.order_id, d.provider || ' ' || d.dispute_no, n.since, n.since
         FROM payment_disputes d
-        CROSS JOIN LATERAL (SELECT max(e.submitted_at) AS submitted_at FROM dispute_evidence e WHERE e.dispute_id = d.id) AS e
+        CROSS JOIN LATERAL (SELECT max(e.submitted_at) AS submitted_at FROM dispute_evidence e
+            WHERE e.dispute_id = d.id AND e.state IN ('recorded', 'accepted')) AS e
         CROSS JOIN LATERAL (
             SELECT e.submitted_at IS NULL AND d.due_at IS NOT NULL AS unanswered, coalesce(e.submitted_at, d.occurred_at) AS since
         ) AS n

@@ -20,7 +20,7 @@ from tests.handlers.group_builders import joining
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.hold_builders import hold
 from tests.handlers.order_endings import place_without_stock_answer
-from tests.handlers.refund_builders import dispute, refund_result, request_refund
+from tests.handlers.refund_builders import dispute, evidence, refund_result, request_refund
 from workers import shop
 from workers.domain.after_sale_policy import AfterSaleRules, ExchangeShips
 from workers.domain.shop import OnShortage, Policy, Shop
@@ -171,6 +171,8 @@ async def _money(harness: HandlerHarness) -> None:
         for number, order_id in enumerate(disputed)
     ]
     await harness.handle(dispute(**about[0], due_at=now + timedelta(days=14)), dispute(**about[1]))
+    await harness.handle(evidence(dispute_no="D0"), trusted=True)
+    await harness.pool.execute("UPDATE dispute_evidence SET state = 'refused'")  # so it is to be answered still
     with paid_at_hand_over():
         for status in ("capturing", "failed"):
             await _authorized(harness, status)

@@ -125,6 +125,8 @@ async def test_what_the_provider_says_to_evidence_is_recorded_once_and_a_refusal
     [alert] = [one for one in harness.events_of("alert.raised") if one["code"] == "PAY_EVIDENCE_REFUSED"]
     assert (alert["order_id"], "submission 2 against D1, TOO_LATE" in alert["content"]) == (str(order_id), True)
     assert await harness.rows("SELECT state FROM dispute_evidence ORDER BY number") == [("accepted",), ("refused",)]
+    await harness.sweep("dispute")
+    assert ["submitted 1 times" in alert["content"] for alert in reminders(harness)] == [True]
 
 
 async def test_the_provider_gets_the_words_and_the_parcels_until_it_has_answered(harness: HandlerHarness) -> None:

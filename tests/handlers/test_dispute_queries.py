@@ -139,6 +139,11 @@ async def test_a_live_dispute_is_awaited_from_us_and_then_from_the_provider(
     assert await awaits(harness, order_id, user()) == [decided], "what the shop does is its own matter"
     await harness.handle(evidence(), trusted=True)
     assert await awaits(harness, order_id) == [decided]
+    for state in ("sending", "refused"):
+        await harness.pool.execute("UPDATE dispute_evidence SET state = $1", state)
+        assert await awaits(harness, order_id) == [("dispute_answer", "operator", "alipay", "D1", DUE)], state
+    await harness.pool.execute("UPDATE dispute_evidence SET state = 'accepted'")
+    assert await awaits(harness, order_id) == [decided]
     await harness.handle(dispute("lost", days=1))
     assert await awaits(harness, order_id) == []
 

@@ -134,7 +134,7 @@ def reminder_at(state: str, due_at: datetime | None, before_seconds: int, now: d
 def reminder(provider: str, dispute_no: str, stored: StoredDispute, order_ids: Sequence[int]) -> AlertRaised:
     """Build the alert that a dispute has to be answered soon."""
     assert stored.due_at is not None
-    done = f"evidence was submitted {stored.submissions} times" if stored.submissions else "no evidence was submitted"
+    done = f"evidence was submitted {stored.given} times" if stored.given else "no evidence was submitted"
     content = (
         f"dispute {dispute_no} about {stored.amount} {stored.currency} of {stored.trade_no} has to be answered at "
         f"{provider} until {stored.due_at.isoformat(timespec='minutes')}; {done}: answer it there, and record that "

@@ -29,6 +29,8 @@ class StoredDispute:
     trade_no: str = ""
     submissions: int = 0
     """How often evidence was submitted."""
+    given: int = 0
+    """How much of that the provider has got."""
 
 
 @dataclass(frozen=True)

@@ -2683,7 +2683,7 @@ export interface OrderDescribedCaseSummary {
   version: number;
 }
 
-/** A dispute about a payment, as order.get shows it. */
+/** A dispute about a payment, as order.get shows it, and when its provider got evidence from us (`submitted`). */
 export interface OrderDescribedDisputeOfPayment {
   amount: OrderDescribedMoneyShown;
   dispute_no: string;
@@ -4432,7 +4432,7 @@ export interface PaymentDescribedAttemptShown {
   state: string;
 }
 
-/** A dispute about a payment, as order.get shows it. */
+/** A dispute about a payment, as order.get shows it, and when its provider got evidence from us (`submitted`). */
 export interface PaymentDescribedDisputeOfPayment {
   amount: PaymentDescribedMoneyShown;
   dispute_no: string;

@@ -2967,7 +2967,7 @@ class OrderDescribedCaseSummary(TypedDict):
 
 
 class OrderDescribedDisputeOfPayment(TypedDict):
-    """A dispute about a payment, as order.get shows it."""
+    """A dispute about a payment, as order.get shows it, and when its provider got evidence from us (`submitted`)."""
 
     amount: OrderDescribedMoneyShown
     dispute_no: str
@@ -4893,7 +4893,7 @@ class PaymentDescribedAttemptShown(TypedDict):
 
 
 class PaymentDescribedDisputeOfPayment(TypedDict):
-    """A dispute about a payment, as order.get shows it."""
+    """A dispute about a payment, as order.get shows it, and when its provider got evidence from us (`submitted`)."""
 
     amount: PaymentDescribedMoneyShown
     dispute_no: str
