@@ -91,6 +91,8 @@ async def test_operators_keep_a_note_that_no_buyer_sees(harness: HandlerHarness)
         await harness.handle(change_note(order_id, text, request_id), trusted=True)
     assert "13812345678" not in str(harness.events)
     assert [b"138" in sealed for (sealed,) in await harness.rows("SELECT ciphertext FROM order_notes")] == [False]
+    both = await ask(harness, *(OrderGet(actor=actor, order=str(order_id)) for actor in (OPERATOR, user())))
+    assert [one.note for one in both if isinstance(one, OrderDescribed)] == ["call 138****5678", None], "in one batch"
     assert [await note_shown(harness, order_id, actor) for actor in (OPERATOR, user())] == ["call 138****5678", None]
     assert await note_shown(harness, order_id, OPERATOR, reveal_reason="they ask") == "call 13812345678"
     await harness.handle(change_note(order_id, "theirs", "o3", user()), trusted=True)

@@ -14,7 +14,7 @@ from messages.subjects import SubjectErase
 from scripts.commands.audit import check
 from tests.handlers.alipay_payments import start
 from tests.handlers.builders import OPERATOR, cancel, create, user
-from tests.handlers.case_builders import apply
+from tests.handlers.case_builders import apply, last, revoke
 from tests.handlers.harness import HandlerHarness
 from tests.handlers.personal_data import FIELDS, as_before_user_keys, canary, die, lived, readable
 from tests.handlers.querying import ask
@@ -127,6 +127,19 @@ async def test_a_refund_or_a_dispute_under_way_of_an_ended_order_keeps_its_user(
     ]
     await harness.handle(dispute("won", days=1), trusted=True)
     await harness.handle(erase(request_id="e3"), trusted=True)
+    assert len(harness.events_of("subject.erased")) == 1
+
+
+async def test_an_open_case_of_a_completed_order_keeps_its_user(harness: HandlerHarness) -> None:
+    await harness.fill_stock()
+    subject = await lived(harness)
+    await harness.handle(apply(subject.completed, (1, 1)))
+    await harness.handle(erase(), trusted=True)
+    assert [details["live"] for _, details in harness.rejections()] == [
+        [{"order_id": str(subject.completed), "state": "after-sale case requested"}]
+    ]
+    await harness.handle(revoke(last(harness)))
+    await harness.handle(erase(request_id="e2"), trusted=True)
     assert len(harness.events_of("subject.erased")) == 1
 
 
