@@ -1,10 +1,13 @@
 """The limits of after-sale cases: which units may be claimed, paid or sent back, and which news of a refund is old."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.domain.builders import order
+from workers.domain.after_sale_policy import AfterSaleRules
 from workers.domain.after_sale_rules import (
     WAITING,
     all_back,
@@ -13,8 +16,11 @@ from workers.domain.after_sale_rules import (
     nothing_left,
     refuse_inspection,
     to_refund,
+    unclaimable,
 )
 from workers.domain.after_sales import AfterSaleCase, CaseLine, CaseSource, CaseState, CaseTrigger, CaseType
+from workers.domain.codes import Code
+from workers.domain.order import State
 from workers.domain.refund_amounts import BoughtLine, CaptureShare, RefundState, excess_without, is_past, share_out
 from workers.domain.send_backs import to_send_back, unsent
 from workers.domain.shipping import Parcel, ParcelState
@@ -73,6 +79,28 @@ def test_units_that_are_with_the_buyer_without_a_case_may_be_claimed(
     sent: Parcel, line: BoughtLine, cases: tuple[AfterSaleCase, ...], free: int
 ) -> None:
     assert claimable([line], [sent], cases) == {1: free}
+
+
+@pytest.mark.parametrize("state", State)
+def test_cases_are_of_orders_that_units_have_left_until_the_window_ends(state: State) -> None:
+    def refused(after: timedelta, *, by_buyer: bool = True) -> Code | None:
+        refusal = unclaimable(order(state, completed_at=NOW), rules, NOW + after, by_buyer=by_buyer)
+        return None if refusal is None else refusal.code
+
+    rules, second = AfterSaleRules(window_seconds=60), timedelta(seconds=1)
+    if state in {State.PAID, State.FULFILLING, State.SHIPPED, State.DELIVERED, State.COMPLETED}:
+        assert refused(60 * second) is None
+        assert refused(61 * second) is Code.AFTERSALE_WINDOW_CLOSED
+        assert refused(61 * second, by_buyer=False) is None
+    else:
+        assert refused(second) is refused(second, by_buyer=False) is Code.ORDER_STATE_INVALID
+
+
+def test_what_a_case_gave_back_of_one_line_frees_no_unit_of_another() -> None:
+    lines = [bought(refunded_qty=2), replace(bought(refunded_qty=2), line_no=2)]
+    arrived = Parcel(9, 7, "sf", "T1", ParcelState.DELIVERED, False, {1: 3, 2: 3}, outbound_at=NOW)
+    ended = case(S.COMPLETED, CaseLine(2, 2, refunded_qty=2))
+    assert claimable(lines, [arrived], [ended]) == {1: 1, 2: 1}
 
 
 @pytest.mark.parametrize(
@@ -181,6 +209,7 @@ def test_a_share_counts_what_is_under_way_and_never_more_than_itself() -> None:
     share = CaptureShare(1000, gone=400, pending=300)
     assert (share.left, share.excess_of(700)) == (300, 100)
     assert share.after(300, R.REQUESTED, R.SUCCEEDED) == CaptureShare(1000, gone=700)
+    assert share.after(100, R.FAILED, R.REQUESTED) == CaptureShare(1000, gone=400, pending=400)
     assert share.after(700, R.FAILED, R.EXCESS) == CaptureShare(1000, gone=1000, pending=300)
 
 

@@ -84,6 +84,7 @@ async def test_goods_come_back_before_their_money(harness: HandlerHarness) -> No
     assert (steps(harness)[-1], refunded(harness)) == ("inspecting", [])
     await harness.handle(inspect(case, (1, 1, "send_back")))
     assert (steps(harness)[-2:], refunded(harness)) == (["inspect_passed", "refunding"], [500])
+    assert harness.events_of("after_sale.inspect_passed")[0]["cause"]["actor"]["id"] == "main"
     assert await harness.stock() == (stock[0] + 1, stock[1])
     await end_refund(harness)
     assert last(harness)["state"] == "completed"
