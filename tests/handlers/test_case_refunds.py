@@ -40,6 +40,23 @@ async def replace(harness: HandlerHarness, order_id: int, refund: dict[str, Any]
     return harness.events_of("refund.requested")[-1]
 
 
+async def test_an_approval_that_comes_ten_times_to_two_workers_gives_the_money_once(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=20)
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.deliver(order_id)
+    case = await open_case(harness, apply(order_id, (1, 1)))
+    approval = review(case)
+    again = [review(case) for _ in range(5)]
+    await harness.handle_overlapping([approval, *again[:2]], [approval, *again[2:]], trusted=True)
+    await harness.handle(*[approval] * 3, trusted=True)
+    refund = harness.events_of("refund.requested")
+    assert ([one["amount"] for one in refund], last(harness)["state"]) == ([500], "refunding")
+    assert [code for code, _ in harness.rejections()] == ["AFTERSALE_ALREADY_REVIEWED"] * 5
+    for _ in range(3):
+        await end_refund(harness)
+    assert await harness.rows("SELECT refunded_amount FROM orders") == [(500,)]
+
+
 async def test_the_refund_that_replaces_a_failed_one_completes_its_case(harness: HandlerHarness) -> None:
     order_id, first = await refunding(harness)
     second = await replace(harness, order_id, first)
