@@ -207,7 +207,7 @@ def test_an_inspection_counts_the_units_of_the_case_alone(found: list[tuple[int,
 
 @pytest.mark.parametrize(
     ("granted", "refused", "left", "due"),
-    [(None, 0, 900, 600), (700, 0, 900, 700), (700, 1, 900, 600), (None, 0, 500, 500)],
+    [(None, 0, 900, 600), (700, 0, 900, 700), (700, 1, 900, 600), (400, 1, 900, 400), (None, 0, 500, 500)],
 )
 def test_a_granted_amount_is_bounded_by_what_is_left_and_by_the_inspection(
     granted: int | None, refused: int, left: int, due: int

@@ -419,8 +419,9 @@ async def test_a_buyer_decides_nothing(harness: HandlerHarness, make: Callable[[
 async def test_a_warehouse_reports_about_its_own_goods_alone(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     case = await open_case(harness, apply(order_id, (1, 2), type="return_refund"))
-    await harness.handle(review(case), ship_back(case), trusted=True)
+    await harness.handle(review(case), trusted=True)
     shop.configure(replace(shop.current(), fulfilment_warehouses={"main": frozenset({"wh-main"})}))
+    await harness.handle_batch([replace(harness.envelope(ship_back(case)), roles=frozenset({Role.STOREFRONT}))])
     for message in (arrive(case), inspect(case, (1, 2, "restock"))):
         foreigner = replace(harness.envelope(message), user="wh-east", roles=frozenset({Role.WAREHOUSE}))
         await harness.handle_batch([foreigner])

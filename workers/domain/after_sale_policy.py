@@ -48,8 +48,8 @@ class AfterSaleRules:
     currency. `review_seconds` is the time for a review, for the inspection of goods that are back, for a decision
     after an inspection or a refund failed, and for a warehouse to send refused goods back to the buyer;
     `return_seconds` that for the buyer's sending goods back, and for their way. `full_refund_closes`: an order of
-    which everything came back is cancelled. `exchange_ships`: at_approval trusts the buyer, who has the other goods
-    before the shop has these back, and owes their money if they never come.
+    which everything came back is cancelled, and its coupon given back. `exchange_ships`: at_approval trusts the buyer,
+    who has the other goods before the shop has these back, and owes their money if they never come.
     """
 
     window_seconds: int = 7 * 86_400
