@@ -112,6 +112,8 @@ async def test_what_the_provider_says_to_evidence_is_recorded_once_and_a_refusal
 ) -> None:
     order_id = await paid_at_paypal(harness)
     await harness.handle(evidence(**GIVEN), evidence("e2", **GIVEN), trusted=True)
+    await harness.handle(evidence("e3", description=None, **GIVEN), trusted=True)
+    assert codes(harness) == ["PAY_EVIDENCE_INVALID"], "references alone are nothing that a provider could read"
     [(_, first), (_, second)] = harness.provider_calls
     assert (first, second) == tuple(ProviderDisputeEvidence(dispute_no="D1", number=number) for number in (1, 2))
     accepted, refused = observed(1), observed(2, "refused", reason_code="TOO_LATE")
@@ -131,8 +133,9 @@ async def test_what_the_provider_says_to_evidence_is_recorded_once_and_a_refusal
 
 async def test_the_provider_gets_the_words_and_the_parcels_until_it_has_answered(harness: HandlerHarness) -> None:
     order_id = await paid_at_paypal(harness)
-    await harness.handle(book(order_id, "T1"), update(order_id, "T1", "outbound"))
-    await harness.handle(book(order_id, "not gone"))
+    await harness.handle(book(order_id, "T1", ("s1", 1)), book(order_id, "not gone", ("s1", 1)))
+    await harness.handle(update(order_id, "T1", "outbound"))
+    assert await harness.rows("SELECT count(*) FROM shipments") == [(2,)]
     await harness.handle(evidence(**GIVEN), trusted=True)
     call = harness.envelope(ProviderDisputeEvidence(dispute_no="D1", number=1))
     async with harness.pool.acquire() as tx:
