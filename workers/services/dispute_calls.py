@@ -1,4 +1,8 @@
-"""What a provider's answer about a dispute leads to: dispute.observed, or another try. No I/O."""
+"""What a provider's answer about a dispute leads to: a message for the disputes queue, or another try. No I/O.
+
+Evidence is given again after an answer that was lost. Stripe repeats its first answer then. PayPal may refuse, because
+it has the evidence: that is a refusal as any other, and whom its alert calls sees on PayPal's page what is there.
+"""
 
 from typing import Any
 
