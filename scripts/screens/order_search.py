@@ -18,7 +18,7 @@ from scripts.commands.connections import connected, person
 from scripts.commands.problems import Code, CommandError
 from scripts.screens.layout import Column, Lines, grid
 from scripts.screens.order_loading import ANONYMOUS
-from scripts.screens.timeline import text_of, when
+from scripts.screens.timeline import FULL_DATES_COLUMNS, text_of, when
 from workers.domain.order import State
 from workers.services import order_pages
 from workers.store import order_lists
@@ -163,11 +163,11 @@ def _next(body: OrderList, cursor: str | None) -> str:
 
 
 def listing(orders: Sequence[OrderSummary], width: int) -> Lines:
-    """Return the table of a page of orders."""
+    """Return the table of a page of orders. A narrow one has the number of an order, or the id of one without."""
+    wide = width >= FULL_DATES_COLUMNS
     columns = [
-        Column("id"),
-        Column("number", extra=True),
-        Column("state", least=16),
+        *((Column("id"), Column("number", extra=True)) if wide else (Column("order"),)),
+        Column("state", least=12),
         Column("buyer", least=8),
         Column("payable", right=True),
         Column("created (UTC)"),
@@ -175,8 +175,8 @@ def listing(orders: Sequence[OrderSummary], width: int) -> Lines:
         Column("first line", least=12, cut=True, extra=True),
     ]
     rows = [
-        (one.order_id, one.order_no, _state(one), one.user_id, text_of(one.payable), when(one.created_at, width),
-         one.units, one.first_line)
+        (*((one.order_id, one.order_no) if wide else (one.order_no or one.order_id,)), _state(one), one.user_id,
+         text_of(one.payable), when(one.created_at, width), one.units, one.first_line)
         for one in orders
     ]  # fmt: skip
     return grid(columns, rows, width).lines if rows else []

@@ -129,6 +129,10 @@ def test_every_screen_fits_its_width(
             for command in ("show", "timeline", "explain"):
                 assert len(screen(oms, monkeypatch, width, command, str(order_id))) > 3
         assert len(screen(oms, monkeypatch, width, "find", "--limit", "100")) > 6
+    listed = screen(oms, monkeypatch, 80, "find", "--limit", "100")
+    number = oms("order", "show", str(shelf.held), "-o", "json").json["order_no"]
+    assert [line.split()[:2] for line in listed if number in line] == [[number, "fulfilling,"]], "buyers name numbers"
+    assert [str(shelf.rejected), "rejected"] in [line.split()[:2] for line in listed], "it never got a number"
     narrow = screen(oms, monkeypatch, 80, "show", str(shelf.shipped))
     assert any(TRADE_NO in line for line in narrow), "numbers that people copy are not folded"
     assert any(TRACKING_NO in line for line in narrow)
