@@ -153,7 +153,7 @@ def tune_garbage_collection() -> None:
 
 
 def warn_of_missing_roles(settings: Settings) -> None:
-    """Warn at start about messages that will be rejected because no broker user has a role that may send them."""
+    """Warn at start about messages that no broker user may send, and about users who are bound but have no role."""
     trust = settings.trust
     given = {role for roles in trust.roles.values() for role in roles}
     missing = sorted(
@@ -165,6 +165,12 @@ def warn_of_missing_roles(settings: Settings) -> None:
         log.warning(
             f"OMS_ROLES gives no user a role that may send {', '.join(missing)}: all of these will be rejected. "
             f"Add the users that send them, with their roles ({', '.join(sorted(set(Role) - given))} are not given)"
+        )
+    unknown = sorted((trust.warehouses.keys() | trust.carriers.keys()) - trust.roles.keys())
+    if unknown and trust.tokens is None:
+        log.warning(
+            f"OMS_WAREHOUSE_USERS or OMS_CARRIER_USERS binds {', '.join(unknown)}, without a role: a name that is "
+            "written wrong leaves its user free to send for all. Correct it"
         )
     if not trust.own - {settings.own_user}:
         log.warning(

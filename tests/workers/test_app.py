@@ -1,5 +1,7 @@
 """The start of a worker process: its warnings, and the queues that it serves."""
 
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -29,6 +31,15 @@ def test_a_worker_warns_about_messages_that_no_user_may_send(roles: str, own: st
     if roles.startswith("shop"):
         assert "payment.reconcile, payment.result, refund.result: all" in missing[0]
         assert "order.create" not in missing[0]
+
+
+def test_a_worker_warns_about_bound_users_who_have_no_role() -> None:
+    about: dict[str, Any] = {"database_url": "postgresql://h/db", "amqp_url": "amqp://oms-worker:x@h/"}
+    about |= {"warehouse_users": "oms-warehouse=east; wms-esat=east", "carrier_users": "oms-carrier=sf"}
+    with capture_logs() as lines:
+        app.warn_of_missing_roles(Settings(**about))
+    [line] = lines
+    assert "OMS_WAREHOUSE_USERS or OMS_CARRIER_USERS binds wms-esat, without a role" in line["event"]
 
 
 CALLS = {
