@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from messages.after_sales import AfterSaleDue
 from messages.base import Command, Message
 from messages.order_queries import OrderTrack, OrderTracked
 from messages.shipments import ShipmentUpdate
@@ -207,6 +208,29 @@ async def test_the_case_that_covers_the_units_moves_instead(harness: HandlerHarn
     await harness.handle(later(order_id, "returned", 4))
     assert last(harness)["state"] == "received"
     assert len(harness.events_of("after_sale.requested")) == 1
+
+
+async def test_a_case_about_other_lines_does_not_follow_a_parcel(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=10)
+    order_id = await harness.place_shipped_order([("s1", 1)], [("s2", 1)], lines=[("s1", 1), ("s2", 1)])
+    await harness.handle(later(order_id, "delivered", 0), update(order_id, "T2", "delivered"))
+    case = await open_case(harness, apply(order_id, (2, 1), type="return_refund"))
+    await harness.handle(review(case), trusted=True)
+    await harness.handle(later(order_id, "returned"))
+    assert await harness.rows("SELECT source, state FROM after_sales ORDER BY id") == [
+        ("user", "awaiting_return"),
+        ("fulfilment", "requested"),
+    ]
+
+
+async def test_a_timer_of_a_case_that_wakes_too_early_does_nothing(harness: HandlerHarness) -> None:
+    order_id = await delivered(harness)
+    case = await open_case(harness, apply(order_id, type="return_refund"))
+    for _ in range(2):
+        await harness.handle(AfterSaleDue(case_id=int(case["case_id"])))
+        assert last(harness)["state"] in {"requested", "awaiting_return"}
+        await harness.handle(review(case), trusted=True)
+    assert steps(harness) == ["requested", "approved", "return_awaited"]
 
 
 async def test_a_parcel_that_comes_back_is_not_that_of_a_rejected_case(harness: HandlerHarness) -> None:
