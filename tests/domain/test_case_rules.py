@@ -209,6 +209,7 @@ def test_a_share_counts_what_is_under_way_and_never_more_than_itself() -> None:
     share = CaptureShare(1000, gone=400, pending=300)
     assert (share.left, share.excess_of(700)) == (300, 100)
     assert share.after(300, R.REQUESTED, R.SUCCEEDED) == CaptureShare(1000, gone=700)
+    assert share.after(300, R.DEFERRED, R.RELEASED) == CaptureShare(1000, gone=700)
     assert share.after(100, R.FAILED, R.REQUESTED) == CaptureShare(1000, gone=400, pending=400)
     assert share.after(700, R.FAILED, R.EXCESS) == CaptureShare(1000, gone=1000, pending=300)
 
