@@ -39,15 +39,16 @@ FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6:
 
 -- name: disputes.to_give
 -- $1 provider, $2 dispute numbers, $3 numbers of their submissions. Those that the provider has not answered. Locks: none.
-SELECT d.dispute_no, e.number, d.trade_no, e.message_id
+SELECT d.dispute_no, e.number, d.trade_no, e.message_id, e.submitted_at
 FROM unnest($2::text[], $3::integer[]) AS k (dispute_no, number)
 JOIN payment_disputes d ON d.provider = $1 AND d.dispute_no = k.dispute_no
 CROSS JOIN LATERAL (SELECT * FROM dispute_evidence n WHERE n.dispute_id = d.id AND n.number = k.number OFFSET 0) AS e
 WHERE e.state = 'sending';
 
 -- name: disputes.parcels
--- $1 order ids. The parcels that left with goods of each, or of its parts, the first booked first. Locks: none.
-SELECT DISTINCT ON (k.id, s.id) k.id AS order_id, s.carrier, s.tracking_no
+-- $1 order ids. The parcels that left with goods of each, or of its parts, the first booked first, and since when we know that. Locks: none.
+SELECT DISTINCT ON (k.id, s.id) k.id AS order_id, s.carrier, s.tracking_no,
+    coalesce((SELECT min(f.recorded_at) FROM shipment_facts f WHERE f.shipment_id = s.id AND f.status <> 'delayed'), s.booked_at) AS known_at
 FROM unnest($1::bigint[]) AS k (id)
 CROSS JOIN LATERAL (SELECT root_id FROM orders n WHERE n.id = k.id OFFSET 0) AS r
 CROSS JOIN LATERAL unnest(r.root_id || ARRAY(SELECT n.id FROM orders n WHERE n.root_id = r.root_id AND n.root_id <> n.id)) AS o (id)

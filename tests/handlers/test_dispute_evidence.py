@@ -138,6 +138,7 @@ async def test_the_provider_gets_the_words_and_the_parcels_until_it_has_answered
     assert await harness.rows("SELECT count(*) FROM shipments") == [(2,)]
     await harness.handle(evidence(**GIVEN), trusted=True)
     call = harness.envelope(ProviderDisputeEvidence(dispute_no="D1", number=1))
+    await harness.handle(update(order_id, "not gone", "outbound", event_id="left later"))
     async with harness.pool.acquire() as tx:
         found = await dispute_evidence.read(tx, "paypal", [call])
         assert found == {("D1", 1): DisputeEvidence("D1", 1, "signed by Ada, 13812345678", (("sf", "T1"),))}

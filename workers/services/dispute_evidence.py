@@ -21,7 +21,8 @@ async def read(
 ) -> dict[EvidenceKey, DisputeEvidence | None]:
     """Return what the provider gets by these messages; None if its text was erased since.
 
-    Submissions that the provider has answered are missing.
+    It names the parcels of which it was known at its submission that they had left: a repeat after a lost answer is the
+    same request then, which Stripe asks of one key. Submissions that the provider has answered are missing.
     """
     wanted = await disputes.to_give(tx, provider, [(item.body.dispute_no, item.body.number) for item in items])
     captures = await refunds.captured_for(tx, {(provider, one.trade_no) for one in wanted.values()})
@@ -32,7 +33,8 @@ async def read(
     found: dict[EvidenceKey, DisputeEvidence | None] = {}
     for key, one in wanted.items():
         text = texts.get((TEXT_TYPE, one.message_id), MASK)
-        sent = [parcel for order_id in orders.get(one.trade_no, ()) for parcel in parcels.get(order_id, ())]
+        gone = (each for order_id in orders.get(one.trade_no, ()) for each in parcels.get(order_id, ()))
+        sent = [parcel for known_at, parcel in gone if known_at <= one.submitted_at]
         kept = DisputeEvidence(*key, text, tuple(dict.fromkeys(sent))[:PARCELS_MAX])
         found[key] = None if text in {ERASED, MASK} else kept
     return found

@@ -55,6 +55,7 @@ class EvidenceToGive:
 
     trade_no: str
     message_id: str
+    submitted_at: datetime
 
 
 @dataclass(frozen=True)
@@ -145,14 +146,19 @@ async def to_give(tx: Transaction, provider: str, keys: Iterable[EvidenceKey]) -
     """Return these submissions, as far as the provider has not answered them."""
     wanted = sorted(set(keys))
     rows = await tx.fetch(SQL["disputes.to_give"], provider, *columns(wanted, 2)) if wanted else []
-    return {(row["dispute_no"], row["number"]): EvidenceToGive(row["trade_no"], row["message_id"]) for row in rows}
+    return {
+        (row["dispute_no"], row["number"]): EvidenceToGive(row["trade_no"], row["message_id"], row["submitted_at"])
+        for row in rows
+    }
 
 
-async def parcels(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[tuple[str, str]]]:
-    """Order id -> (carrier, tracking number) of each parcel that left with goods of it, or of its parts."""
-    wanted, found = sorted(set(order_ids)), dict[int, list[tuple[str, str]]]()
+async def parcels(tx: Transaction, order_ids: Iterable[int]) -> dict[int, list[tuple[datetime, tuple[str, str]]]]:
+    """Order id -> since when it is known here that each parcel left with goods of it, or of its parts, and the parcel's
+    (carrier, tracking number).
+    """
+    wanted, found = sorted(set(order_ids)), dict[int, list[tuple[datetime, tuple[str, str]]]]()
     for row in await tx.fetch(SQL["disputes.parcels"], wanted) if wanted else []:
-        found.setdefault(row["order_id"], []).append((row["carrier"], row["tracking_no"]))
+        found.setdefault(row["order_id"], []).append((row["known_at"], (row["carrier"], row["tracking_no"])))
     return found
 
 
