@@ -50,8 +50,8 @@ ORDER BY id;
 SELECT u.user_id, letter_names(ARRAY[u.user_id]) AS names FROM unnest($1::text[]) AS u (user_id);
 
 -- name: subjects.old_letters
--- The dead letters of before `about` was kept. Locks: none.
-SELECT id, key_id, body FROM dead_letters WHERE about IS NULL ORDER BY id;
+-- $1 the last id of those that were read before, $2 letters at most. The dead letters of before `about` was kept. Locks: none.
+SELECT id, key_id, body FROM dead_letters WHERE about IS NULL AND id > $1 ORDER BY id LIMIT $2::integer;
 
 -- name: subjects.save_letters
 -- $1 letter ids, in order, $2 what each is about, joined by line ends.

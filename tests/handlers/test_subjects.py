@@ -256,7 +256,7 @@ async def test_letters_that_name_an_order_or_belong_to_its_conversation_are_eras
 
 
 async def test_letters_that_name_a_payment_of_the_user_are_exported_and_erased_and_others_are_not(
-    harness: HandlerHarness,
+    harness: HandlerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notification, a refund's result and evidence name no order: they have numbers of payments."""
     await harness.fill_stock()
@@ -283,6 +283,8 @@ async def test_letters_that_name_a_payment_of_the_user_are_exported_and_erased_a
     assert len(exported.data["letters"]) == 5
     seen_by_operator = await explained(harness, completed["u1"])
     assert len(seen_by_operator.died) == 4, "what died of a payment died of its order"
+    await harness.pool.execute("UPDATE dead_letters SET about = NULL")
+    monkeypatch.setattr("workers.store.subjects.OLD_LETTERS_AT_ONCE", 3)
     await harness.handle(erase(), trusted=True)
     erased = await harness.rows("SELECT key_id = 'erased' FROM dead_letters ORDER BY id")
     assert [one for (one,) in erased] == [True] * 5 + [False] * 5

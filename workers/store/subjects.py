@@ -19,6 +19,7 @@ ENDED = frozenset({State.COMPLETED, State.CANCELLED, State.REJECTED, State.SPLIT
 LIVE = sorted(frozenset(State) - ENDED)
 INSTRUCTIONS = sorted(model.TYPE for model in MODELS.values() if issubclass(model, FulfilmentInstruction))
 """Their stream in the outbox names the order."""
+OLD_LETTERS_AT_ONCE = 500  # of which each may have a body of a mebibyte
 
 
 class LiveMatter(NamedTuple):
@@ -52,16 +53,22 @@ async def names(tx: Transaction, users: Iterable[str]) -> dict[str, set[str]]:
 
 
 async def note_old_letters(tx: Transaction) -> None:
-    """Find out whom dead letters are about that were kept before this was noted. Unreadable ones stay as they are."""
-    rows: list[tuple[int, str]] = []
-    for row in await tx.fetch(SQL["subjects.old_letters"]):
-        try:
-            body = cipher.current().decrypt(row["key_id"], row["body"], dead_letters.AAD)
-        except cipher.CipherError:
-            continue
-        rows.append((row["id"], "\n".join(subjects_of(body))))
-    if rows:
-        await tx.execute(SQL["subjects.save_letters"], *columns(rows))
+    """Find out whom dead letters are about that were kept before this was noted. Unreadable ones stay as they are.
+
+    There may be a million of them: they are read a few at a time.
+    """
+    last = 0
+    while letters := await tx.fetch(SQL["subjects.old_letters"], last, OLD_LETTERS_AT_ONCE):
+        last = letters[-1]["id"]
+        rows: list[tuple[int, str]] = []
+        for row in letters:
+            try:
+                body = cipher.current().decrypt(row["key_id"], row["body"], dead_letters.AAD)
+            except cipher.CipherError:
+                continue
+            rows.append((row["id"], "\n".join(subjects_of(body))))
+        if rows:
+            await tx.execute(SQL["subjects.save_letters"], *columns(rows))
 
 
 async def erase(tx: Transaction, users: Iterable[str]) -> dict[str, int]:
