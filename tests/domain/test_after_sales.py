@@ -13,6 +13,7 @@ from workers.domain.after_sales import (
     CASE_TRANSITIONS,
     ENDED,
     AfterSaleCase,
+    CaseBook,
     CaseLine,
     CaseSource,
     CaseState,
@@ -23,7 +24,7 @@ from workers.domain.refund_amounts import BoughtLine, give_back
 from workers.domain.refusal import Refusal
 from workers.domain.shipping import Parcel, ParcelState
 
-AT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+AT, HOUR = datetime(2026, 1, 31, 9, 30, tzinfo=UTC), timedelta(hours=1)
 COLUMNS = {
     "rq": "requested", "ro": "reopened", "ap": "approved", "rj": "rejected", "rv": "revoked", "aw": "awaiting_return",
     "tr": "return_in_transit", "rc": "received", "in": "inspecting", "ps": "inspect_passed", "fa": "inspect_failed",
@@ -212,7 +213,8 @@ def test_an_inspection_counts_the_units_of_the_case_alone(found: list[tuple[int,
 def test_a_granted_amount_is_bounded_by_what_is_left_and_by_the_inspection(
     granted: int | None, refused: int, left: int, due: int
 ) -> None:
-    one = replace(case("inspect_passed", "return_refund", CaseLine(1, 2, refused_qty=refused)), granted_amount=granted)
+    lines = CaseLine(1, 2, refused_qty=refused), CaseLine(2, 1)
+    one = replace(case("inspect_passed", "return_refund", *lines), granted_amount=granted)
     assert amount_due(one, 600, left) == due
 
 
@@ -227,3 +229,10 @@ def test_an_order_keeps_only_the_rules_that_differ_and_reads_them_back() -> None
 def test_the_times_of_a_case_never_go_back() -> None:
     approved = case().become(CaseTrigger.APPROVED, AT - timedelta(seconds=5))
     assert approved.processed_at == AT
+    withdrawn = approved.become(CaseTrigger.RETURN_AWAITED, AT + HOUR).become(CaseTrigger.REVOKED, AT + 2 * HOUR)
+    assert (withdrawn.processed_at, withdrawn.completed_at) == (AT, AT + 2 * HOUR)
+
+
+def test_the_cases_of_a_batch_are_those_of_their_orders() -> None:
+    mine, other = case(), replace(case(), id=10, order_id=8)
+    assert (CaseBook([mine, other]).of(7), CaseBook([other]).of(7)) == ([mine], [])

@@ -66,7 +66,7 @@ async def test_the_parcel_of_a_case_brings_its_goods_and_ships_nothing(harness: 
     order_id, case = await on_its_way(harness)
     assert await harness.rows(PARCELS) == [("T1", "delivered", False), ("B1", "booked", True)]
     await harness.handle(update(order_id, "B1", "in_transit"), update(order_id, "B1", "in_transit"))
-    assert steps(harness)[-1] == "return_shipped"
+    assert (steps(harness)[-1], last(harness)["cause"]["actor"]["id"]) == ("return_shipped", "u1")
     await harness.handle(update(order_id, "B1", "delivered"), update(order_id, "B1", "picked_up"))
     assert steps(harness)[-2:] == ["return_shipped", "return_received"]
     moved = [(one["status"], one["case_id"]) for one in harness.events_of("shipment.updated")]
@@ -221,6 +221,15 @@ async def test_a_case_about_other_lines_does_not_follow_a_parcel(harness: Handle
         ("user", "awaiting_return"),
         ("fulfilment", "requested"),
     ]
+
+
+async def test_a_line_that_went_back_is_not_in_the_case_that_its_parcel_opens(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=10)
+    order_id = await harness.place_shipped_order([("s1", 1), ("s2", 1)], lines=[("s1", 1), ("s2", 1)])
+    await harness.handle(later(order_id, "delivered", 0))
+    await harness.handle(review(await open_case(harness, apply(order_id, (1, 1)))), trusted=True)
+    await harness.handle(later(order_id, "returned"))
+    assert [(line["line_no"], line["qty"]) for line in last(harness)["lines"]] == [(2, 1)]
 
 
 async def test_a_timer_of_a_case_that_wakes_too_early_does_nothing(harness: HandlerHarness) -> None:
