@@ -10,7 +10,7 @@ from messages.fulfilments import FulfilmentAccept, FulfilmentReview
 from messages.orders import CreateLine
 from messages.rests import ShortageReport, ShortLine
 from messages.roles import Role
-from messages.shipments import ShipmentBook
+from messages.shipments import ShipmentBook, ShipmentBookLine
 from messages.stock import StockAdjust, StockEndQuarantine, StockThresholdSet, StockTransfer, TransferLine
 from tests.handlers.builders import create, receive
 from tests.handlers.fulfilment_builders import fact
@@ -138,3 +138,19 @@ async def test_a_sender_who_is_bound_to_warehouses_works_for_no_other(harness: H
     )
     assert len(harness.rejections()) == 2
     assert (await harness.state(order_id), len(harness.events_of("shipment.booked"))) == ("fulfilling", 1)
+
+
+async def test_nobody_adds_goods_of_another_warehouse_to_its_parcel_by_an_order_that_is_in_it(
+    harness: HandlerHarness,
+) -> None:
+    mixed = await in_two_warehouses(harness)
+    plain = await harness.place_order(("s1", 1))
+    await harness.pay(plain)
+    booking = ShipmentBook(order_id=mixed, carrier="sf", tracking_no="T1")
+    one = booking.model_copy(update={"warehouse": "main", "lines": (ShipmentBookLine(sku_id="s1", qty=1),)})
+    both = booking.model_copy(update={"order_ids": (plain,)})
+    assert await send(harness, one, "wms", warehouses=frozenset({"main"})) == []
+    assert await send(harness, both, "wms", warehouses=frozenset({"east"})) == ["untrusted_user"]
+    assert await harness.rows("SELECT order_id FROM shipment_items") == [(mixed,)]
+    assert await send(harness, both, "wms", warehouses=frozenset({"main"})) == []
+    assert await harness.rows("SELECT order_id FROM shipment_items ORDER BY 1") == [(mixed,), (plain,)]

@@ -63,10 +63,10 @@ async def read_addresses(tx: Transaction, context: ShipmentContext, plans: Seque
 def foreign_warehouse(context: ShipmentContext, item: Item, wanted: Sequence[Order]) -> str | None:
     """Return a warehouse whose goods the booking takes, though its sender does not report for it; or None."""
     plan: ParcelPlan = item.body
-    if any(possible_warehouses(context, order, plan) for order in wanted):
-        return None  # the booking fails, because it must name one
     named = plan.warehouse
-    leaves = warehouses_of(context, picked_units(context, wanted, plan)) if named is None else {named}
+    # An order that leaves the choice is in the parcel already, or the booking fails, because it must name a warehouse.
+    clear = [order for order in wanted if not possible_warehouses(context, order, plan)]
+    leaves = warehouses_of(context, picked_units(context, clear, plan)) if named is None else {named}
     return next((name for name in sorted(leaves) if not authorization.works_for(item, name)), None)
 
 
