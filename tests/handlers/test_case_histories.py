@@ -16,8 +16,9 @@ import pytest
 from scripts.commands.audit import findings
 from tests.handlers.alipay_payments import MERCHANT
 from tests.handlers.authorization_builders import ABILITY, authorize
-from tests.handlers.builders import create
+from tests.handlers.builders import create, sku
 from tests.handlers.case_stories import PRICES, Story
+from tests.handlers.catalogue_builders import coupon, grant, template
 from tests.handlers.folded_events import event_differences
 from tests.handlers.harness import HandlerHarness
 from workers import providers, shop
@@ -56,14 +57,18 @@ async def audit(harness: HandlerHarness, *, drained: bool = False) -> list[Any]:
 
 
 async def place(harness: HandlerHarness, dice: random.Random, number: int) -> Story:
-    """A paid order of two lines, with shipping. Every third one pays when its goods leave."""
+    """A paid order of two lines, with shipping. One pays when its goods leave, the last with a coupon and points."""
     authorized = number % 3 == 1
     rules = shop.current()
     capture_on = CaptureOn.HAND_OVER if authorized else CaptureOn.PAYMENT
     shop.configure(replace(rules, policy=replace(rules.policy, capture_on=capture_on)))
     lines = ("s1", dice.randint(1, 3)), ("s2", dice.randint(1, 3))
     price = sum(qty for _, qty in lines) * 500 + 7
-    order_id = await harness.create_order(create(*lines, request_id=f"h{number}", expected_pay_amount=price))
+    benefits: dict[str, Any] = {"coupon_id": "c1", "use_points": 200} if number == ORDERS - 1 else {}
+    price -= 300 if benefits else 0
+    order_id = await harness.create_order(
+        create(*lines, request_id=f"h{number}", expected_pay_amount=price, **benefits)
+    )
     if authorized:
         return Story(harness, dice, order_id, await authorize(harness, order_id))
     await harness.pay(order_id)
@@ -121,6 +126,9 @@ async def test_whatever_happens_to_cases_the_audit_finds_nothing(harness: Handle
     shop.configure(Shop(policy=policy, shipping_fee_minor_units={"CNY": 7}))
     for sku_id, price in PRICES.items():
         await harness.fill_stock(100, price, [sku_id])
+    await harness.handle(
+        template(), coupon(), grant(), *(sku(name, revision=2, gift_points=7) for name in ("s1", "s2"))
+    )
     for number in range(ORDERS):
         story = await place(harness, dice, number)
         await story.begin(exchanges=number == 0)
