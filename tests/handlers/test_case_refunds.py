@@ -57,6 +57,16 @@ async def test_an_approval_that_comes_ten_times_to_two_workers_gives_the_money_o
     assert await harness.rows("SELECT refunded_amount FROM orders") == [(500,)]
 
 
+async def test_two_cases_of_one_batch_share_what_is_left(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=20)
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.deliver(order_id)
+    await harness.handle(request_refund(order_id, "o1", 300), trusted=True)
+    opened = [await open_case(harness, apply(order_id, (1, 1))) for _ in range(2)]
+    await harness.handle(*(review(case) for case in opened), trusted=True)
+    assert [one["amount"] for one in harness.events_of("refund.requested")] == [300, 500, 200]
+
+
 async def test_the_refund_that_replaces_a_failed_one_completes_its_case(harness: HandlerHarness) -> None:
     order_id, first = await refunding(harness)
     second = await replace(harness, order_id, first)
