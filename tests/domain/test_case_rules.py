@@ -9,6 +9,8 @@ import pytest
 from tests.domain.builders import order
 from workers.domain.after_sale_policy import AfterSaleRules
 from workers.domain.after_sale_rules import (
+    EVIDENCE_CHARS_MAX,
+    EVIDENCE_MAX,
     WAITING,
     all_back,
     claimable,
@@ -17,6 +19,7 @@ from workers.domain.after_sale_rules import (
     refuse_inspection,
     to_refund,
     unclaimable,
+    wrong_reason,
 )
 from workers.domain.after_sales import AfterSaleCase, CaseLine, CaseSource, CaseState, CaseTrigger, CaseType
 from workers.domain.codes import Code
@@ -141,6 +144,21 @@ def test_what_a_case_would_give_now_is_what_it_has_not_given_yet(
 @pytest.mark.parametrize(("refunded_qty", "none"), [(0, False), (2, False), (3, True)])
 def test_a_case_has_nothing_left_once_its_units_went_back_otherwise(refunded_qty: int, none: bool) -> None:
     assert nothing_left(case(), [bought(refunded_qty=refunded_qty)]) is none
+
+
+def test_a_case_has_nothing_left_once_it_gave_its_own_units_back() -> None:
+    assert nothing_left(case(S.REFUNDING, CaseLine(1, 2, refunded_qty=2)), [bought(refunded_qty=2)])
+    assert not nothing_left(case(S.REFUNDING, CaseLine(1, 2, refunded_qty=1)), [bought(refunded_qty=1)])
+
+
+def test_a_case_names_as_many_photos_as_its_refusal_says() -> None:
+    photos = [f"photo/{number}" for number in range(EVIDENCE_MAX)]
+    assert wrong_reason("quality", photos, AfterSaleRules()) is None
+    assert wrong_reason("quality", ["x" * EVIDENCE_CHARS_MAX], AfterSaleRules()) is None
+    for many in ([*photos, "one more"], ["x" * (EVIDENCE_CHARS_MAX + 1)]):
+        refusal = wrong_reason("quality", many, AfterSaleRules())
+        assert refusal is not None
+        assert (refusal.code, str(EVIDENCE_MAX) in refusal.message) == (Code.AFTERSALE_EVIDENCE_INVALID, True)
 
 
 @pytest.mark.parametrize(

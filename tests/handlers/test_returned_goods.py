@@ -251,6 +251,17 @@ async def test_a_parcel_that_comes_back_is_not_that_of_a_rejected_case(harness: 
     assert harness.events_of("send_back.requested") == []
 
 
+async def test_a_parcel_with_a_part_of_a_line_opens_a_case_about_that_part(harness: HandlerHarness) -> None:
+    await harness.fill_stock(qty=20)
+    order_id = await harness.place_paid_order(("s1", 5))
+    await harness.handle(book(order_id, "T1", ("s1", 2)), book(order_id, "T2", ("s1", 3)))
+    for status in ("outbound", "delivered"):
+        await harness.handle(*(update(order_id, number, status) for number in ("T1", "T2")))
+    await harness.handle(later(order_id, "returned"))
+    [case] = harness.events_of("after_sale.requested")
+    assert [line["qty"] for line in case["lines"]] == [2]
+
+
 async def test_only_units_without_a_case_are_in_the_one_that_is_opened(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     first = await open_case(harness, apply(order_id, (1, 1)))

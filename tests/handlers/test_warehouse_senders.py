@@ -12,7 +12,8 @@ from messages.rests import ShortageReport, ShortLine
 from messages.roles import Role
 from messages.shipments import ShipmentBook, ShipmentBookLine
 from messages.stock import StockAdjust, StockEndQuarantine, StockThresholdSet, StockTransfer, TransferLine
-from tests.handlers.builders import create, receive
+from tests.handlers.builders import create, receive, update
+from tests.handlers.case_builders import apply, arrive, inspect, open_case, review, steps
 from tests.handlers.fulfilment_builders import fact
 from tests.handlers.harness import HandlerHarness
 from workers import shop
@@ -154,3 +155,23 @@ async def test_nobody_adds_goods_of_another_warehouse_to_its_parcel_by_an_order_
     assert await harness.rows("SELECT order_id FROM shipment_items") == [(mixed,)]
     assert await send(harness, both, "wms", warehouses=frozenset({"main"})) == []
     assert await harness.rows("SELECT order_id FROM shipment_items ORDER BY 1") == [(mixed,), (plain,)]
+
+
+async def test_each_warehouse_inspects_its_own_goods_of_a_case(harness: HandlerHarness) -> None:
+    order_id = await in_two_warehouses(harness)
+    for place in ("main", "east"):
+        await harness.handle(ShipmentBook(order_id=order_id, carrier="sf", tracking_no=place, warehouse=place))
+        await harness.handle(update(order_id, place, "outbound"), update(order_id, place, "delivered"))
+    case = await open_case(harness, apply(order_id, type="return_refund"))
+    await harness.handle(review(case), trusted=True)
+    await send(harness, arrive(case), "wms", warehouses=frozenset({"north"}))
+    assert [code for code, _ in harness.rejections()] == ["AUTH_FORBIDDEN"]
+    east: dict[str, Any] = {"user": "wms", "warehouses": frozenset({"east"})}
+    await send(harness, arrive(case), **east)
+    for foreign in (inspect(case, (1, 2, "restock")), inspect(case, (1, 2, "restock"), (2, 2, "restock"))):
+        await send(harness, foreign, **east)
+    assert [code for code, _ in harness.rejections()] == ["AUTH_FORBIDDEN"] * 3
+    await send(harness, inspect(case, (2, 2, "restock"), (3, 1, "restock")), **east)
+    await send(harness, inspect(case, (1, 2, "restock")), "wms", warehouses=frozenset({"main"}))
+    assert len(harness.rejections()) == 3
+    assert steps(harness)[-3:] == ["inspecting", "inspect_passed", "refunding"]
