@@ -146,7 +146,8 @@ async def test_the_provider_gets_the_words_and_the_parcels_until_it_has_answered
     await harness.pool.execute("UPDATE shipments SET case_id = 7 WHERE tracking_no = 'T1'")
     async with harness.pool.acquire() as tx:
         [words_alone] = (await dispute_evidence.read(tx, "paypal", [call])).values()
-        assert words_alone is not None and words_alone.parcels == (), "goods of a case prove no delivery"
+        assert words_alone is not None
+        assert words_alone.parcels == (), "goods of a case prove no delivery"
     await harness.pool.execute("DELETE FROM free_texts")
     async with harness.pool.acquire() as tx:
         assert await dispute_evidence.read(tx, "paypal", [call]) == {("D1", 1): None}

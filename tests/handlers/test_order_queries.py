@@ -156,6 +156,35 @@ async def test_the_pages_of_a_list_have_each_order_once(harness: HandlerHarness,
     assert found == expected
 
 
+async def test_each_way_to_list_orders_has_many_of_one_time_once_and_keeps_to_its_bounds(
+    harness: HandlerHarness,
+) -> None:
+    await harness.fill_stock(qty=100)
+    newest_first = await many_orders(harness, 6)
+    [(at,)] = await harness.rows("SELECT min(created_at) - interval '1 minute' FROM orders")
+    later = at + timedelta(minutes=6)  # the clock of one worker was ahead of the database's, which dates ids
+    for place in (2, 4, 1, 5, 3, 0):  # so that neither the table nor an index has them in the order of their ids
+        moment = at if place else later
+        await harness.pool.execute("UPDATE orders SET created_at = $2 WHERE id = $1", newest_first[place], moment)
+    states = {"states": ("awaiting_payment", "placing")}
+    sku, own = {"sku_id": "s1"}, {"user_id": "u1"}
+    for way in ({}, states, sku, sku | states, own, own | states, own | sku):
+        found, cursor = list[int](), None
+        while cursor is not None or not found:
+            one = await page(harness, actor=OPERATOR, limit=2, cursor=cursor, **way)
+            found += [order.order_id for order in one.orders]
+            cursor = one.next_cursor
+        assert found == newest_first, way
+        for bounds, expected in (
+            ({"created_from": later}, newest_first[:1]),
+            ({"created_before": later}, newest_first[1:]),
+            ({"created_from": at, "created_before": later}, newest_first[1:]),
+            ({"created_before": at}, []),
+        ):
+            one = await page(harness, actor=OPERATOR, **way, **bounds)
+            assert [order.order_id for order in one.orders] == expected, (way, bounds)
+
+
 async def test_a_list_is_filtered_by_state_and_time_and_leaves_out_deleted_orders(harness: HandlerHarness) -> None:
     await harness.fill_stock(qty=100)
     newest, middle, oldest = await many_orders(harness, 3)

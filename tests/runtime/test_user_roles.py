@@ -59,6 +59,10 @@ def test_users_are_bound_to_warehouses_and_carriers_as_text_or_as_json() -> None
         assert trust.warehouses == trust.carriers == bound
         assert (trust.warehouses_of("wms"), trust.warehouses_of("eve")) == (bound["wms"], None)
         assert (trust.carriers_of("wms"), trust.carriers_of("oms-worker")) == (bound["wms"], None)
+    everyone = "oms-worker=east; anonymous=east"
+    trust = settings(warehouse_users=everyone, carrier_users=everyone).trust
+    assert trust.warehouses_of("oms-worker") is trust.carriers_of("oms-worker") is None, "we send for all"
+    assert trust.warehouses_of(None) == trust.carriers_of(None) == frozenset({"east"})
     for given in ("wms", "wms=east;wms=west", '{"wms": []}', '{"wms": [7]}', f"wms={'x' * 65}"):
         with pytest.raises(ValidationError):
             settings(warehouse_users=given)
