@@ -8,6 +8,8 @@ SUBSCRIBERS = ("storefront", "payments", "warehouse")
 """The roles that also read events, each with a broker user of its own for that."""
 EAST, WEST = WAREHOUSES = ("east", "west")
 """The warehouses, which work by requests. Each has a client of its own."""
+OWN_WAREHOUSE = "north"
+"""Another one, for a person at the terminal: the crowd neither orders from it nor reads its queue."""
 CARRIERS = ("air", "rail")
 """Carriers at which the order system books. Others are booked by the warehouses under numbers of their own."""
 CLIENT_USERS = (*PUBLISHERS, *(f"{role}-events" for role in SUBSCRIBERS))

@@ -22,7 +22,7 @@ from messages.topology import Names, tiers_seconds, topology
 from outbox import declare
 from scripts.demo.after_sales import RETURN_SECONDS
 from scripts.demo.baskets import CNY, USD
-from scripts.demo.client_job import CARRIERS, WAREHOUSES, client_queues
+from scripts.demo.client_job import CARRIERS, OWN_WAREHOUSE, WAREHOUSES, client_queues
 from scripts.demo.gateway_process import CALL_SECONDS, SAME_CLOCK_SECONDS
 from scripts.demo.processes import inherited_variables, python
 from scripts.servers.find import Servers
@@ -30,6 +30,7 @@ from scripts.servers.find import Servers
 RECEIPT_WINDOW_SECONDS = 4
 SHORTAGE_WINDOW_SECONDS = 5
 MEDIA = ("email",)
+BY_REQUEST = (*WAREHOUSES, OWN_WAREHOUSE)
 RULES = {"shipping_fee_cents": 499, "free_shipping_from_cents": 5_000, "points_unit_cents": 100}
 RATE_LIMIT_ORDERS = 5
 RATE_LIMIT_WINDOW_SECONDS = 10
@@ -78,7 +79,7 @@ class DemoEnvironment:
 
     @property
     def queues(self) -> list[str]:
-        """The full names of all queues of the order system."""
+        """The full names of all queues that the order system and the crowd empty."""
         declared = topology(self.names, self.tiers, warehouses=WAREHOUSES, carriers=CARRIERS, media=MEDIA)
         return [queue.name for queue in declared.queues]
 
@@ -96,7 +97,7 @@ class DemoEnvironment:
             OMS_ENCRYPTION_KEYS=self.key,
             OMS_PAYMENT_WINDOW_SECONDS=str(self.window_seconds),
             OMS_RECEIPT_WINDOW_SECONDS=str(RECEIPT_WINDOW_SECONDS),
-            OMS_FULFILMENT_WAREHOUSES=";".join(WAREHOUSES),
+            OMS_FULFILMENT_WAREHOUSES=";".join(BY_REQUEST),
             OMS_ON_SHORTAGE="ask_then_ship",
             OMS_AFTER_SALE=json.dumps({"return_seconds": RETURN_SECONDS}),
             OMS_SHORTAGE_WINDOW_SECONDS=str(SHORTAGE_WINDOW_SECONDS),
@@ -152,7 +153,7 @@ def create_environment(servers: Servers, window_seconds: int) -> DemoEnvironment
             names,
             environment.tiers,
             delay_plugin=plugin,
-            warehouses=WAREHOUSES,
+            warehouses=BY_REQUEST,
             carriers=CARRIERS,
             media=MEDIA,
         )
@@ -173,12 +174,14 @@ def remove_environment(servers: Servers, environment: DemoEnvironment) -> None:
 
 async def _remove_topology(environment: DemoEnvironment) -> None:
     """Delete the queues and exchanges of this run's prefix in a virtual host that is shared with others."""
-    declared = topology(environment.names, environment.tiers)
+    names, tiers = environment.names, environment.tiers
+    declared = topology(names, tiers, warehouses=BY_REQUEST, carriers=CARRIERS, media=MEDIA)
+    queues = [queue.name for queue in declared.queues]
     async with (
         await aio_pika.connect(environment.urls["admin"], timeout=15) as connection,
         connection.channel(publisher_confirms=False) as channel,
     ):
-        for name in [*environment.queues, *client_queues(environment.run).values()]:
+        for name in [*queues, *client_queues(environment.run).values()]:
             await channel.queue_delete(name)
         for exchange in declared.exchanges:
             await channel.exchange_delete(exchange.name)

@@ -40,7 +40,7 @@ class Person:
         return found
 
     def stock(self, sku_id: str, warehouse: str) -> None:
-        """Put a product on sale of which a warehouse of the crowd has ten."""
+        """Put a product on sale of which a warehouse has ten."""
         sku = {
             "sku_id": sku_id,
             "spu_id": sku_id,
@@ -78,3 +78,12 @@ class Person:
         fact = {"order_id": order["order_id"], "provider": "own-pay", "trade_no": uuid.uuid4().hex, "kind": "captured"}
         fact |= {"amount": amounts["payable"], "currency": amounts["currency"]}
         self.send("PAYMENTS", "payment.result", fact | {"occurred_at": datetime.now(UTC).isoformat()}, answered=False)
+
+    def request_of(self, warehouse: str) -> dict[str, Any]:
+        """Take the next instruction from the queue of a warehouse, as its client does."""
+        parameters = pika.URLParameters(self.variables["OMS_WAREHOUSE_EVENTS_AMQP_URL"])
+        with pika.BlockingConnection(parameters) as connection:
+            queue = f"{self.variables['OMS_PREFIX']}.warehouse.{warehouse}"
+            _, about, body = next(connection.channel().consume(queue, auto_ack=True, inactivity_timeout=60))
+        found: dict[str, Any] = {"type": about.type} | json.loads(body)
+        return found

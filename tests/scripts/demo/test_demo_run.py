@@ -81,7 +81,8 @@ def test_the_demo_passes_on_given_servers(servers: Servers, tmp_path: Path) -> N
     """It places some thirty real orders, most of them paid at gateways that misbehave.
 
     Exit 0 means that all checks held. A person orders beside the crowd, which pays and ships neither order of hers,
-    although its own warehouse has the goods; and the end does not wait for the one that she has paid.
+    although its own warehouse has the goods; and the end does not wait for the one that she has paid. The warehouse
+    north is hers: she reads what it has to ship, and leaves a second request unread, for which nobody waits.
     """
     environment = os.environ | {
         "OMS_DATABASE_URL": servers.postgres.admin_url,
@@ -96,6 +97,12 @@ def test_the_demo_passes_on_given_servers(servers: Servers, tmp_path: Path) -> N
         person.stock("her-tea", "east")
         unpaid, paid = person.order("her-tea", "east"), person.order("her-tea", "east")
         person.pay(paid)
+        person.stock("her-cups", "north")
+        for order in (first := person.order("her-cups", "north"), person.order("her-cups", "north")):
+            person.pay(order)
+        request = person.request_of("north")
+        assert (request["type"], request["order_id"]) == ("fulfilment.requested.v1", first["order_id"])
+        assert request["address"]["receiver"] == "Ada"
         seen = demo.watch(person.variables["OMS_DATABASE_URL"], [unpaid["order_id"], paid["order_id"]])
         assert demo.returncode == 0, demo.output()
     assert [states for states in seen if states[1] == ("paid", 6_000)], seen
