@@ -120,6 +120,12 @@ async def test_goods_that_cannot_be_ordered_are_refused(harness: HandlerHarness,
     assert await harness.rows("SELECT count(*) FROM orders WHERE kind = 'exchange'") == [(0,)]
 
 
+async def test_an_exchange_of_no_line_is_refused_with_what_it_lacks(harness: HandlerHarness) -> None:
+    await harness.handle(exchange(await delivered(harness)))
+    messages = [rejected["message"] for rejected in harness.events_of("command.rejected")]
+    assert messages == ["an exchange names its lines, each with a wanted_sku_id"]
+
+
 async def test_two_exchanges_of_the_same_units_are_one(harness: HandlerHarness) -> None:
     order_id = await delivered(harness)
     await harness.handle_overlapping([exchange(order_id, (1, 2, "s1"))], [exchange(order_id, (1, 2, "s1"))])

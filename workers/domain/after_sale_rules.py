@@ -89,7 +89,8 @@ def pick_lines(
             return Refusal(Code.AFTERSALE_QTY_EXCEEDS, "no unit of it is with its buyer without a case")
     numbers = [line_no for line_no, _, _ in wanted]
     if not wanted or len(set(numbers)) < len(numbers):
-        return Refusal(Code.AFTERSALE_LINE_INVALID, "name each line once")
+        why = "name each line once" if wanted else "an exchange names its lines, each with a wanted_sku_id"
+        return Refusal(Code.AFTERSALE_LINE_INVALID, why)
     for line_no, qty, sku_id in wanted:
         if line_no not in free:
             details = {"line_no": line_no, "lines": sorted(free)}
