@@ -96,7 +96,15 @@ def rotate(
     current, rotated, found = run(work())
     left = [row for row in found if row["key"] not in (current, "users", cipher.ERASED)]
     done = {"current": current, "dry_run": dry_run, "left": left}
-    write_json(done) if output is Format.JSON else write_table(left, title=f"not under {current}")
+    if output is Format.JSON:
+        write_json(done)
+    elif left:
+        write_table(left, title=f"not under {current}")
+    else:
+        say(
+            f"all is under {current}, the first key of OMS_ENCRYPTION_KEYS"
+            + ("" if rotated.done else ": nothing to do")
+        )
     if left and not dry_run:
         raise CommandError(
             Code.FAILED,

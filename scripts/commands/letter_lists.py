@@ -60,6 +60,16 @@ STATUS_COLUMNS = (
 )
 """The columns of the status, in the same way: a person copies the largest group."""
 
+LIST_COLUMNS = (
+    Column("id"),
+    Column("queue", least=12),
+    Column("type", least=16),
+    Column("reason", least=10),
+    Column("age"),
+    *(Column(name, extra=True) for name in ("error", "state", "attempts", "repeats")),
+)
+"""The columns of letters, in the same way."""
+
 
 def status(
     *,
@@ -212,7 +222,7 @@ def list_(
             return rows, await dead_letter_lists.count(tx, wanted)
 
     rows, total = run(work())
-    write_list(rows, output, summary)
+    write_list(rows, output, summary, columns=LIST_COLUMNS)
     hidden = f", of which the newest {len(rows)} are shown; --limit shows more" if total > len(rows) else ""
     say(counted(total, "dead letter") + hidden)
 

@@ -80,6 +80,16 @@ def test_the_list_can_be_filtered_and_shows_no_personal_data(oms: Oms, ids: dict
     assert "13812345678" not in everything.out + oms("dead-letters", "list").out
 
 
+def test_a_narrow_list_has_a_line_for_each_letter(
+    oms: Oms, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    header, *lines = oms("dead-letters", "list").out.splitlines()
+    assert header.split()[:4] == ["id", "queue", "type", "reason"]
+    assert {line.split()[0] for line in lines} == set(ids.values())
+    assert (len(lines), max(map(len, lines)) <= 80) == (len(ids), True)
+
+
 @pytest.mark.parametrize(
     ("filter_", "value", "hint"),
     [

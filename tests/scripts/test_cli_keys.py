@@ -92,6 +92,13 @@ def test_a_rotation_that_is_killed_in_the_middle_is_finished_by_the_next(oms: Om
     everything_is_new(oms)
 
 
+def test_a_rotation_without_anything_to_do_says_so(oms: Oms, url: str) -> None:
+    for words in (("keys", "rotate", "--dry-run"), ("keys", "rotate")):
+        done = oms(*words, encryption_keys=OLD)
+        line = f"all is under {OLD_ID}, the first key of OMS_ENCRYPTION_KEYS: nothing to do"
+        assert (done.code, done.err.splitlines(), done.out) == (0, [line], "")
+
+
 def test_two_rotations_at_once_share_the_work_and_neither_waits_for_the_other(
     oms: Oms, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
