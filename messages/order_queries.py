@@ -127,6 +127,8 @@ class OrderListed(Reply):
 class LineShown(Part):
     """One line as it was sold, and what has gone back of it. A split order shows which child carries it.
 
+    `refunded` is what was paid for its `refunded_qty` units. An operator may have named another amount in the review of
+    a case: what went back is in `refunds`, and in `refunded` of the order.
     `adjustment` is what operators took off its price, and no part of `payable` any more. Operators also see the
     `purchase_price` of a unit and the `margin` of all units (workers/domain/margins.py), unless the cost is not known.
     """

@@ -68,7 +68,10 @@ def _amount(amount: int | None, currency: str) -> str:
 
 
 def _gone(line: LineShown, currency: str) -> str:
-    """The units of a line that the buyer does not get, and the money that went back for it."""
+    """The units of a line that the buyer does not get or keep, and what was paid for them.
+
+    An operator may have given another amount back for them, which the refunds say.
+    """
     units = [
         f"{count} {word}"
         for count, word in (
@@ -78,7 +81,7 @@ def _gone(line: LineShown, currency: str) -> str:
         )
         if count
     ]
-    return ", ".join([*units, *([render(line.refunded, currency)] if line.refunded else [])])
+    return ", ".join([*units, *([f"worth {render(line.refunded, currency)}"] if line.refunded else [])])
 
 
 def _payments(page: OrderPage, width: int) -> TitledTable:

@@ -118,7 +118,7 @@ def test_a_parcel_with_a_part_of_the_order_names_its_lines() -> None:
 
 def test_what_the_buyer_does_not_get_stands_beside_its_line() -> None:
     line = ORDER.lines[0].model_copy(update={"short_qty": 1, "refunded_qty": 2, "refunded": 1500})
-    assert "1 short, 2 refunded, 15.00" in text_of(page_of(lines=(line,)), "show")
+    assert "1 short, 2 refunded, worth 15.00" in text_of(page_of(lines=(line,)), "show")
 
 
 def test_cost_and_margin_stand_beside_a_line_of_which_they_are_known() -> None:
