@@ -26,7 +26,9 @@ def subjects_of(body: bytes) -> tuple[str, ...]:
         found = set(_walk(json.loads(text)))
     except (ValueError, RecursionError):
         found = {f"{name.removesuffix('_id')}:{value}" for name, value in _NAMED.findall(text)}
-    return tuple(sorted(name for name in found if name.isprintable()))[:NAMES_MAX]
+    printable = sorted(name for name in found if name.isprintable())
+    users_first = sorted(printable, key=lambda name: not name.startswith("user:"))  # whose the message is matters most
+    return tuple(sorted(users_first[:NAMES_MAX]))
 
 
 def _walk(value: Any) -> Iterator[str]:
