@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from messages.after_sale_queries import CaseShown, CaseStepShown, CaseSummary
+from scripts.commands.output import counted
 from scripts.screens.layout import NUMBER_COLUMNS, Column, Lines, TitledTable, fields, grid, title
 from scripts.screens.timeline import ago, sent_instead, text_of, until, when
 
@@ -92,6 +93,9 @@ def case_summary(case: CaseShown, now: datetime) -> Iterator[tuple[str, Any]]:
     ):
         yield name, None if amount is None else text_of(amount)
     yield "parcel", None if case.tracking_no is None else f"{case.carrier} {case.tracking_no}"
+    if refused := sum(line.refused_qty for line in case.lines):
+        units = counted(refused, "unit")
+        yield "refused", f"{units}: oms order explain {case.order_id} says whether they have to go back to the buyer"
     yield "evidence", ", ".join(case.evidence) or None
 
 

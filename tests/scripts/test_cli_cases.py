@@ -115,6 +115,7 @@ def test_a_case_is_shown_to_people_and_to_programs(oms: Oms, case: OneCase, monk
     assert "torn" not in screen
     assert "****" in screen
     assert "1 accepted, 1 refused, 1 refunded" in screen
+    assert f"1 unit: oms order explain {case.order_id} says whether they have to go back to the buyer" in screen
     shown = CaseShown.model_validate_json(oms("cases", "show", case.case_id, "-o", "json", database_url=case.url).out)
     assert (shown.case_no, shown.state, shown.evidence) == (case.case_no, "refunding", ("****",))
 
