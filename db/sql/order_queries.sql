@@ -53,17 +53,22 @@ ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.of_states
 -- Orders of all users, $1 states (one for each element; a page of several states has as many elements), and $2 the page of each element,
--- by which the rows are sorted, $3 from when they were created, $4 and $5 the time and id that they come before, $6 how many; more, if more
--- were created at the time of the last. One comparison and no bound of the id: the planner takes two of each for a few rows, and sorts all.
+-- by which the rows are sorted, $3 from when they were created, $4 and $5 the time and id that they come before, $6 how many. Those that
+-- were created at the time of the last are read, too, and sorted by id. One comparison and no bound of the id: the planner takes two of
+-- each for a few rows, and sorts all.
 SELECT q.page AS place, o.id
 FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[])
     AS q (state, page, since, before, before_id, size)
 CROSS JOIN LATERAL (
-    SELECT r.id, r.created_at
-    FROM orders r
-    WHERE r.state = q.state AND r.parent_id IS NULL AND r.created_at >= q.since AND (r.created_at, r.id) < (q.before, q.before_id)
-    ORDER BY r.created_at DESC
-    FETCH FIRST (q.size) ROWS WITH TIES
+    SELECT t.id, t.created_at
+    FROM (
+        SELECT r.id, r.created_at
+        FROM orders r
+        WHERE r.state = q.state AND r.parent_id IS NULL AND r.created_at >= q.since AND (r.created_at, r.id) < (q.before, q.before_id)
+        ORDER BY r.created_at DESC
+        FETCH FIRST (q.size) ROWS WITH TIES) AS t
+    ORDER BY t.created_at DESC, t.id DESC
+    LIMIT q.size
 ) AS o
 ORDER BY q.page, o.created_at DESC, o.id DESC;
 
@@ -113,14 +118,20 @@ ORDER BY q.place, o.id DESC;
 
 -- name: order_queries.named
 -- Root orders by the names that others have for them: $1 kinds (trade_no, tracking_no, order_no, request_id), $2 names, then $3 to $8 as
--- $2 to $7 of of_skus, of the page that the name belongs to; $9 all providers, $10 the SKU of which the order has a line (empty: any). A
--- trade number is the provider's, or the one that we gave to it.
+-- $2 to $7 of of_skus, of the page that the name belongs to; $9 the SKU of which the order has a line (empty: any). A trade number is
+-- the provider's, or the one that we gave to it. A shop's own payment service is a provider under a name that it chose, so the names are
+-- read, each as the next one after the last in the index.
+WITH RECURSIVE providers AS (
+    SELECT min(provider) AS provider FROM payment_facts
+    UNION ALL
+    SELECT (SELECT min(f.provider) FROM payment_facts f WHERE f.provider > p.provider) FROM providers p WHERE p.provider IS NOT NULL
+)
 SELECT DISTINCT q.place, o.id
-FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $10::text[])
+FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::text[])
     WITH ORDINALITY AS q (kind, name, user_id, with_deleted, states, since, before, below, sku_id, place)
 CROSS JOIN LATERAL (
     SELECT f.order_id AS id FROM payment_facts f
-    WHERE q.kind = 'trade_no' AND f.provider = ANY($9::text[]) AND f.trade_no = q.name
+    WHERE q.kind = 'trade_no' AND f.provider = ANY(ARRAY(SELECT provider FROM providers)) AND f.trade_no = q.name
     UNION ALL
     SELECT a.order_id FROM payment_attempts a WHERE q.kind = 'trade_no' AND a.out_trade_no = q.name
     UNION ALL

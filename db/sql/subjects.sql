@@ -157,6 +157,16 @@ WITH archived AS MATERIALIZED (
 SELECT u.user_id, (SELECT count(*) FROM owned o WHERE o.user_id = u.user_id) AS orders
 FROM unnest($1::text[]) AS u (user_id);
 
+-- name: subjects.open_letters
+-- $1 user ids, $2 how many of each at most. The dead letters about payments, refunds and disputes of each user about which nobody has
+-- decided, the oldest first. Locks: none.
+SELECT u.user_id, l.id
+FROM unnest($1::text[]) AS u (user_id)
+CROSS JOIN LATERAL (
+    SELECT d.id FROM (SELECT * FROM dead_letters WHERE about && letter_names(ARRAY[u.user_id]) OFFSET 0) AS d
+    WHERE d.state = 'open' AND split_part(d.type, '.', 1) IN ('payment', 'refund', 'dispute')
+    ORDER BY d.id LIMIT $2::integer) AS l;
+
 -- name: subjects.kept
 -- $1 a user id. How much is kept about the user, and since when; no personal data. Locks: none.
 SELECT count(o.id) AS orders, min(o.created_at) AS first_order_at, max(o.created_at) AS last_order_at,

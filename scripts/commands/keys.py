@@ -10,6 +10,7 @@ from db import cipher
 from db.pool import Transaction
 from scripts.commands import command_app
 from scripts.commands.connections import connected, run
+from scripts.commands.decisions import confirm
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.store import keys
@@ -72,6 +73,7 @@ def status(output: Output = Format.TABLE) -> None:
 @app.command("rotate")
 def rotate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be encrypted again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether all workers and relays have the key.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Encrypt again, with the first key of OMS_ENCRYPTION_KEYS, what its other keys encrypt.
@@ -79,13 +81,17 @@ def rotate(
     The keys of users are wrapped again; what they encrypt stays as it is. It works in small transactions beside
     everything else, and reports on stderr how far it is. If it is stopped, run it again: what is done is left alone.
 
-    All workers and relays must have the new key first, or they cannot read what this writes.
+    All workers and relays must have the new key first, or they cannot read what this writes: orders of buyers whose
+    keys are wrapped again fail until they do. SECURITY.md has the procedure.
 
     \b
     Examples:
       oms keys rotate --dry-run
-      oms keys rotate && oms keys status
+      oms keys rotate --yes && oms keys status
     """
+    if not (dry_run or yes):
+        question = "were all workers and relays started with {}, the first key of OMS_ENCRYPTION_KEYS?"
+        confirm(question.format(run(_first_key())))
 
     async def work() -> tuple[str, Rotated, list[dict[str, Any]]]:
         async with connected(statement_timeout_seconds=STATUS_TIMEOUT_SECONDS) as tx:
@@ -112,6 +118,11 @@ def rotate(
             why=_why_left(rotated),
             hint="oms keys status; then oms keys rotate again",
         )
+
+
+async def _first_key() -> str:
+    async with connected():
+        return cipher.current().current
 
 
 def _why_left(rotated: Rotated) -> str:

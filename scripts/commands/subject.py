@@ -24,7 +24,7 @@ from scripts.commands.outcomes import outcome
 from scripts.commands.output import Format, Output, counted, say, write_json, write_table
 from scripts.commands.problems import Code, CommandError
 from workers.domain.refusal import Refusal
-from workers.handlers.subjects import decide
+from workers.handlers.subjects import LISTED_MAX, decide
 from workers.services import subject_exports
 from workers.services import subjects as services
 from workers.store import accesses, exports, subjects
@@ -148,7 +148,8 @@ async def _looked_up(user: str) -> tuple[dict[str, Any], Refusal | None]:
         if not any(kept.values()):
             hint = "check the id: the field user_id of the messages about the user"
             raise CommandError(Code.NOTHING, f"nothing is kept about {user}", hint=hint)
-        return kept, decide(user, await subjects.live(tx, [user]), await services.waiting(tx, [user]))
+        letters = await subjects.open_letters(tx, [user], LISTED_MAX)
+        return kept, decide(user, await subjects.live(tx, [user]), letters, await services.waiting(tx, [user]))
 
 
 def _live(refusal: Refusal | None) -> list[dict[str, Any]]:
@@ -156,7 +157,8 @@ def _live(refusal: Refusal | None) -> list[dict[str, Any]]:
     unpublished = [
         {"order_id": None, "state": f"{type_} waits to be published"} for type_ in details.get("unpublished", ())
     ]
-    return [*details.get("live", ()), *unpublished]
+    letters = [{"order_id": None, "state": f"dead letter {id} is open"} for id in details.get("dead_letters", ())]
+    return [*details.get("live", ()), *letters, *unpublished]
 
 
 def _refused(user: str, why: str) -> CommandError:

@@ -143,8 +143,8 @@ OF_ONE_ORDER = {"dead_letter_lists.orders": "'{1}', '{n1}', '{}'", "repairs.stoc
 """Statements that a person runs for one order, or for all, and their arguments for one."""
 
 
-SORTED_PAGE = re.compile(r"Limit *\n *->  (Incremental )?Sort")
-"""A page for which all rows of the list are read and sorted, where an index has them in order."""
+SORTED_PAGE = re.compile(r"Limit *\n *->  (Incremental )?Sort *\n( +[A-Z][^>\n]+\n)* *->  (?!Limit)")
+"""A page for which all rows of the list are read and sorted, where an index has them in order; not those of a Limit."""
 
 
 def test_no_statement_reads_a_whole_index_of_a_grown_table(database_url: str) -> None:

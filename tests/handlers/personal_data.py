@@ -105,12 +105,12 @@ async def give_back(harness: HandlerHarness, order_id: int, reason: str) -> None
     await harness.handle(done, trusted=True)
 
 
-async def die(harness: HandlerHarness, body: bytes, correlation_id: str | None = None) -> None:
+async def die(
+    harness: HandlerHarness, body: bytes, correlation_id: str | None = None, type: str = "stock.receive.v1"
+) -> None:
     """Keep a message, of a conversation if it is named, as a dead letter."""
     async with harness.pool.acquire() as tx, tx.transaction():
-        properties = Basic.Properties(
-            message_id=f"dead-{hash(body)}", message_type="stock.receive.v1", correlation_id=correlation_id
-        )
+        properties = Basic.Properties(message_id=f"dead-{hash(body)}", message_type=type, correlation_id=correlation_id)
         taken = RawDelivery.taken("order-creation.dlq", Delivery(1, "oms.dlx", "oms.stock", body, properties, {}))
         await dead_letters.keep(tx, [handler.letter(taken, Trust(frozenset()), datetime.now(UTC))])
 

@@ -231,6 +231,17 @@ async def test_an_operator_finds_an_order_by_the_names_that_others_have_for_it(h
         assert (await page(harness, actor=OPERATOR, **way)).orders == (), way
 
 
+async def test_a_trade_number_of_the_shops_own_payment_service_finds_its_order(harness: HandlerHarness) -> None:
+    """A payment service reports under a name that the shop chose, which is none of the providers that we call."""
+    await harness.fill_stock(qty=100)
+    orders = await many_orders(harness, 3, "u1")
+    for key, provider in zip(orders, ("aa-bank", "alipay", "zz-till"), strict=True):
+        own = captured(key, 500, f"t-{provider}").model_copy(update={"provider": provider})
+        await harness.handle(own, trusted=True)
+        found = await page(harness, actor=OPERATOR, trade_no=f"t-{provider}")
+        assert [order.order_id for order in found.orders] == [key], provider
+
+
 @pytest.mark.parametrize("size", [1, 2, 100])
 async def test_a_buyer_who_names_a_sku_or_a_parcel_sees_own_orders_and_no_trace_of_others(
     harness: HandlerHarness, size: int

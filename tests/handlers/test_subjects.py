@@ -267,16 +267,16 @@ async def test_letters_that_name_a_payment_of_the_user_are_exported_and_erased_a
         await harness.handle(dispute("won", trade_no=f"trade-{name}", dispute_no=f"D-{name}"))
         number = harness.events_of("refund.requested")[-1]["refund_no"]
         raw = b64encode(f"buyer_logon_id={name}%40mail&out_trade_no={subject.out_trade_no}".encode()).decode()
-        bodies: list[dict[str, Any]] = [
-            {"provider": "alipay", "headers": {}, "body": raw},
-            {"refund_no": number, "status": "failed", "reason": name},
-            {"provider": "alipay", "trade_no": f"trade-{name}", "reason": name},
-            {"provider": "alipay", "dispute_no": f"D-{name}", "description": name},
-            {"kind": "member", "id": name, "reason": "wrong level"},
-        ]
+        bodies: dict[str, dict[str, Any]] = {
+            "payment.callback": {"provider": "alipay", "headers": {}, "body": raw},
+            "refund.result": {"refund_no": number, "status": "failed", "reason": name},
+            "payment.result": {"provider": "alipay", "trade_no": f"trade-{name}", "reason": name},
+            "dispute.submit_evidence": {"provider": "alipay", "dispute_no": f"D-{name}", "description": name},
+            "revision.reset": {"kind": "member", "id": name, "reason": "wrong level"},
+        }
         await harness.pool.execute("DELETE FROM dead_letters WHERE about = $1", [f"user:{name}"])
-        for body in bodies:
-            await die(harness, orjson.dumps(body))
+        for type, body in bodies.items():
+            await die(harness, orjson.dumps(body), type=f"{type}.v1")
     async with harness.pool.acquire() as tx:
         exported = await subject_exports.part(tx, "u1", "letters", None)
         assert (await subjects.kept(tx, "u1"))["dead_letters"] == 5
@@ -286,6 +286,10 @@ async def test_letters_that_name_a_payment_of_the_user_are_exported_and_erased_a
     await harness.pool.execute("UPDATE dead_letters SET about = NULL")
     monkeypatch.setattr("workers.store.subjects.OLD_LETTERS_AT_ONCE", 3)
     await harness.handle(erase(), trusted=True)
+    ((code, details),) = harness.rejections()
+    assert (code, len(details["dead_letters"])) == ("SUBJECT_HAS_LIVE_ORDERS", 4), "the member's level is not money"
+    await harness.pool.execute("UPDATE dead_letters SET state = 'discarded'")
+    await harness.handle(erase(request_id="e2"), trusted=True)
     erased = await harness.rows("SELECT key_id = 'erased' FROM dead_letters ORDER BY id")
     assert [one for (one,) in erased] == [True] * 5 + [False] * 5
 

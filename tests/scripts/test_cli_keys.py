@@ -23,7 +23,7 @@ OLD = os.environ.get("OMS_ENCRYPTION_KEYS", "")
 OLD_ID = OLD.partition(":")[0]
 NEW = f"k2:{'B' * 43}="
 BOTH = f"{NEW},{OLD}"
-ROTATE = [sys.executable, "-m", "scripts.cli", "keys", "rotate"]
+ROTATE = [sys.executable, "-m", "scripts.cli", "keys", "rotate", "--yes"]
 STATUS = ("keys", "status", "-o", "json")
 WAITS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'oms-cli' AND wait_event_type = 'Lock'"
 
@@ -86,14 +86,21 @@ def test_a_rotation_that_is_killed_in_the_middle_is_finished_by_the_next(oms: Om
         process.communicate()
     half = under(oms)
     assert (half["order_addresses"], half["free_texts"], half["dead_letters"]) == ("k2", OLD_ID, OLD_ID)
-    done = oms("keys", "rotate", "-o", "json", encryption_keys=BOTH)
+    done = oms("keys", "rotate", "--yes", "-o", "json", encryption_keys=BOTH)
     assert (done.code, done.json) == (0, {"current": "k2", "dry_run": False, "left": []})
     assert [line.partition(":")[0] for line in done.err.splitlines()] == ["free_texts", "dead_letters"]
     everything_is_new(oms)
 
 
+def test_a_rotation_asks_first_whether_all_workers_have_the_key(oms: Oms, url: str) -> None:
+    before = under(oms)
+    refused = oms("keys", "rotate", encryption_keys=BOTH)
+    assert (refused.code, "the same command with --yes" in refused.err) == (6, True)
+    assert under(oms) == before
+
+
 def test_a_rotation_without_anything_to_do_says_so(oms: Oms, url: str) -> None:
-    for words in (("keys", "rotate", "--dry-run"), ("keys", "rotate")):
+    for words in (("keys", "rotate", "--dry-run"), ("keys", "rotate", "--yes")):
         done = oms(*words, encryption_keys=OLD)
         line = f"all is under {OLD_ID}, the first key of OMS_ENCRYPTION_KEYS: nothing to do"
         assert (done.code, done.err.splitlines(), done.out) == (0, [line], "")
@@ -107,7 +114,7 @@ def test_two_rotations_at_once_share_the_work_and_neither_waits_for_the_other(
     with psycopg.connect(url) as connection:
         connection.execute("LOCK TABLE free_texts IN SHARE MODE")
         first = started(url)
-        second = oms("keys", "rotate", "-o", "json", encryption_keys=BOTH)
+        second = oms("keys", "rotate", "--yes", "-o", "json", encryption_keys=BOTH)
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 0, errors
     assert second.code == 1
@@ -132,7 +139,7 @@ def stored(url: str) -> list[object]:
 )
 def test_rows_whose_key_is_missing_or_wrong_are_counted_and_left(oms: Oms, url: str, given: str, why: str) -> None:
     before = stored(url)
-    result: CommandResult = oms("keys", "rotate", "-o", "json", encryption_keys=given)
+    result: CommandResult = oms("keys", "rotate", "--yes", "-o", "json", encryption_keys=given)
     assert result.code == 1
     assert f"why:  {why}" in result.err
     assert "0 encrypted again, 1 unreadable" in result.err
@@ -150,7 +157,7 @@ def test_without_a_usable_key_nothing_begins(
     oms: Oms, url: str, monkeypatch: pytest.MonkeyPatch, given: str, why: str
 ) -> None:
     monkeypatch.setattr(cipher._Process, "cipher", None)
-    result = oms("keys", "rotate", encryption_keys=given)
+    result = oms("keys", "rotate", "--yes", encryption_keys=given)
     assert (result.code, result.out) == (1, "")
     assert why in result.err
     assert "next: set OMS_ENCRYPTION_KEYS" in result.err
@@ -170,7 +177,7 @@ def test_a_dry_run_shows_what_is_left_and_changes_nothing(oms: Oms, url: str) ->
 
 def test_a_long_rotation_reports_how_far_it_is(oms: Oms, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PROGRESS_SECONDS", 0.0)
-    done = oms("keys", "rotate", encryption_keys=BOTH)
+    done = oms("keys", "rotate", "--yes", encryption_keys=BOTH)
     assert done.code == 0
     assert done.err.splitlines()[:2] == [
         "user_keys: 1 of 1 pages, 1 encrypted again",

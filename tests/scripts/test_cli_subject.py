@@ -88,6 +88,18 @@ def test_what_is_under_way_is_listed_and_the_user_is_not_erased(oms: Oms, live: 
     assert str(live) in oms("subject", "status", "u1").out
 
 
+def test_an_open_letter_about_money_is_decided_before_the_user_is_erased(
+    oms: Oms, cancelled: int, database_url: str
+) -> None:
+    letter = "INSERT INTO dead_letters (queue, body_hash, type, reason, attempts, key_id, body, headers, about) VALUES"
+    letter += " ('refunds', '', 'refund.result.v1', 'error', 7, 'k', '', '', ARRAY['order:%s']) RETURNING id"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        ((letter_id,),) = connection.execute((letter % cancelled).encode()).fetchall()
+    refused = oms("subject", "erase", "u1", *WHY, "--yes", "-o", "json")
+    assert (refused.code, refused.json) == (6, [{"order_id": None, "state": f"dead letter {letter_id} is open"}])
+    assert "replay or discard them" in refused.err
+
+
 def test_an_order_that_is_placed_after_the_plan_is_found_by_the_worker(
     cancelled: int, database_url: str, declared_broker: Broker
 ) -> None:

@@ -5,8 +5,9 @@
     of whom nothing is under way                    the data key is dropped, and what the shop's keys encrypt about
                                                     the user is removed: subject.erased
     with an order, payment, refund, dispute or      command.rejected: SUBJECT_HAS_LIVE_ORDERS, with the list
-    waybill under way, or a message that holds the
-    data and waits to be published
+    waybill under way, an open dead letter about
+    one of these payments, or a message that holds
+    the data and waits to be published
     who is unknown, or was erased before            subject.erased: nothing is left
 
 A user's orders are created under the same lock, so none can be placed meanwhile. A user who orders again gets a new
@@ -34,13 +35,21 @@ BATCH_MAX_ITEMS = 20  # a user may have thousands of orders
 LISTED_MAX = 50
 
 
-def decide(user_id: str, live: Sequence[LiveMatter], waiting: Mapping[str, Collection[str]]) -> Refusal | None:
+def decide(
+    user_id: str,
+    live: Sequence[LiveMatter],
+    letters: Mapping[str, Sequence[int]],
+    waiting: Mapping[str, Collection[str]],
+) -> Refusal | None:
     """Return why this user cannot be erased now, or None. No I/O."""
     mine = [matter for matter in live if matter.user_id == user_id]
     if mine:
         listed = [{"order_id": str(matter.order_id), "state": matter.state} for matter in mine[:LISTED_MAX]]
         why = "orders of the user, or payments, refunds, disputes or waybills of them, have not ended: ask again then"
         return Refusal(Code.SUBJECT_HAS_LIVE_ORDERS, why, {"live": listed, "count": len(mine)})
+    if user_id in letters:
+        why = "dead letters about payments of the user are open, and money may be in them: replay or discard them first"
+        return Refusal(Code.SUBJECT_HAS_LIVE_ORDERS, why, {"dead_letters": [str(one) for one in letters[user_id]]})
     if user_id in waiting:
         why = "messages with the user's data wait to be published: ask again when they are (`oms outbox list`)"
         return Refusal(Code.SUBJECT_HAS_LIVE_ORDERS, why, {"unpublished": sorted(waiting[user_id])})
@@ -55,7 +64,8 @@ async def erase_subjects(tx: Transaction, batch: Batch[SubjectErase]) -> None:
     live = await subjects.live(tx, users)
     waiting = await services.waiting(tx, users)
     await subjects.note_old_letters(tx)
-    refusals = {user: decide(user, live, waiting) for user in users}
+    letters = await subjects.open_letters(tx, users, LISTED_MAX)
+    refusals = {user: decide(user, live, letters, waiting) for user in users}
     left = await subjects.erase(tx, [user for user, refusal in refusals.items() if refusal is None])
     outcomes: commands.Outcomes = {}
 

@@ -7,7 +7,6 @@ from db.pool import Transaction
 from messages.base import QueryRejected, Reply
 from messages.envelope import Envelope
 from messages.order_queries import PAGE_MAX_ORDERS, OrderList, OrderListed, OrderSummary
-from messages.topology import PROVIDERS
 from workers.domain.ids import least_id
 from workers.domain.order import State
 from workers.domain.pages import FIRST, PageStart
@@ -31,12 +30,8 @@ APART_MS = 600_000
 NAMES = ("trade_no", "tracking_no", "order_no", "request_id")
 
 
-async def _named(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
-    return await order_lists.named(tx, pages, sorted(PROVIDERS))
-
-
 FINDERS: Mapping[str, Finder[Page]] = {
-    "named": _named,
+    "named": order_lists.named,
     "user_sku": order_lists.of_user_skus,
     "sku": order_lists.of_skus,
     "user_states": order_lists.of_user_states,

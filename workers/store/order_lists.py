@@ -93,12 +93,12 @@ async def of_skus(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     return _by_place(len(pages), await tx.fetch(SQL["order_queries.of_skus"], *columns(rows)) if rows else [])
 
 
-async def named(tx: Transaction, pages: Sequence[Page], providers: Sequence[str]) -> list[list[int]]:
+async def named(tx: Transaction, pages: Sequence[Page]) -> list[list[int]]:
     """The ids of the orders to which all names of each page lead, and which fit its filters."""
     names = [(page, kind, name) for page in pages for kind, name in page.names]
     rows = columns((kind, name, *_filters(page)) for page, kind, name in names)
     skus = [page.sku_id or "" for page, *_ in names]
-    found = iter(_by_place(len(names), await tx.fetch(SQL["order_queries.named"], *rows, providers, skus)))
+    found = iter(_by_place(len(names), await tx.fetch(SQL["order_queries.named"], *rows, skus)))
     each = [set.intersection(*(set(next(found)) for _ in page.names)) for page in pages]
     return [sorted(ids, reverse=True)[: page.size] for page, ids in zip(pages, each, strict=True)]
 

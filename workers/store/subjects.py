@@ -42,6 +42,14 @@ async def live(tx: Transaction, users: Iterable[str]) -> list[LiveMatter]:
     return [LiveMatter(*row) for row in await tx.fetch(SQL["subjects.live"], sorted(users), LIVE)]
 
 
+async def open_letters(tx: Transaction, users: Iterable[str], size: int) -> dict[str, list[int]]:
+    """User id -> the dead letters about payments of the user that nobody has decided about, so many at most."""
+    found: dict[str, list[int]] = {}
+    for row in await tx.fetch(SQL["subjects.open_letters"], sorted(users), size):
+        found.setdefault(row["user_id"], []).append(row["id"])
+    return found
+
+
 async def unpublished(tx: Transaction, users: Iterable[str]) -> list[dict[str, Any]]:
     """Return the encrypted messages that wait to be published and may be about these users."""
     return [dict(row) for row in await tx.fetch(SQL["subjects.unpublished"], sorted(users), INSTRUCTIONS)]
