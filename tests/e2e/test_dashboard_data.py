@@ -75,7 +75,7 @@ async def found(http: aiohttp.ClientSession, address: str, expression: str) -> l
 
 
 async def shop(system: RunningSystem) -> None:
-    """Orders that are paid, cancelled and rejected, and a message that cannot be read."""
+    """Orders that are paid, cancelled and rejected, a query that is put twice, and a message that cannot be read."""
     created = []
     for _ in range(3):
         body = order_create()
@@ -87,6 +87,9 @@ async def shop(system: RunningSystem) -> None:
     await system.publish(cancel(order_id=created[2]["order_id"]), "order.cancel")
     await system.publish(b"no JSON")
     await system.upstream.wait_for_events("order.paid", order_id=created[0]["order_id"])
+    for _ in range(2):
+        about = {"order": created[0]["order_id"], "actor": {"type": "user", "id": created[0]["user_id"]}}
+        await system.upstream.ask("order.get", about)
     await system.wait_until_idle()
 
 
@@ -112,4 +115,7 @@ async def test_every_panel_and_every_rule_has_data(system: RunningSystem, promet
                     empty.discard(one)
             return not empty
 
-        await wait_until(all_have_data, f"data for {empty}")
+        try:
+            await wait_until(all_have_data, "data")
+        except AssertionError:
+            pytest.fail(f"no data for {sorted(empty)}")

@@ -170,7 +170,7 @@ DISPUTES = {"warning_needs_response": D.OPENED, "warning_under_review": D.OPENED
 
 @pytest.mark.parametrize(("status", "state"), DISPUTES.items())
 def test_a_dispute_is_read_from_its_events(status: str, state: D) -> None:
-    due_at = AT + timedelta(days=7) if state is D.OPENED else None
+    due_at = AT + timedelta(days=7) if status.endswith("needs_response") else None
     expected = DisputeReport(DISPUTE, CHARGE, state, 88, "EUR", AT, "product_not_received", due_at)
     for event in ("created", "updated", "closed", "funds_reinstated"):
         assert PROVIDER.verify(notification(f"charge.dispute.{event}", dispute(status))) == expected
