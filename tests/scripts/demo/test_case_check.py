@@ -103,6 +103,12 @@ def test_refused_goods_that_did_not_reach_their_buyer_are_named(
     assert len(missing_goods({"tea": 2}, sent_back)) == missing
 
 
+@pytest.fixture
+def users_of_tests_are_the_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.demo.case_check.CROWD", "u")
+
+
+@pytest.mark.usefixtures("users_of_tests_are_the_crowd")
 async def test_refused_goods_are_looked_for_in_the_parcels_of_their_case(pool: Pool) -> None:
     harness = open_harness(pool)
     await harness.fill_stock()
@@ -126,6 +132,17 @@ async def test_refused_goods_are_looked_for_in_the_parcels_of_their_case(pool: P
     assert await missing() == []
 
 
+async def test_a_persons_own_case_is_none_of_the_demos(pool: Pool) -> None:
+    harness = open_harness(pool)
+    await harness.fill_stock()
+    order_id = await harness.place_paid_order(("s1", 2))
+    await harness.deliver(order_id)
+    await open_case(harness, apply(order_id))
+    async with pool.acquire() as session:
+        assert (await compare_cases(cast(Any, session), [])).differences == []
+
+
+@pytest.mark.usefixtures("users_of_tests_are_the_crowd")
 async def test_a_part_of_a_split_order_that_came_back_whole_keeps_nothing(pool: Pool) -> None:
     """Its money was captured with its parent's."""
     harness = open_harness(pool)
